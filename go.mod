@@ -1,0 +1,3 @@
+module github.com/hardpan/hardpan
+
+go 1.26

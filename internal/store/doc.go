@@ -1,0 +1,13 @@
+// Package store is the content-addressed cache on disk that every station of a
+// build reads and writes: downloaded packages and indexes, finished layers, and
+// small keyed entries that say which blob a piece of work led to.
+//
+// It promises that a blob or entry appears whole or not at all (temporary file,
+// fsync, rename), that what is read is verified against its digest, that a
+// corrupt file is removed and reported as absent so that it is made again, and
+// that any number of processes may use one directory at once. A process that is
+// killed leaves at most temporary files, which a later [Open] clears away once
+// they are a day old.
+//
+// It does not evict: the files are the caller's to delete at any time.
+package store

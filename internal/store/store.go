@@ -1,0 +1,251 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ErrCorrupt is wrapped by errors about a file whose content does not have the
+// digest or size that it is stored under. The file has been removed.
+var ErrCorrupt = errors.New("corrupt cache entry")
+
+// Digest is a SHA-256 digest in the OCI form "sha256:" + 64 lower-case hex digits
+// (OCI image spec, descriptor.md, Digests).
+type Digest string
+
+// DigestOf returns the digest of b.
+func DigestOf(b []byte) Digest {
+	sum := sha256.Sum256(b)
+	return digestOfSum(sum[:])
+}
+
+func digestOfSum(sum []byte) Digest { return Digest("sha256:" + hex.EncodeToString(sum)) }
+
+// FromHex returns the digest with the given 64 hex digits, which it checks.
+func FromHex(digits string) (Digest, error) {
+	d := Digest("sha256:" + strings.ToLower(digits))
+	if !d.Valid() {
+		return "", fmt.Errorf("sha256 %q: want 64 hex digits", digits)
+	}
+	return d, nil
+}
+
+// Hex returns the digits of d without the algorithm.
+func (d Digest) Hex() string { return strings.TrimPrefix(string(d), "sha256:") }
+
+// Valid reports whether d has the documented form.
+func (d Digest) Valid() bool {
+	digits, ok := strings.CutPrefix(string(d), "sha256:")
+	if !ok || len(digits) != 64 {
+		return false
+	}
+	for i := range len(digits) {
+		c := digits[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// Store is a cache directory. Its methods may be called from any number of
+// goroutines and processes.
+type Store struct{ dir string }
+
+// staleAfter is how old a temporary file must be before Open takes it for the
+// leftover of a process that died.
+const staleAfter = 24 * time.Hour
+
+// Open opens the cache in dir, which it creates with mode 0700 where it is missing.
+func Open(dir string) (*Store, error) {
+	for _, sub := range []string{"blobs/sha256", "keys", "tmp", "partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("cannot open cache: %w", err)
+		}
+	}
+	s := &Store{dir: dir}
+	s.clearStale("tmp")
+	return s, nil
+}
+
+func (s *Store) clearStale(sub string) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, sub))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+			os.Remove(filepath.Join(s.dir, sub, e.Name()))
+		}
+	}
+}
+
+// Dir returns the directory of the cache.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) blobPath(d Digest) string {
+	return filepath.Join(s.dir, "blobs", "sha256", d.Hex()[:2], d.Hex())
+}
+
+// Stat returns the size of blob d in bytes, and whether it is in the store. It
+// does not read the content.
+func (s *Store) Stat(d Digest) (int64, bool) {
+	info, err := os.Stat(s.blobPath(d))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
+}
+
+// Open opens blob d for reading. Reads are verified: the last Read returns an
+// error that wraps [ErrCorrupt] instead of io.EOF where the content is not that
+// of d, and the blob is then removed. A caller that stops early has read
+// unverified bytes. A missing blob is an error that wraps [fs.ErrNotExist].
+func (s *Store) Open(d Digest) (io.ReadCloser, error) {
+	if !d.Valid() {
+		return nil, fmt.Errorf("cannot open blob %q: not a sha256 digest", d)
+	}
+	f, err := os.Open(s.blobPath(d))
+	if err != nil {
+		return nil, fmt.Errorf("cannot open cached blob: %w", err)
+	}
+	return &verifiedReader{store: s, want: d, f: f, hash: sha256.New()}, nil
+}
+
+// ReadFile returns the verified content of blob d.
+func (s *Store) ReadFile(d Digest) ([]byte, error) {
+	r, err := s.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// Remove deletes blob d where it exists.
+func (s *Store) Remove(d Digest) error {
+	if err := os.Remove(s.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+type verifiedReader struct {
+	store *Store
+	want  Digest
+	f     *os.File
+	hash  hash.Hash
+}
+
+func (r *verifiedReader) Read(p []byte) (int, error) {
+	n, err := r.f.Read(p)
+	r.hash.Write(p[:n])
+	if err == io.EOF {
+		if got := digestOfSum(r.hash.Sum(nil)); got != r.want {
+			r.store.Remove(r.want)
+			return n, fmt.Errorf("%w: blob %s has digest %s", ErrCorrupt, r.want, got)
+		}
+	}
+	return n, err
+}
+
+func (r *verifiedReader) Close() error { return r.f.Close() }
+
+// Writer writes one new blob. Close it whether or not it was committed.
+type Writer struct {
+	store *Store
+	f     *os.File
+	hash  hash.Hash
+	size  int64
+	done  bool
+}
+
+// Create begins a blob whose digest is not known yet.
+func (s *Store) Create() (*Writer, error) {
+	f, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "blob-*")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write to cache: %w", err)
+	}
+	return &Writer{store: s, f: f, hash: sha256.New()}, nil
+}
+
+// Write appends p to the blob.
+func (w *Writer) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	w.hash.Write(p[:n])
+	w.size += int64(n)
+	if err != nil {
+		return n, fmt.Errorf("cannot write to cache: %w", err)
+	}
+	return n, nil
+}
+
+// Size returns the number of bytes written so far.
+func (w *Writer) Size() int64 { return w.size }
+
+// Digest returns the digest of what was written so far.
+func (w *Writer) Digest() Digest { return digestOfSum(w.hash.Sum(nil)) }
+
+// Commit makes the blob visible under its digest, which it returns. With want
+// not empty, a blob of any other digest is discarded and the error wraps
+// [ErrCorrupt].
+func (w *Writer) Commit(want Digest) (Digest, error) {
+	got := w.Digest()
+	if want != "" && got != want {
+		return "", fmt.Errorf("%w: have %s, want %s", ErrCorrupt, got, want)
+	}
+	if err := publish(w.f, w.store.blobPath(got)); err != nil {
+		return "", err
+	}
+	w.done = true
+	return got, nil
+}
+
+// Close discards the blob unless it was committed.
+func (w *Writer) Close() error {
+	if w.done {
+		return nil
+	}
+	w.done = true
+	w.f.Close()
+	return os.Remove(w.f.Name())
+}
+
+// Put stores b and returns its digest.
+func (s *Store) Put(b []byte) (Digest, error) {
+	w, err := s.Create()
+	if err != nil {
+		return "", err
+	}
+	defer w.Close()
+	if _, err := w.Write(b); err != nil {
+		return "", err
+	}
+	return w.Commit("")
+}
+
+// publish makes a finished temporary file durable under its final name.
+func publish(f *os.File, path string) error {
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("cannot write to cache: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("cannot write to cache: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("cannot write to cache: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("cannot write to cache: %w", err)
+	}
+	return nil
+}
