@@ -7,7 +7,8 @@
 // corrupt file is removed and reported as absent so that it is made again, and
 // that any number of processes may use one directory at once. A process that is
 // killed leaves at most temporary files, which a later [Open] clears away once
-// they are a day old.
+// they are a day old, and partial downloads, which the next run goes on with and
+// which are cleared away after a week.
 //
 // It does not evict: the files are the caller's to delete at any time.
 package store

@@ -61,9 +61,12 @@ func (d Digest) Valid() bool {
 // goroutines and processes.
 type Store struct{ dir string }
 
-// staleAfter is how old a temporary file must be before Open takes it for the
-// leftover of a process that died.
-const staleAfter = 24 * time.Hour
+// A temporary file of that age is the leftover of a process that died; a partial
+// download is worth keeping for a run on another day.
+const (
+	staleAfter        = 24 * time.Hour
+	partialStaleAfter = 7 * 24 * time.Hour
+)
 
 // Open opens the cache in dir, which it creates with mode 0700 where it is missing.
 func Open(dir string) (*Store, error) {
@@ -73,17 +76,18 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	s := &Store{dir: dir}
-	s.clearStale("tmp")
+	s.clearStale("tmp", staleAfter)
+	s.clearStale("partial", partialStaleAfter)
 	return s, nil
 }
 
-func (s *Store) clearStale(sub string) {
+func (s *Store) clearStale(sub string, age time.Duration) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, sub))
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > age {
 			os.Remove(filepath.Join(s.dir, sub, e.Name()))
 		}
 	}

@@ -1,0 +1,209 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// Item is a file of an archive whose size and digest are known from a signed index
+// or a lock.
+type Item struct {
+	Repository Repository
+	Path       string // below the archive's base, such as pool/main/h/hello/hello_2.10-3_amd64.deb
+	Size       int64  // bytes
+	Digest     store.Digest
+}
+
+// Fetch brings the items into the store, several at a time. An item that is there
+// costs no request. The first failure ends the others; what they had is kept for
+// the next call. Errors: [ErrNotFound], [ErrForbidden], [ErrMismatch],
+// [ErrUnreachable]. progress may be nil.
+func (c *Client) Fetch(ctx context.Context, items []Item, progress Progress) error {
+	if progress == nil {
+		progress = noProgress{}
+	}
+	var missing []blob
+	for _, item := range items {
+		b, err := c.blob(item)
+		if err != nil {
+			return err
+		}
+		if !c.present(b) {
+			missing = append(missing, b)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.o.Parallel)
+	for _, b := range missing {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return c.download(ctx, b, progress)
+		})
+	}
+	return group.Wait()
+}
+
+// blob is a download with all that is needed to make and check it.
+type blob struct {
+	place
+	name   string // for progress
+	url    *url.URL
+	size   int64
+	digest store.Digest
+}
+
+func (c *Client) blob(item Item) (blob, error) {
+	p, err := c.locate(item.Repository)
+	if err != nil {
+		return blob{}, err
+	}
+	if !cleanPath(item.Path) {
+		return blob{}, fmt.Errorf("%s: path %q: want one below the archive's base", item.Repository.ID, item.Path)
+	}
+	if !item.Digest.Valid() || item.Size < 0 {
+		return blob{}, fmt.Errorf("%s: %s: size %d and digest %q: want those of a signed index", item.Repository.ID, item.Path, item.Size, item.Digest)
+	}
+	return blob{place: p, name: path.Base(item.Path), url: join(p.base, item.Path), size: item.Size, digest: item.Digest}, nil
+}
+
+// present reports whether the store has b. A blob of the wrong size is damaged and
+// is removed.
+func (c *Client) present(b blob) bool {
+	size, ok := c.o.Store.Stat(b.digest)
+	if ok && size != b.size {
+		c.o.Store.Remove(b.digest)
+		return false
+	}
+	return ok
+}
+
+// download brings one blob into the store.
+func (c *Client) download(ctx context.Context, b blob, progress Progress) (err error) {
+	task := progress.Start(b.name, b.size)
+	defer func() { task.Done(err) }()
+	p, err := c.o.Store.OpenPartial(ctx, b.digest)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if c.present(b) { // another process was faster
+		task.Add(b.size)
+		return nil
+	}
+	t := &transfer{client: c, blob: b, partial: p, task: task}
+	task.Add(p.Size())
+	err = t.run(ctx)
+	if errors.Is(err, ErrMismatch) {
+		// A mirror in the middle of an update, or a resumed file that has changed.
+		if err := t.restart(); err != nil {
+			return err
+		}
+		err = t.run(ctx)
+	}
+	if errors.Is(err, ErrMismatch) || errors.Is(err, errCache) {
+		p.Discard() // of no use to anybody
+	}
+	if err != nil {
+		return err
+	}
+	return p.Commit()
+}
+
+// errCache marks a failure to write what was received.
+var errCache = errors.New("cache not writable")
+
+// transfer is one download under way.
+type transfer struct {
+	client  *Client
+	blob    blob
+	partial *store.Partial
+	task    Task
+}
+
+func (t *transfer) restart() error {
+	t.task.Add(-t.partial.Size())
+	return t.partial.Restart()
+}
+
+// run fetches what is missing and checks the whole.
+func (t *transfer) run(ctx context.Context) error {
+	if t.partial.Size() > t.blob.size {
+		if err := t.restart(); err != nil {
+			return err
+		}
+	}
+	if t.partial.Size() < t.blob.size || t.blob.size == 0 {
+		err := t.client.attempt(ctx, t.blob.url, func() error { return t.receive(ctx) })
+		if err != nil {
+			return err
+		}
+	}
+	if got := t.partial.Digest(); got != t.blob.digest {
+		return t.mismatch(got.Hex(), t.blob.digest.Hex(), "sha256")
+	}
+	return nil
+}
+
+func (t *transfer) mismatch(found, expected any, what string) error {
+	return &failure{kind: ErrMismatch, hint: "the mirror may be in the middle of an update: try again later or choose another",
+		msg: fmt.Sprintf("cannot use %s: found %s %v, expected %v", t.blob.url, what, found, expected)}
+}
+
+// receive makes one request for the bytes that are missing.
+func (t *transfer) receive(ctx context.Context) error {
+	r, err := t.client.get(ctx, request{place: t.blob.place, url: t.blob.url, offset: t.partial.Size()})
+	if errors.Is(err, errRangeRefused) {
+		if err := t.restart(); err != nil {
+			return err
+		}
+		return &temporary{err: err}
+	}
+	if err != nil {
+		return err
+	}
+	defer r.body.Close()
+	if r.total >= 0 && r.total != t.blob.size {
+		return t.mismatch(r.total, t.blob.size, "size")
+	}
+	if r.offset != t.partial.Size() { // the server sends the whole file
+		if err := t.restart(); err != nil {
+			return err
+		}
+	}
+	return t.copy(r)
+}
+
+// copy appends the body to the partial, one byte more than expected at most.
+func (t *transfer) copy(r *response) error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.body.Read(buf)
+		if int64(n) > t.blob.size-t.partial.Size() {
+			return t.mismatch(fmt.Sprintf("of more than %d", t.blob.size), t.blob.size, "size")
+		}
+		if _, werr := t.partial.Write(buf[:n]); werr != nil {
+			return &failure{kind: errCache, msg: "cannot keep " + t.blob.url.String(), err: werr, hint: "make room on the disk of the cache"}
+		}
+		t.task.Add(int64(n))
+		switch {
+		case err == io.EOF && t.partial.Size() == t.blob.size:
+			return nil
+		case err == io.EOF && r.total < 0:
+			return t.mismatch(t.partial.Size(), t.blob.size, "size")
+		case err == io.EOF:
+			return &temporary{err: io.ErrUnexpectedEOF}
+		case err != nil:
+			return &temporary{err: err}
+		}
+	}
+}
