@@ -4,10 +4,20 @@ go 1.26
 
 require (
 	github.com/ProtonMail/go-crypto v1.5.2
-	github.com/cloudflare/circl v1.6.3
-	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/therootcompany/xz v1.0.1 // indirect
-	golang.org/x/crypto v0.41.0
+	github.com/google/go-containerregistry v0.22.1
+	github.com/klauspost/compress v1.20.3
+	github.com/therootcompany/xz v1.0.1
 	golang.org/x/sync v0.22.0
-	golang.org/x/sys v0.35.0
+)
+
+require (
+	github.com/cloudflare/circl v1.6.3 // indirect
+	github.com/docker/cli v29.7.2+incompatible // indirect
+	github.com/docker/docker-credential-helpers v0.9.3 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
+	github.com/opencontainers/image-spec v1.1.1 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	golang.org/x/crypto v0.41.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	gotest.tools/v3 v3.5.2 // indirect
 )
