@@ -82,3 +82,47 @@ func difference(locked, asked []string) []string {
 	}
 	return lines
 }
+
+// Changes lists what differs between two locks, for a person: "linux/amd64: + curl
+// 8.14.1-2", "- curl ..." or "curl 8.14.1-1 -> 8.14.1-2". old may be nil.
+func Changes(old, renewed *Lock) []string {
+	if old == nil {
+		return nil
+	}
+	var lines []string
+	for _, platform := range slices.Sorted(maps.Keys(renewed.Platforms)) {
+		before, after := versions(old.Platforms[platform]), versions(renewed.Platforms[platform])
+		names := map[string]bool{}
+		for n := range before {
+			names[n] = true
+		}
+		for n := range after {
+			names[n] = true
+		}
+		for _, n := range slices.Sorted(maps.Keys(names)) {
+			switch was, is := before[n], after[n]; {
+			case was == is:
+			case was == "":
+				lines = append(lines, fmt.Sprintf("%s: + %s %s", platform, n, is))
+			case is == "":
+				lines = append(lines, fmt.Sprintf("%s: - %s %s", platform, n, was))
+			default:
+				lines = append(lines, fmt.Sprintf("%s: %s %s -> %s", platform, n, was, is))
+			}
+		}
+	}
+	return lines
+}
+
+// versions returns the version of each package, several joined where variants differ.
+func versions(p Platform) map[string]string {
+	byName := map[string]string{}
+	for _, pkg := range p.Packages {
+		if v := byName[pkg.Name]; v != "" {
+			byName[pkg.Name] = v + ", " + pkg.Version
+		} else {
+			byName[pkg.Name] = pkg.Version
+		}
+	}
+	return byName
+}

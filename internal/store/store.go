@@ -135,6 +135,18 @@ func (s *Store) ReadFile(d Digest) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
+// Verify reads blob d to its end. A damaged blob is removed, and the error wraps
+// [ErrCorrupt].
+func (s *Store) Verify(d Digest) error {
+	r, err := s.Open(d)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
 // Remove deletes blob d where it exists.
 func (s *Store) Remove(d Digest) error {
 	if err := os.Remove(s.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
