@@ -5,10 +5,10 @@ import (
 	"crypto"
 	_ "crypto/sha1" // for the weak signatures that tests want refused
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
@@ -85,25 +85,40 @@ func armored(kind string, content []byte) ([]byte, error) {
 }
 
 // ClearSign signs text with all the keys, at that time and with that hash, 0 meaning
-// SHA-256, as an InRelease is signed.
+// SHA-256, as an InRelease is signed (RFC 9580, section 7). It is written out here
+// because the library's own refuses the weak hashes that tests want refused.
 func ClearSign(text []byte, at time.Time, hash crypto.Hash, keys ...*Key) ([]byte, error) {
-	var b bytes.Buffer
-	var private []*packet.PrivateKey
+	if hash == 0 {
+		hash = crypto.SHA256
+	}
+	var message bytes.Buffer
+	fmt.Fprintf(&message, "-----BEGIN PGP SIGNED MESSAGE-----\nHash: %s\n\n", strings.ReplaceAll(hash.String(), "-", ""))
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " \t")
+		if strings.HasPrefix(line, "-") {
+			message.WriteString("- ")
+		}
+		message.WriteString(line + "\n")
+	}
+	var signatures bytes.Buffer
 	for _, k := range keys {
-		private = append(private, k.entity.PrivateKey)
+		sig := &packet.Signature{
+			SigType: packet.SigTypeText, PubKeyAlgo: k.entity.PrimaryKey.PubKeyAlgo,
+			Hash: hash, CreationTime: at, IssuerKeyId: &k.entity.PrimaryKey.KeyId,
+		}
+		h := hash.New()
+		h.Write([]byte(strings.Join(lines, "\r\n")))
+		if err := sig.Sign(h, k.entity.PrivateKey, nil); err != nil {
+			return nil, err
+		}
+		if err := sig.Serialize(&signatures); err != nil {
+			return nil, err
+		}
 	}
-	w, err := clearsign.EncodeMulti(&b, private, &packet.Config{DefaultHash: hash, Time: func() time.Time { return at }})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(text); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
+	block, err := armored(openpgp.SignatureType, signatures.Bytes())
+	message.Write(block)
+	return message.Bytes(), err
 }
 
 // DetachSign signs text, as Release.gpg does: armored.
