@@ -28,7 +28,7 @@ type Release struct {
 
 	repository    Repository
 	byHash        bool
-	noArchAll     bool // Packages of other architectures have those of "all" in them
+	allApart      bool // packages of architecture "all" are in an index of their own only
 	components    []string
 	architectures []string
 	files         map[string]indexFile // by name below the suite's directory
@@ -57,8 +57,12 @@ func parseRelease(text []byte) (*Release, error) {
 		components:    strings.Fields(p.Get("Components")),
 		architectures: strings.Fields(p.Get("Architectures")),
 		byHash:        isTrue(p.Get("Acquire-By-Hash")),
-		noArchAll:     slices.Contains(strings.Fields(p.Get("No-Support-for-Architecture-all")), "Packages"),
 	}
+	// As apt has it (apt-pkg/deb/debmetaindex.cc): an index that is listed for "all"
+	// counts only where the archive says that it supports that architecture, and
+	// does not say that the other indexes have those packages in them.
+	r.allApart = (len(r.architectures) == 0 || slices.Contains(r.architectures, "all")) &&
+		!slices.Contains(strings.Fields(p.Get("No-Support-for-Architecture-all")), "Packages")
 	if r.Date, err = parseDate(p.Get("Date")); err != nil {
 		return nil, fmt.Errorf("malformed release: Date: %w", err)
 	}
@@ -154,6 +158,7 @@ func (r *Release) Indexes(arch string) ([]Index, error) {
 	for _, component := range r.repository.components() {
 		own, ok := r.index(component, arch)
 		apart, okAll := r.index(component, "all")
+		okAll = okAll && r.allApart
 		if !ok && !okAll {
 			return nil, &failure{kind: ErrRelease, msg: fmt.Sprintf("%s has no packages index for component %q, architecture %q: it has components %s; architectures %s",
 				r.ID, component, arch, strings.Join(r.components, ", "), strings.Join(r.architectures, ", "))}
@@ -161,7 +166,7 @@ func (r *Release) Indexes(arch string) ([]Index, error) {
 		if ok {
 			all = append(all, own)
 		}
-		if okAll && !r.noArchAll && arch != "all" {
+		if okAll && arch != "all" {
 			all = append(all, apart)
 		}
 	}
