@@ -145,6 +145,16 @@ func otherIndex(t testing.TB, st *store.Store) *oci.Index {
 	return x
 }
 
+// bareIndex is an image without layers, which shares no blob with another.
+func bareIndex(t testing.TB, st *store.Store) *oci.Index {
+	t.Helper()
+	img, err := oci.NewImage(st, oci.Config{Platform: linuxAMD64}, nil, oci.Annotations{})
+	check(t, err)
+	x, err := oci.NewIndex(st, []*oci.Image{img}, oci.Annotations{})
+	check(t, err)
+	return x
+}
+
 // blobsOf returns every blob that x leads to, by digest, itself included.
 func blobsOf(t testing.TB, x *oci.Index) map[store.Digest][]byte {
 	t.Helper()
@@ -224,6 +234,7 @@ func names(t testing.TB, dir string) string {
 		}
 	}
 	walk("")
+	slices.Sort(list)
 	return strings.Join(list, "\n")
 }
 
