@@ -31,7 +31,9 @@ func createPartial(path string, dir bool) (*os.File, error) {
 		var err error
 		if dir {
 			if err = os.Mkdir(name, 0o777); err == nil {
-				f, err = os.Open(name)
+				if f, err = os.Open(name); errors.Is(err, fs.ErrNotExist) {
+					continue // as below
+				}
 			}
 		} else {
 			f, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)

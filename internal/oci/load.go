@@ -223,6 +223,9 @@ func mediaOr(candidates ...string) string {
 // wraps [fs.ErrNotExist], a damaged document one that wraps [store.ErrCorrupt]:
 // the image is then to be made again.
 func OpenStored(ctx context.Context, st *store.Store, index store.Digest) (*Index, error) {
+	if err := (descriptor{Digest: index}).validate(); err != nil {
+		return nil, fmt.Errorf("cannot open stored index: %w", err)
+	}
 	size, ok := st.Stat(index)
 	if !ok {
 		return nil, fmt.Errorf("cannot open stored index %s: %w", index, fs.ErrNotExist)

@@ -141,8 +141,13 @@ func (b *savedBackend) describeLayer(name string, diffID store.Digest) (descript
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return d, err
 	}
+	claim, claimed := digestInName(name)
+	claimed = claimed && claim != diffID
 	switch tool := compressedBy(head[:n]); tool {
 	case "":
+		if claimed && (strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".zst")) {
+			return d, fmt.Errorf("%w: blob %s is not compressed", ErrMismatch, claim)
+		}
 		return d, nil
 	case "gzip":
 		d.MediaType = MediaLayerGzip
@@ -151,7 +156,7 @@ func (b *savedBackend) describeLayer(name string, diffID store.Digest) (descript
 	default:
 		return d, fmt.Errorf("%w: it is compressed with %s", ErrInvalid, tool)
 	}
-	if claim, ok := digestInName(name); ok && claim != diffID {
+	if claimed {
 		d.Digest = claim
 		return d, nil
 	}
