@@ -2,9 +2,11 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hardpan/hardpan/internal/debian/archive"
@@ -81,11 +83,14 @@ type RuleStats struct {
 
 // build is one run of [Build].
 type build struct {
-	o     Options
-	store *store.Store
-	spec  *specs.Spec
-	lock  *lock.Lock
-	epoch time.Time
+	o         Options
+	store     *store.Store
+	base      *specs.Spec // as the file has it
+	spec      *specs.Spec // the variant of it that is built
+	canonical string      // the spec in the form that keys and digests are made of
+	lock      *lock.Lock
+	archive   *archive.Client
+	epoch     time.Time
 }
 
 // Build builds the image of a spec. The result's Index is in the cache, from
@@ -112,28 +117,45 @@ func open(o Options) (*build, error) {
 	if o.Jobs <= 0 {
 		o.Jobs = runtime.GOMAXPROCS(0)
 	}
-	spec, err := specs.Load(o.Spec)
+	base, err := specs.Load(o.Spec)
 	if err != nil {
 		return nil, err
 	}
-	if spec, err = spec.Variant(o.Variant); err != nil {
+	spec, err := base.Variant(o.Variant)
+	if err != nil {
 		return nil, err
 	}
-	if err := unsupported(spec); err != nil {
+	if errs := spec.Unsupported(); len(errs) > 0 {
+		return nil, specFault{errors.Join(errs...)}
+	}
+	canonical, err := spec.Canonical()
+	if err != nil {
 		return nil, err
 	}
-	if len(o.Platforms) == 0 {
-		for _, p := range spec.Platforms {
-			o.Platforms = append(o.Platforms, p.String())
-		}
-	}
-	slices.Sort(o.Platforms)
-	o.Platforms = slices.Compact(o.Platforms)
 	s, err := store.Open(o.CacheDir)
 	if err != nil {
 		return nil, err
 	}
-	return &build{o: o, store: s, spec: spec}, nil
+	return &build{o: o, store: s, base: base, spec: spec, canonical: string(canonical)}, nil
+}
+
+// platforms returns the platforms to build, which must be the spec's, sorted.
+func (b *build) platforms() ([]specs.Platform, error) {
+	all := slices.Clone(b.spec.Platforms)
+	slices.SortFunc(all, func(x, y specs.Platform) int { return strings.Compare(x.String(), y.String()) })
+	if len(b.o.Platforms) == 0 {
+		return all, nil
+	}
+	var names []string
+	for _, p := range all {
+		names = append(names, p.String())
+	}
+	for _, name := range b.o.Platforms {
+		if !slices.Contains(names, name) {
+			return nil, specFault{fmt.Errorf("platform %q is not one of the spec's: %s", name, strings.Join(names, ", "))}
+		}
+	}
+	return slices.DeleteFunc(all, func(p specs.Platform) bool { return !slices.Contains(b.o.Platforms, p.String()) }), nil
 }
 
 // image returns the index that an equal build left in the cache, or makes it.
@@ -142,7 +164,11 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 	if b.o.Epoch != nil {
 		b.epoch = b.o.Epoch.UTC().Truncate(time.Second)
 	}
-	key, err := b.key()
+	platforms, err := b.platforms()
+	if err != nil {
+		return nil, err
+	}
+	key, err := b.key(platforms)
 	if err != nil {
 		return nil, err
 	}
@@ -153,19 +179,46 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 			return &res, nil
 		}
 	}
-	res = Result{Name: b.spec.Name, Tag: b.spec.Version + b.spec.TagSuffix, Created: b.epoch}
-	images := make([]*oci.Image, len(b.o.Platforms))
-	for i, platform := range b.o.Platforms {
-		made, stats, err := b.platform(ctx, platform)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", platform, err)
-		}
-		images[i] = made
-		res.Images = append(res.Images, *stats)
-	}
-	if res.Index, err = oci.NewIndex(b.store, images, b.annotations()); err != nil {
+	if err := b.make(ctx, platforms, &res); err != nil {
 		return nil, err
 	}
-	res.Digest = res.Index.Digest
 	return &res, b.store.Set("image", key, &res)
+}
+
+// make makes the index, and says in res what it is.
+func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Result) error {
+	*res = Result{Name: b.spec.Name, Tag: b.spec.Tag(), Created: b.epoch}
+	if err := b.fetch(ctx, b.needed(platforms)); err != nil {
+		return err
+	}
+	var images []*oci.Image
+	for _, p := range platforms {
+		img, stats, err := b.platform(ctx, p)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+		res.Images = append(res.Images, *stats)
+	}
+	index, err := oci.NewIndex(b.store, images, b.annotations())
+	if err != nil {
+		return err
+	}
+	res.Index, res.Digest = index, index.Digest
+	return nil
+}
+
+// needed returns the packages of all platforms, each once.
+func (b *build) needed(platforms []specs.Platform) []*lock.Package {
+	var needed []*lock.Package
+	seen := map[string]bool{}
+	for _, p := range platforms {
+		for _, m := range b.members(p) {
+			if !seen[m.SHA256] {
+				seen[m.SHA256] = true
+				needed = append(needed, m.Package)
+			}
+		}
+	}
+	return needed
 }

@@ -46,7 +46,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 		return nil, nil, err
 	}
 	rec := b.record(p, t, members, report, strata)
-	img, err := b.imageOf(p, t, rec, strata)
+	img, err := b.imageOf(p, rec, strata)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +79,9 @@ func (b *build) policy() (*harden.Policy, error) {
 	return policy, err
 }
 
-func (b *build) compression() layer.Compression { return layer.Compression(b.spec.Layering.Compression) }
+func (b *build) compression() layer.Compression {
+	return layer.Compression(b.spec.Layering.Compression)
+}
 
 // unpack unpacks the members. A package whose cached file turns out to be damaged
 // is fetched once more.
@@ -178,7 +180,7 @@ func (b *build) complete(t *tree.Tree, p specs.Platform) error {
 func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report *maint.Report, strata []stratum) *record.Record {
 	r := &record.Record{
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
-		Platform: p.String(), Created: b.epoch, Spec: b.specDigest, Distro: b.spec.Distro.String(),
+		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
 		Effects: report.Applied, Skipped: report.Skipped,
 	}
@@ -212,8 +214,8 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 }
 
 // imageOf makes config and manifest.
-func (b *build) imageOf(p specs.Platform, t *tree.Tree, rec *record.Record, strata []stratum) (*oci.Image, error) {
-	config, err := b.config(p, t)
+func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) (*oci.Image, error) {
+	config, err := b.config(p)
 	if err != nil {
 		return nil, err
 	}

@@ -249,6 +249,23 @@ func (s *Store) Put(b []byte) (Digest, error) {
 	return w.Commit("")
 }
 
+// Replace makes the file at path hold b, whole or not at all, with mode 0644. It is for files outside the cache that a caller writes.
+func Replace(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after publish the name is gone and this does nothing
+	defer f.Close()
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	return publish(f, path)
+}
+
 // publish makes a finished temporary file durable under its final name.
 func publish(f *os.File, path string) error {
 	if err := f.Sync(); err != nil {
