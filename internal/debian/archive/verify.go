@@ -110,16 +110,20 @@ func (k *Keyring) verify(text []byte, signatures io.Reader, at moment) ([]string
 	var good, verdicts []string
 	packets := packet.NewReader(signatures)
 	for range maxSignatures {
-		p, err := packets.Next()
+		p, err := packets.NextWithUnsupported()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("malformed signature: %w", err)
 		}
+		if _, ok := p.(*packet.UnsupportedPacket); ok {
+			verdicts = append(verdicts, "a signature of an unsupported kind")
+			continue
+		}
 		sig, ok := p.(*packet.Signature)
 		if !ok {
-			return nil, fmt.Errorf("found a packet that is no signature")
+			return nil, errors.New("found a packet that is no signature")
 		}
 		signer, err := k.checkSignature(text, sig, at)
 		if err != nil {

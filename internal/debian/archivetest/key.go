@@ -109,7 +109,7 @@ func ClearSign(text []byte, at time.Time, hash crypto.Hash, keys ...*Key) ([]byt
 		}
 		h := hash.New()
 		h.Write([]byte(strings.Join(lines, "\r\n")))
-		if err := sig.Sign(h, k.entity.PrivateKey, nil); err != nil {
+		if err := sig.Sign(h, k.entity.PrivateKey, &packet.Config{NonDeterministicSignaturesViaNotation: new(bool)}); err != nil {
 			return nil, err
 		}
 		if err := sig.Serialize(&signatures); err != nil {
