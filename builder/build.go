@@ -31,6 +31,7 @@ type Options struct {
 	CacheDir string // required
 	Jobs     int    // packages that are unpacked at a time; 0 is one per CPU
 	Archive  ArchiveOptions
+	Outputs  Outputs
 	Progress archive.Progress // of downloads; may be nil
 }
 
@@ -56,8 +57,9 @@ type Result struct {
 	LockError string       `json:"lockError,omitempty"` // why a lock that was made could not be written
 	Cached    bool         `json:"cached"`              // nothing had to be built
 	Images    []ImageStats `json:"images"`
+	Written   []Written    `json:"written"`
 
-	Index *oci.Index `json:"-"`
+	Index *oci.Index `json:"-"` // in the cache
 }
 
 // ImageStats is what a person wants to know of one platform's image.
@@ -93,8 +95,7 @@ type build struct {
 	epoch     time.Time
 }
 
-// Build builds the image of a spec. The result's Index is in the cache, from
-// where oci's writers put it into a layout, an archive or a registry.
+// Build builds the image of a spec and writes it to its outputs.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	b, err := open(o)
 	if err != nil {
@@ -106,6 +107,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	res, err := b.image(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if res, err = b.publish(ctx, res); err != nil {
 		return nil, err
 	}
 	res.Lock, res.Locked, res.LockError = locked.path, locked.made, locked.failure()

@@ -32,7 +32,7 @@ type Explanation struct {
 
 // ExplainedPath is one path with its origin in words and as data.
 type ExplainedPath struct {
-	record.Path
+	record.Row
 	Origin      string        `json:"originText"`
 	LayerDigest store.Digest  `json:"layerDigest"`
 	Package     *lock.Package `json:"package,omitempty"` // that shipped it or whose script made it
@@ -61,7 +61,7 @@ func Explain(ctx context.Context, ref, path string, o ExplainOptions) (*Explanat
 	e := &Explanation{Image: img.Digest, Platform: img.Platform.String(), Layers: len(img.Layers)}
 	for _, p := range steps {
 		e.Steps = append(e.Steps, ExplainedPath{
-			Path: p, Origin: p.Origin.String(), Package: rec.Package(p.Origin.Package),
+			Row: p, Origin: p.Origin.String(), Package: rec.Package(p.Origin.Package),
 			LayerDigest: img.Layers[p.Layer].Digest,
 		})
 	}

@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,14 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/hardpan/hardpan/internal/debian"
-	"github.com/hardpan/hardpan/internal/debian/archive"
-	"github.com/hardpan/hardpan/internal/debian/resolve"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"

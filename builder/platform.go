@@ -172,8 +172,28 @@ func linkMergedUsr(t *tree.Tree) error {
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
 // library is missing.
 func (b *build) complete(t *tree.Tree, p specs.Platform) error {
-	_ = closure.Check
-	return nil
+	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
+		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", p, err)
+	}
+	var errs []error
+	for _, problem := range problems {
+		if problem.Severity == closure.Error {
+			errs = append(errs, fmt.Errorf("%s: %w", p, problem))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// command returns what a container of the image runs: the entrypoint, or where
+// there is none the default command.
+func (b *build) command() []string {
+	if len(b.spec.Entrypoint) > 0 {
+		return b.spec.Entrypoint
+	}
+	return b.spec.Cmd
 }
 
 // record writes down how the image came to be.
@@ -253,5 +273,3 @@ func stats(img *oci.Image, rec *record.Record) *ImageStats {
 	}
 	return s
 }
-
-var errIncomplete = fmt.Errorf("the image cannot run")

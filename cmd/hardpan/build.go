@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hardpan/hardpan/builder"
-	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -84,23 +83,21 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	progress := newProgress(a.err)
 	o.Progress = progress
+	o.Outputs = builder.Outputs{
+		Layout: s.GetString("layout"), Archive: s.GetString("archive"), DockerArchive: s.GetString("docker-archive"),
+		Push: s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
+		PushProgress: pushProgress(progress),
+	}
 	res, err := builder.Build(ctx, o)
 	progress.Wait()
 	if err != nil {
 		return err
 	}
 	a.noteLock(res.Locked, res.Lock, res.LockError)
-	written, err := a.write(ctx, res)
-	if err != nil {
-		return err
-	}
 	if a.json() {
-		return a.printJSON(struct {
-			*builder.Result
-			Written []string `json:"written"`
-		}{res, written})
+		return a.printJSON(res)
 	}
-	printResult(a.out, res, written)
+	printResult(a.out, res)
 	return nil
 }
 
@@ -156,68 +153,20 @@ func (a *app) noteLock(made bool, path, failure string) {
 	}
 }
 
-// write puts the image into each place that the flags name and returns them.
-func (a *app) write(ctx context.Context, res *builder.Result) ([]string, error) {
-	s := a.settings
-	layout, file, docker, push := s.GetString("layout"), s.GetString("archive"), s.GetString("docker-archive"), s.GetString("push")
-	if layout == "" && file == "" && docker == "" && push == "" {
-		layout = filepath.Join("dist", res.Name+"-"+res.Tag)
-	}
-	var written []string
-	if layout != "" {
-		if err := oci.WriteLayout(ctx, layout, res.Index, oci.LayoutOptions{RefName: res.Tag}); err != nil {
-			return nil, err
-		}
-		written = append(written, layout+" (OCI layout)")
-	}
-	if file != "" {
-		if err := oci.WriteArchive(ctx, file, res.Index, res.Tag); err != nil {
-			return nil, err
-		}
-		written = append(written, file+" (OCI archive)")
-	}
-	if docker != "" {
-		o := oci.DockerArchiveOptions{Tags: []string{res.Name + ":" + res.Tag}}
-		if err := oci.WriteDockerArchive(ctx, docker, res.Index, o); err != nil {
-			return nil, err
-		}
-		written = append(written, docker+" (docker archive)")
-	}
-	if push != "" {
-		pinned, err := a.push(ctx, push, res)
-		if err != nil {
-			return nil, err
-		}
-		written = append(written, pinned)
-	}
-	return written, nil
-}
-
-func (a *app) push(ctx context.Context, ref string, res *builder.Result) (string, error) {
-	progress := newProgress(a.err)
-	defer progress.Wait()
-	var task interface {
-		Add(int64)
-		Done(error)
-	}
+// pushProgress shows the upload to a registry like a download.
+func pushProgress(p *progress) func(done, total int64) {
+	var task archive.Task
 	var before int64
-	pinned, err := oci.Push(ctx, ref, res.Index, oci.PushOptions{
-		Tags: a.settings.GetStringSlice("tag"), Insecure: a.settings.GetBool("insecure-registry"),
-		Progress: func(done, total int64) {
-			if task == nil {
-				task = progress.Start("push", total)
-			}
-			task.Add(done - before)
-			before = done
-		},
-	})
-	if task != nil {
-		task.Done(err)
+	return func(done, total int64) {
+		if task == nil {
+			task = p.Start("push", total)
+		}
+		task.Add(done - before)
+		before = done
 	}
-	return pinned, err
 }
 
-func printResult(w io.Writer, res *builder.Result, written []string) {
+func printResult(w io.Writer, res *builder.Result) {
 	fmt.Fprintf(w, "%s:%s %s\n", res.Name, res.Tag, res.Digest)
 	for _, img := range res.Images {
 		fmt.Fprintf(w, "  %-12s %s, %s unpacked, %d layers, %d packages, %d paths\n",
@@ -238,8 +187,8 @@ func printResult(w io.Writer, res *builder.Result, written []string) {
 			fmt.Fprintf(w, "  %-12s scripts without effect: %s\n", "", strings.Join(img.Skipped, ", "))
 		}
 	}
-	for _, place := range written {
-		fmt.Fprintf(w, "  wrote %s\n", place)
+	for _, to := range res.Written {
+		fmt.Fprintf(w, "  wrote %s %s\n", to.Kind, to.Place)
 	}
 }
 

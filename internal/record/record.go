@@ -77,8 +77,8 @@ type Paths struct {
 	Layer  []int    `json:"layer"`  // index into Layers
 }
 
-// Path is one row of Paths.
-type Path struct {
+// Row is one path of an image.
+type Row struct {
 	Path   string       `json:"path"`
 	Type   string       `json:"type"`
 	Mode   string       `json:"mode"` // octal
@@ -116,17 +116,17 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 
 // Lookup returns the row of a path, which may begin with a slash, and whether
 // the image has it. It follows no symbolic link.
-func (r *Record) Lookup(name string) (Path, bool) {
+func (r *Record) Lookup(name string) (Row, bool) {
 	i, ok := slices.BinarySearch(r.Paths.Path, tree.Clean(name))
 	if !ok {
-		return Path{}, false
+		return Row{}, false
 	}
 	return r.row(i), true
 }
 
-func (r *Record) row(i int) Path {
+func (r *Record) row(i int) Row {
 	p := &r.Paths
-	return Path{
+	return Row{
 		Path: "/" + p.Path[i], Type: tree.Type(p.Type[i]).String(), Mode: fmt.Sprintf("%04o", p.Mode[i]),
 		Owner: p.Owner[i], Size: p.Size[i], Link: p.Link[i], Origin: &r.Origins[p.Origin[i]], Layer: p.Layer[i],
 	}
@@ -135,16 +135,16 @@ func (r *Record) row(i int) Path {
 // Resolve returns the rows that lead from name to what it is: name itself, where
 // a parent is a link the path behind it, and the targets of symbolic links, in
 // that order. The last one is the end, as a process in the image would find it.
-func (r *Record) Resolve(name string) ([]Path, bool) {
+func (r *Record) Resolve(name string) ([]Row, bool) {
 	t := r.tree()
-	var chain []Path
+	var chain []Row
 	at, ok := tree.Clean(name), false
 	for range 40 { // as many links as Linux follows
 		real, err := t.RealPath(at)
 		if err != nil {
 			return chain, false
 		}
-		var row Path
+		var row Row
 		if row, ok = r.Lookup(real); !ok {
 			return chain, false
 		}
