@@ -36,11 +36,10 @@ type node struct {
 	entries []entry // of a mapping
 	items   []*node // of a sequence
 
-	text  string // of a scalar
-	tag   string // of a scalar: "!!str", "!!int", "!!float", "!!bool", "!!null" or "!!timestamp"
-	plain bool   // of a scalar: without quotes
+	text string // of a scalar
+	tag  string // of a scalar: "!!str", "!!int", "!!float", "!!bool", "!!null" or "!!timestamp"
 
-	substituted bool // of a plain scalar: a variable made it
+	substituted bool // of a scalar: a variable made it
 
 	// A mapping of which something was refused; that something else is missing
 	// may follow from it and is not worth an error of its own.
@@ -223,7 +222,6 @@ func (c *converter) convert(n *yaml.Node, aliased bool) *node {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		out.text, out.tag = n.Value, n.Tag
-		out.plain = n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	case yaml.SequenceNode:
 		out.kind = sequence
 		for _, item := range n.Content {

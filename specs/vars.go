@@ -52,14 +52,16 @@ func (s *substituter) tree(n *node) *node {
 	return &out
 }
 
-// scalar substitutes in n's text. An unquoted value that a variable made, such as
-// uid: ${UID}, may be read as text or as a number, whatever is expected.
+// scalar substitutes in n's text. A value that a variable made, such as uid:
+// "${UID}", is read as text or as a number, whatever is expected; the quotes say
+// nothing, because YAML needs them around ${UID} within {}.
 func (s *substituter) scalar(n *node) {
 	if !strings.Contains(n.text, "$") {
 		return
 	}
+	before := n.text
 	n.text = s.text(n)
-	n.substituted = n.plain
+	n.substituted = n.text != before
 }
 
 func (s *substituter) text(n *node) string {
