@@ -68,7 +68,7 @@ func (a *Accounts) user(name string) (uid, gid ID, err error) {
 		return n, 0, nil
 	}
 	return 0, 0, &valueError{fmt.Sprintf("user %q is neither declared nor one of Debian's base users%s", name, didYouMean(name, names)),
-		"declare it in accounts.users, or give its number if a package makes it"}
+		"declare it in accounts.users; one that a package makes has to be declared, too"}
 }
 
 func (a *Accounts) group(name string) (ID, error) {
@@ -90,7 +90,7 @@ func (a *Accounts) group(name string) (ID, error) {
 		names = append(names, g.name)
 	}
 	return 0, &valueError{fmt.Sprintf("group %q is neither declared nor one of Debian's base groups%s", name, didYouMean(name, names)),
-		"declare it in accounts.groups, or give its number if a package makes it"}
+		"declare it in accounts.groups; one that a package makes has to be declared, too"}
 }
 
 func parseID(s string) (n ID, isNumber bool, err error) {

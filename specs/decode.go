@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // decoder fills a Spec from a merged and substituted tree whose shape is right.
@@ -41,6 +42,9 @@ func (p *problems) text(n *node, path string) (string, bool) {
 
 // value decodes n into v, which f describes.
 func (d *decoder) value(n *node, v reflect.Value, f *field, path string) {
+	if n.kind == scalar && n.damaged {
+		return
+	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
@@ -70,12 +74,32 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, path string) {
 }
 
 func (d *decoder) textValue(n *node, v reflect.Value, path string) {
-	text := n.text
-	if _, isPort := v.Interface().(Port); !isPort || n.tag != "!!int" {
-		var ok bool
-		if text, ok = d.text(n, path); !ok {
+	text, ok := n.text, true
+	isNumber := n.tag == "!!int" && !n.substituted
+	switch v.Interface().(type) {
+	case Port:
+		if !isNumber {
+			text, ok = d.text(n, path)
+		}
+	case Mode:
+		// YAML 1.1 and 1.2 disagree about whether 0750 is octal.
+		if isNumber {
+			d.add(n.pos, fmt.Sprintf("quote it: %q", strings.Repeat("0", max(0, 4-len(text)))+text),
+				"%s: found the number %s, expected a quoted octal mode", path, text)
 			return
 		}
+		text, ok = d.text(n, path)
+	case Duration:
+		if isNumber {
+			d.add(n.pos, "give it a unit: "+text+"s", "%s: found the number %s, expected a duration such as 30s or 1m30s", path, text)
+			return
+		}
+		text, ok = d.text(n, path)
+	default:
+		text, ok = d.text(n, path)
+	}
+	if !ok {
+		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 		d.addError(n.pos, path+": ", err)
@@ -95,7 +119,7 @@ func (d *decoder) structValue(n *node, v reflect.Value, path string) {
 		d.positions[inner] = value.pos
 		before := len(d.list)
 		d.value(value, v.FieldByIndex(f.index), &f, inner)
-		if f.required && (value.kind == scalar && value.text == "" || value.kind == sequence && len(value.items) == 0 && !value.damaged) {
+		if f.required && !value.damaged && value.kind != mapping && value.text == "" && len(value.items) == 0 {
 			d.add(value.pos, "", "%s: found an empty value, expected one", inner)
 		}
 		if path == "" && (len(d.list) > before || value.anyDamage()) {
@@ -167,7 +191,9 @@ func (d *decoder) unique(n *node, v reflect.Value, f *field, path string, first 
 				name += value.text
 			}
 		}
-		what, pos = f.key[0], n.get(f.key[0]).pos
+		if what, pos = "entry", n.get(f.key[0]).pos; len(f.key) == 1 {
+			what = f.key[0]
+		}
 	default:
 		return
 	}
@@ -190,7 +216,11 @@ func (d *decoder) stringValue(n *node, v reflect.Value, f *field, path string) {
 				return
 			}
 		}
-		d.add(n.pos, "", "%s: found %s, expected %s%s", path, quote(text), alternatives(f.enum), didYouMean(text, f.enum))
+		suggestion := ""
+		if len(f.enum) > 1 {
+			suggestion = didYouMean(text, f.enum)
+		}
+		d.add(n.pos, "", "%s: found %s, expected %s%s", path, quote(text), alternatives(f.enum), suggestion)
 		return
 	}
 	if !d.checkFormat(f.format, text, n.pos, path) {
@@ -224,8 +254,13 @@ func (d *decoder) intValue(n *node, v reflect.Value, f *field, path string) {
 		high = *f.max
 	}
 	i, err := strconv.ParseInt(n.text, 10, 64)
-	if n.tag != "!!int" && !n.substituted || err != nil || i < low || i > high || strconv.FormatInt(i, 10) != n.text {
-		d.add(n.pos, "", "%s: found %s, expected a whole number from %d to %d", path, n.describe(), low, high)
+	isNumber := err == nil && i >= low && i <= high && strconv.FormatInt(i, 10) == n.text
+	if !isNumber || n.tag != "!!int" && !n.substituted {
+		hint := ""
+		if isNumber {
+			hint = "remove the quotes"
+		}
+		d.add(n.pos, hint, "%s: found %s, expected a whole number from %d to %d", path, n.describe(), low, high)
 		return
 	}
 	if v.CanUint() {

@@ -25,10 +25,10 @@ const (
 
 // A format is what a string of the spec must look like.
 type format struct {
-	pattern  string // regular expression, or "" for any text
-	max      int    // most bytes; 0: no limit
-	expected string // for the error: "expected ..."
-	hint     string
+	pattern  string               // regular expression, or "" for any text
+	max      int                  // most bytes; 0: no limit
+	expected string               // for the error: "expected ..."
+	words    []string             // that a slip of the pen is compared with
 	check    func(s string) error // what a pattern cannot say; nil: nothing
 	lines    bool                 // may have line breaks and tabs
 }
@@ -58,14 +58,14 @@ var formats = map[string]*format{
 	"key-file":     {expected: "a key file", check: checkKeyFile},
 	// NAME_REGEX of adduser.conf(5), and the length that useradd(8) allows.
 	"account": {pattern: `^[a-z][a-z0-9_-]*\$?$`, max: 32,
-		expected: "a name by Debian's rules: a lower-case letter, then lower-case letters, digits, dashes and underscores"},
+		expected: "a name by Debian's rules: a lower-case letter, then lower-case letters, digits, - and _, at most 32"},
 	"run-as": {pattern: `^([a-z_][a-z0-9_-]*\$?|0|[1-9][0-9]{0,9})(:([a-z_][a-z0-9_-]*\$?|0|[1-9][0-9]{0,9}))?$`,
 		expected: `a user, "uid", "uid:gid" or "user:group"`},
 	"environment": {pattern: `^[A-Za-z_][A-Za-z0-9_]*$`, expected: "the name of an environment variable"},
 	"label": {pattern: `^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`, max: 255,
 		expected: "a key such as org.example.name: letters and digits, with . _ - or / between them"},
 	"signal": {pattern: `^(SIG(` + strings.Join(signals, "|") + `|RTMIN(\+[0-9]{1,2})?|RTMAX(-[0-9]{1,2})?)|[1-9]|[1-5][0-9]|6[0-4])$`,
-		expected: "a signal such as SIGTERM or a number from 1 to 64"},
+		expected: "a signal such as SIGTERM or a number from 1 to 64", words: prefixed("SIG", signals)},
 	"rule": {pattern: `^[a-z][a-z0-9]*(-[a-z0-9]+)*$`, max: 64, expected: "the name of a rule, such as shell-present"},
 	// os-release(5).
 	"os-id":  {pattern: `^[a-z0-9._-]+$`, expected: "lower-case letters, digits, dots, dashes and underscores"},
@@ -84,6 +84,14 @@ var formats = map[string]*format{
 var signals = []string{"HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
 	"ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
 	"WINCH", "IO", "POLL", "PWR", "SYS"}
+
+func prefixed(prefix string, words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = prefix + w
+	}
+	return out
+}
 
 // expressions holds the formats' compiled patterns, made when first used:
 // compiling them all would cost every start of the program.
@@ -104,9 +112,9 @@ func (f *format) verify(s string) error {
 	}
 	if f.pattern != "" && !matches(f.pattern, s) || f.max > 0 && len(s) > f.max {
 		if strings.Contains(s, "@") && strings.Contains(s, "://") {
-			return &valueError{"expected " + f.expected, f.hint} // it may hold a password
+			return &valueError{"expected " + f.expected, ""} // it may hold a password
 		}
-		return badValue(s, f.expected, f.hint)
+		return badValue(s, f.expected+didYouMean(s, f.words), "")
 	}
 	if f.check != nil {
 		return f.check(s)
@@ -159,7 +167,11 @@ func checkSource(s string) error {
 		return badValue(s, `a file at or below the spec's directory, without ".."`, "move the file beside the spec")
 	}
 	if path.Clean(s) != s || s == "." {
-		return badValue(s, "a clean path of a file", "")
+		hint := ""
+		if path.Clean(s) != "." {
+			hint = "write " + path.Clean(s)
+		}
+		return badValue(s, "a clean path of a file", hint)
 	}
 	return nil
 }

@@ -21,7 +21,13 @@ type origin struct {
 	sources   map[string]sourceFile
 }
 
-type overlays []*node
+// overlays are the layers of one variant.
+type overlays []overlayLayer
+
+type overlayLayer struct {
+	pos  Position // of the variant's name
+	node *node
+}
 
 // Load reads the spec file at path: it follows extends, merges, substitutes vars,
 // applies defaults and validates the spec and each of its variants. Its error is
@@ -42,7 +48,11 @@ func Load(path string) (*Spec, error) {
 		if !p.checkFormat(formats["variant"], name, at, "variants") {
 			continue
 		}
+		before := len(p.list)
 		v := p.build(o, name)
+		if len(p.list) > before {
+			continue
+		}
 		if other, taken := suffixes[v.TagSuffix]; taken {
 			p.add(at, "", "variants.%s: tag suffix %q is that of %s, too", name, v.TagSuffix, other)
 		}
@@ -60,14 +70,15 @@ func Load(path string) (*Spec, error) {
 func (p *problems) readChain(path string, over map[string]overlays) *node {
 	var chain []*node
 	t := documentType
+	var parent *node
 	for seen := []string{}; ; {
 		seen = append(seen, filepath.Clean(path))
-		root := p.readDocument(path)
+		root := p.readDocument(path, parent)
 		if root == nil {
 			return nil
 		}
 		chain = append(chain, root)
-		parent := root.get("extends")
+		parent = root.get("extends")
 		if parent == nil {
 			break
 		}
@@ -89,7 +100,7 @@ func (p *problems) readChain(path string, over map[string]overlays) *node {
 	for _, root := range slices.Backward(chain) {
 		if variants := root.get("variants"); variants != nil {
 			for _, e := range variants.entries {
-				over[e.key] = append(over[e.key], e.value)
+				over[e.key] = append(over[e.key], overlayLayer{e.pos, e.value})
 			}
 		}
 		root.entries = slices.DeleteFunc(root.entries, func(e entry) bool { return e.key == "variants" || e.key == "extends" })
@@ -110,9 +121,10 @@ func (p *problems) checkParent(name string, pos Position) bool {
 	return false
 }
 
-// readDocument reads one file and checks its shape.
-func (p *problems) readDocument(path string) *node {
-	b := readFile(path, p)
+// readDocument reads one file and checks its shape. child is the value of extends
+// that names the file, or nil.
+func (p *problems) readDocument(path string, child *node) *node {
+	b := readFile(path, child, p)
 	if b == nil {
 		return nil
 	}
@@ -127,7 +139,7 @@ func (p *problems) readDocument(path string) *node {
 func (p *problems) build(o *origin, variant string) *Spec {
 	root := o.merged
 	for _, over := range o.overlays[variant] {
-		root = p.merge(root, over, documentType, nil, "")
+		root = p.merge(root, over.node, documentType, nil, "")
 	}
 	vars := root.get("vars")
 	undefined := p
@@ -144,7 +156,7 @@ func (p *problems) build(o *origin, variant string) *Spec {
 		unsound: map[string]bool{}}
 	d.value(root, reflect.ValueOf(s).Elem(), nil, "")
 	s.setDefaults()
-	if variant != "" && !slices.ContainsFunc(o.overlays[variant], func(n *node) bool { return n.get("tag-suffix") != nil }) {
+	if variant != "" && !slices.ContainsFunc(o.overlays[variant], func(o overlayLayer) bool { return o.node.get("tag-suffix") != nil }) {
 		s.TagSuffix += "-" + variant
 	}
 	v := validator{problems: p, s: s, root: root, unsound: d.unsound}

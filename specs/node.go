@@ -41,8 +41,8 @@ type node struct {
 
 	substituted bool // of a scalar: a variable made it
 
-	// A mapping of which something was refused; that something else is missing
-	// may follow from it and is not worth an error of its own.
+	// Something of the value was refused, and so reported. What else seems wrong
+	// with it may follow from that and is not worth an error of its own.
 	damaged bool
 }
 
@@ -85,25 +85,23 @@ func (n *node) describe() string {
 	return "the text " + quote(n.text)
 }
 
-// readFile reads the bytes of a spec, which must be text.
-func readFile(path string, p *problems) []byte {
+// readFile reads the bytes of a spec, which must be text. child is the value of
+// extends that names it, or nil for the spec that is loaded.
+func readFile(path string, child *node, p *problems) []byte {
 	at := Position{File: path}
-	fail := func(err error) []byte {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		p.list = append(p.list, &Error{Position: at, Message: "cannot read spec: " + err.Error(), Err: err})
-		return nil
-	}
 	f, err := os.Open(path)
-	if err != nil {
-		return fail(err)
+	var b []byte
+	if err == nil {
+		defer f.Close()
+		b, err = io.ReadAll(io.LimitReader(f, maxSpecSize+1))
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSpecSize+1))
 	if err != nil {
-		return fail(err)
+		message := "cannot read spec"
+		if child != nil {
+			at, message = child.pos, "extends: cannot read "+quote(child.text)
+		}
+		p.list = append(p.list, &Error{Position: at, Message: message + ": " + cause(err).Error(), Err: err})
+		return nil
 	}
 	if len(b) > maxSpecSize {
 		p.add(at, "", "spec is larger than %d bytes", maxSpecSize)
@@ -111,6 +109,14 @@ func readFile(path string, p *problems) []byte {
 	}
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	return checkText(b, at, p)
+}
+
+// cause returns what went wrong with a file without saying its path once more.
+func cause(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // checkText refuses what is not UTF-8 text: YAML allows other encodings and some
@@ -125,7 +131,7 @@ func checkText(b []byte, at Position, p *problems) []byte {
 			return nil
 		case r == '\n' || r == '\t' || r == '\r' && i+1 < len(b) && b[i+1] == '\n':
 		case controls(r) || r == '\ufeff':
-			p.add(at, `write it as an escape in double quotes: "\n", "\u202e"`, "found control character %U, expected text", r)
+			p.add(at, "remove it", "found control character %U, expected text", r)
 			return nil
 		}
 		i += size
@@ -183,6 +189,8 @@ func addSyntaxError(file string, err error, p *problems) {
 	switch {
 	case strings.Contains(message, "cannot start any token"):
 		hint = "quote the text, and indent with spaces, not tabs"
+	case strings.Contains(message, "did not find expected ','"):
+		hint = `close the bracket, and quote text that contains one of { } [ ] or a comma, such as "${NAME}"`
 	case strings.Contains(message, "mapping values are not allowed"):
 		hint = `quote text that contains ": ", and align the keys of one mapping`
 	}
@@ -193,7 +201,7 @@ func addSyntaxError(file string, err error, p *problems) {
 type converter struct {
 	file    string
 	p       *problems
-	within  map[*yaml.Node]bool // aliased values being converted
+	within  map[*yaml.Node]bool // values with an anchor that are being converted
 	aliased int                 // values that came out of aliases
 }
 
@@ -218,6 +226,10 @@ func (c *converter) convert(n *yaml.Node, aliased bool) *node {
 		c.p.add(c.pos(n), hint, "found the YAML tag %s, expected a value without", n.Tag)
 		return nil
 	}
+	if n.Anchor != "" {
+		c.within[n] = true
+		defer delete(c.within, n)
+	}
 	out := &node{pos: c.pos(n)}
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -237,8 +249,6 @@ func (c *converter) convert(n *yaml.Node, aliased bool) *node {
 			c.p.add(c.pos(n), "", "alias *%s stands for a value that contains it", n.Value)
 			return nil
 		}
-		c.within[n.Alias] = true
-		defer delete(c.within, n.Alias)
 		return c.convert(n.Alias, true)
 	}
 	return out

@@ -89,6 +89,8 @@ func (p *problems) unknownKey(e entry, t reflect.Type, path string) {
 	if suggestion == "" {
 		if home := homeOf(e.key); home != "" {
 			hint = fmt.Sprintf("%q is a key of %s", e.key, home)
+		} else if len(fields) > 20 {
+			hint = "hardpan schema prints all keys"
 		} else {
 			hint = "the keys are " + strings.Join(fieldNames(fields), ", ")
 		}

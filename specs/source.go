@@ -45,10 +45,7 @@ func (f sourceFile) open() (*os.File, error) {
 func (f sourceFile) check() error {
 	info, err := f.stat()
 	if err != nil {
-		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-			return pathErr.Err
-		}
-		return err
+		return cause(err)
 	}
 	if !info.Mode().IsRegular() {
 		return errors.New("not a regular file")

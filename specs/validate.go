@@ -187,7 +187,7 @@ func (v *validator) paths() {
 		}
 		for dir := path.Dir(p.Path); dir != "/"; dir = path.Dir(dir) {
 			if t, ok := types[dir]; ok && t != PathDirectory && t != PathPermissions {
-				v.add(v.s.Position("paths", i, "path"), "", "paths[%d].path: %q lies below %q, which is a %s", i, p.Path, dir, t)
+				v.add(v.s.Position("paths", i, "path"), "", "paths[%d].path: %q lies below %q, which has type %s", i, p.Path, dir, t)
 			}
 		}
 	}
