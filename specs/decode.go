@@ -42,6 +42,9 @@ func (p *problems) text(n *node, path string) (string, bool) {
 
 // value decodes n into v, which f describes.
 func (d *decoder) value(n *node, v reflect.Value, f *field, path string) {
+	if n.kind == scalar && n.damaged {
+		return
+	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
@@ -116,7 +119,7 @@ func (d *decoder) structValue(n *node, v reflect.Value, path string) {
 		d.positions[inner] = value.pos
 		before := len(d.list)
 		d.value(value, v.FieldByIndex(f.index), &f, inner)
-		if f.required && (value.kind == scalar && value.text == "" || value.kind == sequence && len(value.items) == 0 && !value.damaged) {
+		if f.required && !value.damaged && value.kind != mapping && value.text == "" && len(value.items) == 0 {
 			d.add(value.pos, "", "%s: found an empty value, expected one", inner)
 		}
 		if path == "" && (len(d.list) > before || value.anyDamage()) {

@@ -25,10 +25,10 @@ const (
 
 // A format is what a string of the spec must look like.
 type format struct {
-	pattern  string // regular expression, or "" for any text
-	max      int    // most bytes; 0: no limit
-	expected string // for the error: "expected ..."
-	words    []string // that a slip of the pen is compared with
+	pattern  string               // regular expression, or "" for any text
+	max      int                  // most bytes; 0: no limit
+	expected string               // for the error: "expected ..."
+	words    []string             // that a slip of the pen is compared with
 	check    func(s string) error // what a pattern cannot say; nil: nothing
 	lines    bool                 // may have line breaks and tabs
 }

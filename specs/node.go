@@ -41,8 +41,8 @@ type node struct {
 
 	substituted bool // of a scalar: a variable made it
 
-	// A mapping of which something was refused; that something else is missing
-	// may follow from it and is not worth an error of its own.
+	// Something of the value was refused, and so reported. What else seems wrong
+	// with it may follow from that and is not worth an error of its own.
 	damaged bool
 }
 

@@ -59,20 +59,21 @@ func (s *substituter) scalar(n *node) {
 	if !strings.Contains(n.text, "$") {
 		return
 	}
-	before := n.text
-	n.text = s.text(n)
-	n.substituted = n.text != before
+	text, ok := s.text(n)
+	n.substituted = text != n.text
+	n.text, n.damaged = text, !ok
 }
 
-func (s *substituter) text(n *node) string {
+// text returns n's text substituted, and false where that cannot be done.
+func (s *substituter) text(n *node) (string, bool) {
 	var out strings.Builder
-	rest := n.text
+	rest, good := n.text, true
 	for {
 		before, after, ok := strings.Cut(rest, "$")
 		out.WriteString(before)
 		switch {
 		case !ok:
-			return out.String()
+			return out.String(), good
 		case strings.HasPrefix(after, "$"):
 			out.WriteByte('$')
 			rest = after[1:]
@@ -80,10 +81,11 @@ func (s *substituter) text(n *node) string {
 			name, tail, closed := strings.Cut(after[1:], "}")
 			if !closed || !matches(patternVariable, name) {
 				s.p.add(n.pos, "write $${ for a ${ that is to stay", "found %s, expected ${NAME}", quote("$"+after))
-				return n.text
+				return n.text, false
 			}
 			value, defined := s.vars[name]
 			if !defined {
+				good = false
 				names := slices.Sorted(maps.Keys(s.vars))
 				s.p.add(n.pos, "define it in vars, or write $${"+name+"} for text that is to stay",
 					"undefined variable ${%s}%s", name, didYouMean(name, names))
