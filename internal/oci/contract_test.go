@@ -108,6 +108,7 @@ func outputs(t testing.TB) map[string]output {
 
 // What was written reads back equal, here and in go-containerregistry.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	for name, out := range outputs(t) {
 		t.Run(name, func(t *testing.T) {
 			x := buildIndex(t, openStore(t), linuxAMD64, linuxARM64)
@@ -131,6 +132,7 @@ func TestRoundTrip(t *testing.T) {
 // What was written is valid to go-containerregistry, whose validation knows gzip
 // layers only.
 func TestForeignReaders(t *testing.T) {
+	t.Parallel()
 	for name, out := range outputs(t) {
 		t.Run(name, func(t *testing.T) {
 			st := openStore(t)
@@ -171,6 +173,7 @@ func TestForeignReaders(t *testing.T) {
 
 // One platform is read without the other's blobs being touched.
 func TestOpenOnePlatform(t *testing.T) {
+	t.Parallel()
 	for name, out := range outputs(t) {
 		if out.single {
 			continue
@@ -198,6 +201,7 @@ func TestOpenOnePlatform(t *testing.T) {
 
 // Whatever blob is damaged, and however, reading says which.
 func TestDamagedBlobs(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	x := buildIndex(t, st, linuxAMD64, linuxARM64)
 	damages := map[string]func([]byte) []byte{
@@ -233,6 +237,7 @@ func TestDamagedBlobs(t *testing.T) {
 // A blob that is damaged in the cache is named, and nothing appears under the
 // output's name.
 func TestDamagedCache(t *testing.T) {
+	t.Parallel()
 	for name := range outputs(t) {
 		t.Run(name, func(t *testing.T) {
 			for i := range 3 {
@@ -263,6 +268,7 @@ func TestDamagedCache(t *testing.T) {
 
 // The bytes of an output do not depend on where or when it is written.
 func TestReproducible(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"archive", "docker archive"} {
 		var digests []store.Digest
 		for range 2 {
@@ -384,7 +390,8 @@ type server struct {
 
 	mu       sync.Mutex
 	damaged  map[store.Digest][]byte
-	requests []string                         // "METHOD path", but for the API's ping
+	requests []string // "METHOD path"
+	queries  []string
 	fail     func(n int, r *http.Request) int // status to answer request n with, or 0
 }
 
@@ -394,6 +401,7 @@ func serve(t testing.TB) *server {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+		s.queries = append(s.queries, r.URL.RawQuery)
 		var status int
 		if s.fail != nil {
 			status = s.fail(len(s.requests), r)
@@ -402,6 +410,9 @@ func serve(t testing.TB) *server {
 		s.mu.Unlock()
 		switch {
 		case status != 0:
+			if status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			}
 			w.WriteHeader(status)
 		case damaged && r.Method == http.MethodGet:
 			if strings.Contains(r.URL.Path, "/manifests/") {
@@ -421,6 +432,13 @@ func (s *server) damage(d store.Digest, content []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.damaged[d] = content
+}
+
+// misbehave makes the server answer some requests, counted from 1 on, with an error.
+func (s *server) misbehave(fail func(n int, r *http.Request) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail, s.requests = fail, nil
 }
 
 // tag returns the digest that a tag has, or "", past all misbehaviour.

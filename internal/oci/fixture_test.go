@@ -186,7 +186,7 @@ func describe(t testing.TB, img *oci.Image) string {
 	fmt.Fprintf(&b, "%s manifest %s config %s\n%s\n%s\n%v\n", img.Platform, img.Digest, img.ConfigDigest, img.Manifest, img.RawConfig, img.Config)
 	for _, l := range img.Layers {
 		fmt.Fprintf(&b, "%s %s %d %s %q %q\n", l.Digest, l.DiffID, l.Size, l.MediaType, l.CreatedBy, l.Comment)
-		fmt.Fprintf(&b, "%x\n%q\n", store.DigestOf(readAll(t, l.Open)), readAll(t, l.Uncompressed))
+		fmt.Fprintf(&b, "blob %s tar %s\n", store.DigestOf(readAll(t, l.Open)), store.DigestOf(readAll(t, l.Uncompressed)))
 	}
 	return b.String()
 }

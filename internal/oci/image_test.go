@@ -28,6 +28,7 @@ func aLayer() oci.Layer {
 // The documents of a tiny image, byte for byte. A change here changes the digest of
 // every image that is built.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	c := oci.Config{
 		Platform: oci.Platform{OS: "linux", Architecture: "arm", Variant: "v7"},
@@ -65,6 +66,7 @@ func TestDocuments(t *testing.T) {
 
 // An image that says nothing of itself still is one that runtimes accept.
 func TestEmptyImage(t *testing.T) {
+	t.Parallel()
 	img, err := oci.NewImage(openStore(t), oci.Config{Platform: linuxAMD64}, nil, oci.Annotations{})
 	check(t, err)
 	if got, want := string(img.RawConfig), `{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}`; got != want {
@@ -76,6 +78,7 @@ func TestEmptyImage(t *testing.T) {
 }
 
 func TestNewImageRefuses(t *testing.T) {
+	t.Parallel()
 	base := func() oci.Config { return oci.Config{Platform: linuxAMD64} }
 	for _, e := range []struct {
 		name   string
@@ -118,6 +121,7 @@ func TestNewImageRefuses(t *testing.T) {
 
 // The order in which platforms are given does not matter, and each occurs once.
 func TestIndexOrder(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	arm := oci.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
 	a, b := buildIndex(t, st, linuxAMD64, arm, linuxARM64), buildIndex(t, st, linuxARM64, linuxAMD64, arm)
@@ -141,6 +145,7 @@ func TestIndexOrder(t *testing.T) {
 
 // A warm build opens what the store has, given the digest alone.
 func TestOpenStored(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	want := buildIndex(t, st, linuxAMD64, linuxARM64)
 	got, err := oci.OpenStored(t.Context(), st, want.Digest)
@@ -177,6 +182,7 @@ func TestOpenStored(t *testing.T) {
 
 // Making the same image again writes nothing.
 func TestStoredOnce(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	x := buildIndex(t, st, linuxAMD64)
 	path := filepath.Join(st.Dir(), "blobs", "sha256", x.Digest.Hex()[:2], x.Digest.Hex())
@@ -191,6 +197,7 @@ func TestStoredOnce(t *testing.T) {
 }
 
 func TestPlatforms(t *testing.T) {
+	t.Parallel()
 	for _, e := range []struct{ in, want, err string }{
 		{"linux/amd64", "linux/amd64", ""},
 		{"linux/arm/v7", "linux/arm/v7", ""},
@@ -211,6 +218,7 @@ func TestPlatforms(t *testing.T) {
 
 // Any JSON reader that does not know the record still reads the config.
 func TestRecordIsIgnorable(t *testing.T) {
+	t.Parallel()
 	img := buildImage(t, openStore(t), linuxAMD64)
 	var doc map[string]json.RawMessage
 	check(t, json.Unmarshal(img.RawConfig, &doc))

@@ -28,6 +28,7 @@ func writeLayout(t testing.TB, dir string, x *oci.Index) {
 // A layout has the blobs, index.json and oci-layout, and nothing else; written
 // again it has the new image's and nothing else.
 func TestLayoutRewritten(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "dist")
 	st := openStore(t)
 	x, other := buildIndex(t, st, linuxAMD64, linuxARM64), otherIndex(t, st)
@@ -52,6 +53,7 @@ func TestLayoutRewritten(t *testing.T) {
 // Blobs that are right stay the files they are; others are written anew. Files
 // that are not named like a blob are not touched.
 func TestLayoutKeepsBlobs(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dist")
 	x := buildIndex(t, openStore(t), linuxAMD64)
 	writeLayout(t, dir, x)
@@ -84,6 +86,7 @@ func TestLayoutKeepsBlobs(t *testing.T) {
 }
 
 func TestLayoutRefuses(t *testing.T) {
+	t.Parallel()
 	x := buildIndex(t, openStore(t), linuxAMD64)
 	for _, e := range []struct {
 		name  string
@@ -122,6 +125,7 @@ func TestLayoutRefuses(t *testing.T) {
 // An empty directory, made by its owner perhaps where this user could not make
 // one, is filled; a layout's mark without an index is what a killed writer left.
 func TestLayoutIntoEmpty(t *testing.T) {
+	t.Parallel()
 	x := buildIndex(t, openStore(t), linuxAMD64)
 	for _, files := range []string{"", ".partial-X=", `oci-layout={"imageLayoutVersion": "1.0.0"}`} {
 		dir := t.TempDir()
@@ -138,6 +142,7 @@ func TestLayoutIntoEmpty(t *testing.T) {
 
 // Writers of one layout take turns: whoever is last, the image is whole.
 func TestLayoutConcurrent(t *testing.T) {
+	t.Parallel()
 	st := openStore(t)
 	images := []*oci.Index{buildIndex(t, st, linuxAMD64), otherIndex(t, st), buildIndex(t, st, linuxARM64)}
 	for range 4 {
@@ -166,6 +171,7 @@ func TestLayoutConcurrent(t *testing.T) {
 
 // A writer that waits for another gives up when its context ends.
 func TestLayoutWaitCancelled(t *testing.T) {
+	t.Parallel()
 	x := buildIndex(t, openStore(t), linuxAMD64)
 	dir := t.TempDir()
 	f, err := os.Open(dir)
@@ -180,6 +186,7 @@ func TestLayoutWaitCancelled(t *testing.T) {
 // A process is killed while it writes, at each blob in turn: what was under the
 // final name is whole, and the next writer leaves nothing of the killed one.
 func TestKilledWriter(t *testing.T) {
+	t.Parallel()
 	if dir := os.Getenv("OCI_TEST_WRITE"); dir != "" {
 		writeUntilKilled(t, dir)
 	}
@@ -270,6 +277,7 @@ func killAtBlob(t *testing.T, out string, n int) {
 
 // A full disk is one error, and leaves what was there before.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("the host does not allow mounting a tmpfs: %v", err)
@@ -328,6 +336,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestArchiveRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	st := openStore(t)
 	x := buildIndex(t, st, linuxAMD64, linuxARM64)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
+
 	"github.com/hardpan/hardpan/internal/store"
 )
 
@@ -70,12 +72,12 @@ func readSaved(ctx context.Context, files *tarFiles, choice string, o OpenOption
 }
 
 func chooseSaved(list []savedImage, choice string) (savedImage, error) {
-	name, byName := strings.CutPrefix(choice, ":")
+	wanted, byName := strings.CutPrefix(choice, ":")
 	var found []savedImage
 	var names []string
 	for _, s := range list {
 		names = append(names, s.RepoTags...)
-		if !byName || slices.ContainsFunc(s.RepoTags, func(t string) bool { return t == name || t[strings.LastIndexByte(t, ':')+1:] == name }) {
+		if !byName || slices.ContainsFunc(s.RepoTags, func(t string) bool { return sameName(t, wanted) }) {
 			found = append(found, s)
 		}
 	}
@@ -83,12 +85,24 @@ func chooseSaved(list []savedImage, choice string) (savedImage, error) {
 	case len(list) == 0:
 		return savedImage{}, fmt.Errorf("%w: it lists no image", ErrInvalid)
 	case len(found) == 0:
-		return savedImage{}, fmt.Errorf("%w: it has no image %q, it has %s", fs.ErrNotExist, name, quoteList(names))
+		return savedImage{}, fmt.Errorf("%w: it has no image %q, it has %s", fs.ErrNotExist, wanted, quoteList(names))
 	case len(found) > 1:
 		return savedImage{}, withHint(fmt.Errorf("%w: it has %d images, %s", ErrInvalid, len(found), quoteList(names)),
 			"choose one by adding :NAME to the path")
 	}
 	return found[0], nil
+}
+
+// sameName reports whether an image of that name is the one wanted, which may also
+// be its tag alone or be spelled shorter, as "python:3.13" is for
+// "docker.io/library/python:3.13".
+func sameName(have, wanted string) bool {
+	if have == wanted || have[strings.LastIndexByte(have, ':')+1:] == wanted {
+		return true
+	}
+	a, errA := name.NewTag(have)
+	b, errB := name.NewTag(wanted)
+	return errA == nil && errB == nil && a.Name() == b.Name() && strings.Contains(wanted, ":")
 }
 
 // describe makes the manifest and notes where its blobs are.

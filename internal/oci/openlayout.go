@@ -160,7 +160,7 @@ func (l *loader) chooseEntry(entries []descriptor, choice string, files blobFile
 	for _, e := range entries {
 		plain = append(plain, e)
 		names = append(names, entryNames(e)...)
-		if byName && slices.Contains(entryNames(e), name) || byDigest && string(e.Digest) == digest || choice == "" {
+		if byName && slices.ContainsFunc(entryNames(e), func(n string) bool { return sameName(n, name) }) || byDigest && string(e.Digest) == digest || choice == "" {
 			if !slices.ContainsFunc(found, func(f descriptor) bool { return f.Digest == e.Digest }) {
 				found = append(found, e)
 			}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -58,8 +59,8 @@ type guard struct {
 
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme == "http" && !g.insecure && !isLoopback(req.URL.Hostname()) {
-		return nil, withHint(fmt.Errorf("registry %s answers on plain http only, which is refused", req.URL.Host),
-			"allow it for this registry with --insecure if the network is trusted")
+		return nil, withHint(fmt.Errorf("plain http to %s is refused", req.URL.Host),
+			"allow plain http for this registry if its network is trusted")
 	}
 	resp, err := g.inner.RoundTrip(req)
 	if err != nil || req.Method != http.MethodGet || path.Base(path.Dir(req.URL.Path)) != "manifests" {
@@ -87,8 +88,25 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explainRemote adds what to do about an error of a registry.
+// A remoteError is an error whose text a registry had a part in: one line of it,
+// without control characters and not without end.
+type remoteError struct{ error }
+
+const maxRemoteError = 500
+
+func (e remoteError) Unwrap() error { return e.error }
+
+func (e remoteError) Error() string {
+	s := strings.Join(strings.FieldsFunc(e.error.Error(), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	if len(s) > maxRemoteError {
+		s = strings.ToValidUTF8(s[:maxRemoteError], "") + "..."
+	}
+	return s
+}
+
+// explainRemote makes one line of an error of a registry, and adds what to do.
 func explainRemote(err error, registry, otherwise string) error {
+	err = remoteError{err}
 	var known interface{ Hint() string }
 	if errors.As(err, &known) {
 		return err
@@ -112,7 +130,7 @@ type remoteBackend struct {
 func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	got, err := b.puller.Get(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, err
+		return nil, remoteError{err}
 	}
 	return documentReader(got.Manifest), nil
 }
@@ -120,9 +138,13 @@ func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadClose
 func (b remoteBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	l, err := b.puller.Layer(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, err
+		return nil, remoteError{err}
 	}
-	return l.Compressed()
+	r, err := l.Compressed()
+	if err != nil {
+		return nil, remoteError{err}
+	}
+	return r, nil
 }
 
 // stat does not ask: one request per layer would cost more than it tells.
