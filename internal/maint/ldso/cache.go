@@ -118,9 +118,9 @@ func (s *scanner) entries() []entry {
 		return cmp.Or(
 			s.compareNames(b.soname, a.soname),
 			cmp.Compare(int32(b.flags), int32(a.flags)),
+			compareSubdirs(a.dir.subdir, b.dir.subdir),
 			bits.OnesCount64(b.bits)-bits.OnesCount64(a.bits),
 			cmp.Compare(b.bits, a.bits),
-			compareSubdirs(a.dir.subdir, b.dir.subdir),
 		)
 	})
 	return list

@@ -37,6 +37,8 @@ const libraries = `
 /usr/lib/TRIPLET/libfoo.so.1 symlink libfoo.so.1.9
 /usr/lib/TRIPLET/libimp.so.9.99 elf ARCH soname=libwrap.so.1 needed=libc.so.6
 /usr/lib/TRIPLET/libwrap.so symlink libimp.so.9.99
+/usr/lib/TRIPLET/libalias.so.7 symlink libother.so.1.0
+/usr/lib/TRIPLET/libother.so.1.0 elf ARCH soname=libaaa.so.1 needed=libc.so.6
 /usr/lib/TRIPLET/libdangling.so.3 symlink libdangling.so.3.1
 /usr/lib/TRIPLET/libdangling.so symlink nowhere
 /usr/lib/TRIPLET/liblinked.so.2 hardlink /usr/lib/TRIPLET/libm.so.6
@@ -149,8 +151,9 @@ func TestLinks(t *testing.T) {
 		got.WriteString(l.Path + " -> " + l.Target + "\n")
 	}
 	const want = `/usr/lib/x86_64-linux-gnu/libdangling.so.3 -> 
+/usr/lib/x86_64-linux-gnu/libaaa.so.1 -> libother.so.1.0
 /usr/lib/x86_64-linux-gnu/libfoo.so.1 -> libfoo.so.1.10
-/usr/lib/x86_64-linux-gnu/libwrap.so.1 -> libwrap.so
+/usr/lib/x86_64-linux-gnu/libwrap.so.1 -> libimp.so.9.99
 `
 	if got.String() != want {
 		t.Errorf("links:\n%swant:\n%s", &got, want)
