@@ -1,22 +1,17 @@
 package builder
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
+	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// accountFiles are the files of the account database, in the order of
-// [accounts.Parse].
-var accountFiles = [4]string{"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"}
-
-// addAccounts adds the spec's users and groups to those of the packages, and the
-// users' home directories.
-func (b *build) addAccounts(t *tree.Tree) error {
-	file, err := readAccounts(t)
+// addAccounts writes the accounts of the packages and the spec, and makes the home
+// directories of the spec's users.
+func (b *build) addAccounts(img *maint.Image) error {
+	file, err := maint.Accounts(img)
 	if err != nil {
 		return err
 	}
@@ -38,32 +33,15 @@ func (b *build) addAccounts(t *tree.Tree) error {
 			}
 		}
 	}
-	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of the base system"}
+	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of the packages"}
 	if len(b.spec.Accounts.Users)+len(b.spec.Accounts.Groups) > 0 {
-		origin = b.specOrigin("accounts")
-	} else if t.Lookup(accountFiles[0]) != nil {
-		return nil // the packages' scripts made them and the spec adds none
+		origin.Command += " and of the spec"
+		origin.Spec = b.specOrigin("accounts").Spec
 	}
-	if err := file.Write(t, b.epoch.Unix(), origin); err != nil {
+	if err := file.Write(img.Tree, b.epoch.Unix(), origin); err != nil {
 		return fmt.Errorf("cannot write accounts: %w", err)
 	}
-	return b.addHomes(t)
-}
-
-// readAccounts returns the accounts that the packages brought.
-func readAccounts(t *tree.Tree) (*accounts.File, error) {
-	var texts [4][]byte
-	for i, name := range accountFiles {
-		b, err := t.ReadFile(name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		texts[i] = b
-	}
-	if len(texts[0]) == 0 {
-		return accounts.Minimal(), nil
-	}
-	return accounts.Parse(texts[0], texts[1], texts[2], texts[3])
+	return b.addHomes(img.Tree)
 }
 
 // noHome is the home directory of accounts that have none (Debian Policy 9.2.3).

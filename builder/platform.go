@@ -123,11 +123,12 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 	if err := b.addPaths(t); err != nil {
 		return nil, nil, err
 	}
-	report, err := maint.Run(ctx, b.maintImage(t, p, members))
+	img := b.maintImage(t, p, members)
+	report, err := maint.Run(ctx, img)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.addAccounts(t); err != nil {
+	if err := b.addAccounts(img); err != nil {
 		return nil, nil, err
 	}
 	if err := b.addOSRelease(t); err != nil {
@@ -202,7 +203,10 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
 		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
-		Effects: report.Applied, Skipped: report.Skipped,
+		Effects: report.Applied,
+	}
+	for _, s := range report.Skipped {
+		r.Skipped = append(r.Skipped, s.String())
 	}
 	for _, d := range b.lock.Platforms[p.String()].Dropped {
 		if len(d.Variants) == 0 || slices.Contains(d.Variants, b.o.Variant) {

@@ -69,7 +69,7 @@ func Steps() []Step {
 	}
 	return append(steps,
 		resolverStep{}, nginxModules{}, shellsStep{},
-		alternativesStep{}, overridesStep{}, certificatesStep{}, keystoreStep{})
+		alternativesStep{}, overridesStep{}, certificatesStep{}, keystoreStep{}, linkerStep{})
 }
 
 // Run gives the image's tree the effects of all steps that apply. It is called

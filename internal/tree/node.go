@@ -127,6 +127,9 @@ func (o *Origin) String() string {
 		if o.Command != "" {
 			b.WriteString(", " + o.Command)
 		}
+		if o.Spec != "" {
+			b.WriteString(", spec " + o.Spec)
+		}
 	}
 	if len(o.Inputs) > 0 {
 		b.WriteString(", from " + strings.Join(o.Inputs, ", "))
