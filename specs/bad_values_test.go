@@ -323,6 +323,15 @@ spec.yaml:8:36: paths[2].source: found "/etc/passwd", expected a file at or belo
 spec.yaml:9:36: paths[3].source: found "./beside.txt", expected a clean path of a file
   hint: write beside.txt
 spec.yaml:10:36: paths[4].source: found ".", expected a clean path of a file`},
+	{name: "link to itself", spec: `
+paths:
+  - {path: /a/b, type: symlink, target: b}
+  - {path: /a/c, type: symlink, target: ../a/c}
+  - {path: /a/d, type: hardlink, target: /a/d}
+`, want: `
+spec.yaml:6:41: paths[0].target: "/a/b" is a link to itself
+spec.yaml:7:41: paths[1].target: "/a/c" is a link to itself
+spec.yaml:8:42: paths[2].target: "/a/d" is a link to itself`},
 	{name: "root of the image", spec: `
 paths:
   - {path: /, type: directory}
@@ -552,6 +561,12 @@ tag-suffix: -xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 variants: {debug: {cmd: [x]}}
 `, want: `
 spec.yaml:3:10: version: tag "1-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..." is longer than 128 bytes`},
+	{name: "error that a variant inherits", spec: `
+contents: {packages: [bash, Zsh]}
+variants: {debug: {contents: {packages: ["!bash"]}}}
+`, want: `
+spec.yaml:5:29: contents.packages[0]: found "Zsh", expected a package: name, name:arch, name=version, or !name
+  hint: write zsh`},
 	// Extends.
 	{name: "parent that is not there", spec: `
 extends: ../base.yaml

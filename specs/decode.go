@@ -135,6 +135,9 @@ func (d *decoder) structValue(n *node, v reflect.Value, path string) {
 }
 
 func (d *decoder) mapValue(n *node, v reflect.Value, f *field, path string) {
+	if len(n.entries) == 0 {
+		return // an empty mapping says the same as none
+	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.entries)))
 	for _, e := range n.entries {
 		inner := join(path, e.key)
@@ -149,6 +152,9 @@ func (d *decoder) mapValue(n *node, v reflect.Value, f *field, path string) {
 }
 
 func (d *decoder) listValue(n *node, v reflect.Value, f *field, path string) {
+	if len(n.items) == 0 {
+		return // an empty list says the same as none
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
 	first := map[string]Position{}
 	for i, item := range n.items {
@@ -187,9 +193,11 @@ func (d *decoder) unique(n *node, v reflect.Value, f *field, path string, first 
 			if i > 0 {
 				name += " "
 			}
-			if value := n.get(key); value != nil {
-				name += value.text
+			value := n.get(key)
+			if value == nil {
+				return // it was refused, together with what it holds
 			}
+			name += value.text
 		}
 		if what, pos = "entry", n.get(f.key[0]).pos; len(f.key) == 1 {
 			what = f.key[0]

@@ -122,9 +122,9 @@ func isEmpty(v reflect.Value) bool {
 // text encodes a string; a file's name becomes its digest in the canonical form.
 func (e *encoder) text(s string, f *field) (*node, error) {
 	if e.canonical && s != "" && (f.format == formats["source"] || f.format == formats["key-file"]) {
-		digest, err := e.spec.origin.sources[s].digest()
+		digest, err := e.spec.from().sources[s].digest()
 		if err != nil {
-			return nil, fmt.Errorf("cannot read %q, which %s names: %w", s, e.spec.origin.file, err)
+			return nil, fmt.Errorf("cannot read %q, which %s names: %w", s, e.spec.from().file, err)
 		}
 		s = "sha256:" + digest
 	}

@@ -165,7 +165,7 @@ func (p *problems) build(o *origin, variant string) *Spec {
 }
 
 // VariantNames returns the names of the spec's variants, sorted.
-func (s *Spec) VariantNames() []string { return slices.Sorted(maps.Keys(s.origin.overlays)) }
+func (s *Spec) VariantNames() []string { return slices.Sorted(maps.Keys(s.from().overlays)) }
 
 // VariantName returns the name of the variant that s is, or "" for a base.
 func (s *Spec) VariantName() string { return s.variant }
@@ -176,12 +176,12 @@ func (s *Spec) Variant(name string) (*Spec, error) {
 	if name == "" {
 		return s, nil
 	}
-	if _, ok := s.origin.overlays[name]; !ok {
+	if _, ok := s.from().overlays[name]; !ok {
 		hint := "the spec has no variants"
 		if names := s.VariantNames(); len(names) > 0 {
 			hint = "its variants are " + strings.Join(names, ", ")
 		}
-		return nil, &Error{Position: Position{File: s.origin.file}, Advice: hint,
+		return nil, &Error{Position: Position{File: s.from().file}, Advice: hint,
 			Message: fmt.Sprintf("unknown variant %q%s", name, didYouMean(name, s.VariantNames()))}
 	}
 	var p problems
@@ -195,8 +195,16 @@ func (s *Spec) Variant(name string) (*Spec, error) {
 // Tag returns the tag that the image is published under: version and tag suffix.
 func (s *Spec) Tag() string { return s.Version + s.TagSuffix }
 
-// Path returns the path of the spec's file, as it was given to Load.
-func (s *Spec) Path() string { return s.origin.file }
+// File returns the path of the spec's file, as it was given to Load.
+func (s *Spec) File() string { return s.from().file }
+
+// from returns where s comes from; a Spec that was not loaded comes from nowhere.
+func (s *Spec) from() *origin {
+	if s.origin == nil {
+		return &origin{}
+	}
+	return s.origin
+}
 
 // Position returns where a value was written, named by the keys and indexes that
 // lead to it: Position("contents", "packages", 2). A list or mapping is where its
@@ -204,16 +212,16 @@ func (s *Spec) Path() string { return s.origin.file }
 // nearest value around it, and at last the file as a whole.
 func (s *Spec) Position(path ...any) Position {
 	for ; len(path) > 0; path = path[:len(path)-1] {
-		if pos, ok := s.origin.positions[joinPath(path)]; ok {
+		if pos, ok := s.from().positions[joinPath(path)]; ok {
 			return pos
 		}
 	}
-	return Position{File: s.origin.file}
+	return Position{File: s.from().file}
 }
 
 // says reports whether the spec has a value of its own at path.
 func (s *Spec) says(path ...any) bool {
-	_, ok := s.origin.positions[joinPath(path)]
+	_, ok := s.from().positions[joinPath(path)]
 	return ok
 }
 

@@ -93,9 +93,24 @@ func (p *problems) err() error {
 			cmp.Compare(a.Position.Column, b.Position.Column),
 			strings.Compare(a.Message, b.Message))
 	})
-	return slices.CompactFunc(p.list, func(a, b *Error) bool {
-		return a.Position == b.Position && a.Message == b.Message
+	seen := map[string]bool{}
+	return slices.DeleteFunc(p.list, func(e *Error) bool {
+		key := e.Position.String() + withoutIndexes(e.Message)
+		known := seen[key]
+		seen[key] = true
+		return known
 	})
+}
+
+// withoutIndexes returns a message without its digits: an item that a variant
+// inherits has another index there when the variant removes one before it.
+func withoutIndexes(message string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, message)
 }
 
 // nearest returns the candidate that name is most likely a slip of the pen for,

@@ -253,14 +253,10 @@ func fixtures(t *testing.T) []string {
 	return files
 }
 
-func asJSON(t *testing.T, spec []byte) any {
+func asJSON(t *testing.T, n *yaml.Node) any {
 	t.Helper()
-	var n yaml.Node
 	var v any
-	if err := yaml.Unmarshal(spec, &n); err != nil {
-		t.Fatal(err)
-	}
-	asText(&n)
+	asText(n)
 	if err := n.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +288,11 @@ func TestSchemaAcceptsFixtures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Validate(asJSON(t, b)); err != nil {
+		var doc yaml.Node
+		if err := yaml.Unmarshal(b, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(asJSON(t, &doc)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
@@ -314,18 +314,13 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 		tried := 0
 		mutate(doc.Content[0], "", func(path string) {
 			tried++
-			mutant, err := yaml.Marshal(&doc)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var p problems
-			if n := parse(file, mutant, &p); n != nil {
-				p.fits(n, documentType, "")
-			}
+			c := converter{file: file, p: &p, within: map[*yaml.Node]bool{}}
+			p.fits(c.convert(doc.Content[0], false), documentType, "")
 			if p.err() == nil {
 				t.Errorf("%s with a wrong %s: the loader took it", file, path)
 			}
-			if s.Validate(asJSON(t, mutant)) == nil {
+			if s.Validate(asJSON(t, &doc)) == nil {
 				t.Errorf("%s with a wrong %s: the schema took it", file, path)
 			}
 		})
@@ -337,10 +332,11 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 
 // mutate calls try with each mutation of n made in turn, and undoes it after.
 func mutate(n *yaml.Node, path string, try func(path string)) {
+	text := func(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
 	free := slices.Contains([]string{"environment", "labels", "annotations", "vars", "variants"}, path[strings.LastIndexByte(path, '.')+1:])
 	if n.Kind == yaml.MappingNode && !free {
 		content := n.Content
-		n.Content = append(slices.Clone(content), &yaml.Node{Kind: yaml.ScalarNode, Value: "unheard-of"}, &yaml.Node{Kind: yaml.ScalarNode, Value: "x"})
+		n.Content = append(slices.Clone(content), text("unheard-of"), text("x"))
 		try(path + ".unheard-of")
 		n.Content = content
 	}
@@ -352,7 +348,7 @@ func mutate(n *yaml.Node, path string, try func(path string)) {
 			}
 			inner = path + "." + n.Content[i-1].Value
 		}
-		n.Content[i] = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "unheard-of"}, {Kind: yaml.SequenceNode}}}
+		n.Content[i] = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{text("unheard-of"), {Kind: yaml.SequenceNode}}}
 		try(inner)
 		n.Content[i] = child
 		mutate(child, inner, try)

@@ -96,9 +96,9 @@ func (f sourceFile) digest() (string, error) {
 // was loaded, also where a parent in another directory names them. A name that the
 // spec does not have is [io/fs.ErrNotExist].
 func (s *Spec) OpenSource(name string) (*os.File, error) {
-	f, ok := s.origin.sources[name]
+	f, ok := s.from().sources[name]
 	if !ok {
-		return nil, fmt.Errorf("cannot open %q: no file that %s names: %w", name, s.origin.file, fs.ErrNotExist)
+		return nil, fmt.Errorf("cannot open %q: no file that %s names: %w", name, s.from().file, fs.ErrNotExist)
 	}
 	return f.open()
 }

@@ -80,7 +80,7 @@ func checkRoundTrip(t testing.TB, s *Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(s.Path()), ".printed-*.yaml")
+	f, err := os.CreateTemp(filepath.Dir(s.File()), ".printed-*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,6 +314,13 @@ func TestOpenSource(t *testing.T) {
 	}
 }
 
+// BenchmarkLoad loads the fixture with every key, its parent and its variant.
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		loaded(b, allKeys)
+	}
+}
+
 func TestUnknownVariant(t *testing.T) {
 	_, err := loaded(t, "testdata/images/python/3.13.yaml").Variant("debgu")
 	if want := `testdata/images/python/3.13.yaml: unknown variant "debgu"; did you mean "debug"?`; err == nil || err.Error() != want {
@@ -371,5 +378,34 @@ func TestDebianArch(t *testing.T) {
 	}
 	if got := (Platform{OS: "linux", Architecture: "mips"}).DebianArch(); got != "" {
 		t.Errorf("linux/mips: got %q", got)
+	}
+}
+
+// TestGoodSpecs has what must not be refused, though it is near to what is.
+func TestGoodSpecs(t *testing.T) {
+	for name, body := range map[string]string{
+		"nothing but the header":         "",
+		"a number from a variable":       "vars: {UID: \"1000\", ALL: \"true\"}\npaths:\n  - {path: /a, type: directory, uid: \"${UID}\"}\n  - path: /b\n    type: permissions\n    gid: ${UID}\n    recursive: ${ALL}\n",
+		"a mode of three digits":         "paths: [{path: /a, type: directory, mode: \"750\"}]\n",
+		"a link to the directory above":  "paths: [{path: /x/x, type: symlink, target: /x}]\n",
+		"a path below permissions":       "paths: [{path: /x, type: permissions, mode: \"0755\"}, {path: /x/y, type: empty-file}]\n",
+		"root's permissions":             "paths: [{path: /, type: permissions, mode: \"0555\"}]\n",
+		"a base user with another shell": "accounts: {users: [{name: root, uid: 0, shell: /bin/bash}]}\n",
+		"a number as a port":             "ports: [8000, 8000/udp, 1-65535/sctp]\n",
+		"numeric run-as":                 "accounts: {run-as: \"1000:1000\"}\n",
+		"a package of two architectures": "contents: {packages: [\"libc6:amd64\", \"libc6:i386\", libc6]}\n",
+		"comments and Windows lines":     "# comment\r\nenvironment:\r\n  A: x # comment\r\n",
+		"a script in a command":          "cmd:\n  - |\n    if true; then\n    \techo $HOME\n    fi\n",
+		"a real-time signal":             "stop-signal: SIGRTMIN+3\n",
+		"an empty variant":               "variants: {debug: {}}\n",
+		"an empty value":                 "environment: {A: \"\"}\n",
+	} {
+		dir := writeFiles(t, "spec.yaml", "\ufeff"+header+body)
+		s, err := Load(filepath.Join(dir, "spec.yaml"))
+		if err != nil {
+			t.Errorf("%s: %s", name, report(dir, err))
+			continue
+		}
+		checkRoundTrip(t, s)
 	}
 }

@@ -217,11 +217,21 @@ func (v *validator) pathKeys(i int, p Path) {
 	switch {
 	case p.Type == PathFile && (p.Content == "") == (p.Source == ""):
 		v.add(at, "for a file of no bytes write type: empty-file", "paths[%d]: type file needs either content or source", i)
+	case p.Target != "" && linked(p) == p.Path:
+		v.add(v.s.Position("paths", i, "target"), "", "paths[%d].target: %q is a link to itself", i, p.Path)
 	case p.Type == PathHardlink && p.Target != "":
 		v.checkFormat(formats["path"], p.Target, v.s.Position("paths", i, "target"), fmt.Sprintf("paths[%d].target", i))
 	case p.Type == PathPermissions && p.Mode == nil && p.UID == nil && p.GID == nil:
 		v.add(at, "", "paths[%d]: type permissions needs mode, uid or gid", i)
 	}
+}
+
+// linked returns the path that a link's target is, as written.
+func linked(p Path) string {
+	if path.IsAbs(p.Target) {
+		return path.Clean(p.Target)
+	}
+	return path.Join(path.Dir(p.Path), p.Target)
 }
 
 // Unsupported returns an error for each key of the spec that this version reads
