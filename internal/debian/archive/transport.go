@@ -170,14 +170,14 @@ func (c *Client) getHTTP(ctx context.Context, r request) (*response, error) {
 // http, and with the credentials of the new host or none.
 func (c *Credentials) redirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
-		return fmt.Errorf("more than %d redirects", maxRedirects)
+		return fmt.Errorf("%w more than %d times", errRedirect, maxRedirects)
 	}
 	last := via[len(via)-1].URL
 	if last.Scheme == "https" && req.URL.Scheme != "https" {
-		return errDowngrade
+		return fmt.Errorf("%w from https to http", errRedirect)
 	}
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return fmt.Errorf("redirected to scheme %.20q", req.URL.Scheme)
+		return fmt.Errorf("%w to scheme %.20q", errRedirect, req.URL.Scheme)
 	}
 	req.URL.User = nil
 	req.Header.Del("Referer")
@@ -186,8 +186,8 @@ func (c *Credentials) redirect(req *http.Request, via []*http.Request) error {
 }
 
 var (
-	errDowngrade = errors.New("redirected from https to http")
-	errStalled   = errors.New("server sent nothing for too long")
+	errRedirect = errors.New("redirected")
+	errStalled  = errors.New("server sent nothing for too long")
 )
 
 // accept reads the head of a response.
@@ -254,7 +254,7 @@ func explain(u *url.URL, err error) error {
 
 // finalError reports whether trying again would meet the same error.
 func finalError(err error) bool {
-	if errors.Is(err, errDowngrade) || errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, errRedirect) || errors.Is(err, syscall.ECONNREFUSED) {
 		return true
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

@@ -144,6 +144,13 @@ func (s *Server) Inject(name string, faults ...Fault) {
 	s.faults[name] = append(s.faults[name], faults...)
 }
 
+// Heal takes back the faults that are still due.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.faults)
+}
+
 // Requests returns the requests since the last call.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
