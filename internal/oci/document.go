@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/store"
@@ -76,53 +75,71 @@ func encode(v any) ([]byte, error) {
 // decode reads one JSON document into v. A member that occurs twice is an error,
 // because readers differ in which one they believe.
 func decode(b []byte, v any) error {
-	if err := checkMembers(b); err != nil {
-		return err
-	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if name, ok := repeatedMember(b); ok {
+		return fmt.Errorf("%w: member %.60q occurs twice", ErrInvalid, name)
 	}
 	return nil
 }
 
-// checkMembers reports a member that one object of the document has twice. In the
-// outermost object, whose names are the format's and not the user's, names that
-// differ only in case are the same one to encoding/json, and so count as twice.
-func checkMembers(b []byte) error {
-	d := json.NewDecoder(bytes.NewReader(b))
+// repeatedMember returns a member that one object of the document, which is valid
+// JSON, has twice. In the outermost object, whose names are the format's and not
+// the user's, names that differ only in case are the same one to encoding/json,
+// and so count as twice.
+func repeatedMember(b []byte) (string, bool) {
 	var open []map[string]bool // names seen in each open object; nil for an array
-	expectName := false
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		if delim, ok := token.(json.Delim); ok {
-			switch delim {
-			case '{':
-				open = append(open, map[string]bool{})
-			case '[':
-				open = append(open, nil)
-			default:
-				open = open[:len(open)-1]
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{':
+			open = append(open, map[string]bool{})
+		case '[':
+			open = append(open, nil)
+		case '}', ']':
+			open = open[:len(open)-1]
+		case '"':
+			end := stringEnd(b, i)
+			text := b[i:end]
+			i = end - 1
+			rest := bytes.TrimLeft(b[end:min(len(b), end+16)], " \t\r\n")
+			if len(rest) == 0 { // more white space than anyone writes
+				rest = bytes.TrimLeft(b[end:], " \t\r\n")
 			}
-		} else if expectName {
-			name := token.(string)
+			if len(open) == 0 || open[len(open)-1] == nil || len(rest) == 0 || rest[0] != ':' {
+				continue
+			}
+			var name string
+			if json.Unmarshal(text, &name) != nil {
+				continue
+			}
 			if len(open) == 1 {
 				name = strings.ToLower(name)
 			}
-			if seen := open[len(open)-1]; seen[name] {
-				return fmt.Errorf("%w: member %.60q occurs twice", ErrInvalid, name)
-			} else {
-				seen[name] = true
+			seen := open[len(open)-1]
+			if seen[name] {
+				return name, true
 			}
-			expectName = false
-			continue
+			seen[name] = true
 		}
-		expectName = len(open) > 0 && open[len(open)-1] != nil
+	}
+	return "", false
+}
+
+// stringEnd returns where the JSON string that begins at start ends: after the
+// first quote that an even number of backslashes comes before.
+func stringEnd(b []byte, start int) int {
+	for i := start + 1; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		quote := i + n
+		content := bytes.TrimRight(b[start+1:quote], "\\")
+		if (quote-start-1-len(content))%2 == 0 {
+			return quote + 1
+		}
+		i = quote + 1
 	}
 }
 
