@@ -154,7 +154,7 @@ func TestResolve(t *testing.T) {
 
 			Package: curl
 			Version: 8.15.0-1`,
-		requests: "curl=8.1[0-4].*",
+		requests: "curl=8.1[0-4].* curl",
 		want:     `curl 8.14.1-3: requested`,
 	}, {
 		name: "the first alternative that can be satisfied is taken",
@@ -430,6 +430,7 @@ func TestResolveErrors(t *testing.T) {
 		"foo !baz":             `package "baz" is not in debian/trixie (amd64); did you mean "bar"?`,
 		"foo !single":          `"single" cannot be excluded: it is a virtual package, provided by only-impl 1`,
 		"foo !api":             `"api" cannot be excluded: it is a virtual package, provided by other-impl 1, impl 1 (= 2)`,
+		"bar bar=1.8 bar=1.9":  `package "bar" is requested in two versions, by bar=1.8 and bar=1.9`,
 		"bar !bar":             `package "bar" is both requested and excluded`,
 		"single !only-impl":    `package "only-impl" is both requested and excluded`,
 	} {
