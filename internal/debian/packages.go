@@ -95,7 +95,7 @@ func (r *indexReader) field(line []byte) (packageField, error) {
 		return id, nil
 	}
 	if r.seen[id] {
-		return 0, errDuplicate(r.line, fieldNames[id])
+		return 0, errDuplicate(r.line, string(line[:colon]))
 	}
 	r.seen[id] = true
 	value := line[colon+1:]

@@ -73,7 +73,8 @@ func (u *Universe) dependencies(v versionID) []dependency {
 				ds = append(ds, dependency{kind: f.kind, owner: u.versions[v].node})
 			}
 			d := &ds[len(ds)-1]
-			d.alternatives = append(d.alternatives, alternative{u.byName[u.target(r.Relation)], r.Relation})
+			target, _ := u.lookup(u.target(r.Relation))
+			d.alternatives = append(d.alternatives, alternative{target, r.Relation})
 		}
 	}
 	return ds

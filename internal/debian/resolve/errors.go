@@ -68,12 +68,17 @@ func (e *NoVersionError) Error() string {
 	return fmt.Sprintf("no version of %q matches %q in %s; there is %s", e.Name, e.Pin, e.Where, strings.Join(e.Available, ", "))
 }
 
-// ContradictionError says that a package is both requested and excluded.
+// ContradictionError says that a package is both requested and excluded, or
+// requested in two versions.
 type ContradictionError struct {
-	Name string
+	Name     string
+	Requests []string // the two that contradict each other, or nil for an exclusion
 }
 
 func (e *ContradictionError) Error() string {
+	if len(e.Requests) > 0 {
+		return fmt.Sprintf("package %q is requested in two versions, by %s", e.Name, strings.Join(e.Requests, " and "))
+	}
 	return fmt.Sprintf("package %q is both requested and excluded", e.Name)
 }
 

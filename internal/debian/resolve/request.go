@@ -59,7 +59,7 @@ func (r Request) String() string {
 // selectVersion returns the version that the request asks for: the newest that
 // its pin admits or, for a virtual package with one provider, the provider's.
 func (u *Universe) selectVersion(r Request) (versionID, error) {
-	n, ok := u.byName[nodeName{name: r.Name}]
+	n, ok := u.byName[r.Name]
 	if !ok || !u.isNative(r.Architecture) {
 		return none, u.unknown(r)
 	}
@@ -125,7 +125,7 @@ func (u *Universe) selectProvider(n nodeID, r Request) (versionID, error) {
 
 // excludedName returns the name that an exclusion keeps out.
 func (u *Universe) excludedName(r Request) (nodeID, error) {
-	n, ok := u.byName[nodeName{name: r.Name}]
+	n, ok := u.byName[r.Name]
 	switch {
 	case ok && u.nodes[n].newest != none:
 		return n, nil

@@ -93,11 +93,33 @@ func (s *solver) take(requests []Request) error {
 		if err == nil && s.excluded[s.u.versions[v].node] {
 			err = &ContradictionError{Name: s.u.nodes[s.u.versions[v].node].name}
 		}
+		if err == nil {
+			err = s.choose(requests, choice{i, v})
+		}
 		if err != nil {
 			return &RequestError{Request: r, Index: i, Err: err}
 		}
-		s.chosen = append(s.chosen, choice{i, v})
-		s.named[s.u.versions[v].node] = true
+	}
+	return nil
+}
+
+// choose adds a choice. Of several for one name, which a spec that extends
+// another may have, the one with a pin counts.
+func (s *solver) choose(requests []Request, c choice) error {
+	n := s.u.versions[c.version].node
+	if !s.named[n] {
+		s.named[n] = true
+		s.chosen = append(s.chosen, c)
+		return nil
+	}
+	i := slices.IndexFunc(s.chosen, func(c choice) bool { return s.u.versions[c.version].node == n })
+	first, second := requests[s.chosen[i].request], requests[c.request]
+	switch {
+	case s.chosen[i].version == c.version || second.Pin == "":
+	case first.Pin == "":
+		s.chosen[i] = c
+	default:
+		return &ContradictionError{Name: s.u.nodes[n].name, Requests: []string{first.String(), second.String()}}
 	}
 	return nil
 }

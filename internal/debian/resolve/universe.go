@@ -23,7 +23,8 @@ type Universe struct {
 	archives []string
 	words    words
 
-	byName   map[nodeName]nodeID
+	byName   map[string]nodeID   // the names without a qualifier, which is most
+	byArch   map[nodeName]nodeID // the others
 	nodes    []node
 	versions []version
 	provides []provide
@@ -79,7 +80,7 @@ type provide struct {
 
 // NewUniverse returns an empty universe for the architecture, such as "amd64".
 func NewUniverse(arch string) *Universe {
-	return &Universe{arch: arch, byName: map[nodeName]nodeID{}}
+	return &Universe{arch: arch, byName: map[string]nodeID{}, byArch: map[nodeName]nodeID{}}
 }
 
 // Architecture returns the architecture that the universe is for.
@@ -117,16 +118,30 @@ func (u *Universe) Add(p debian.Package) error {
 	return nil
 }
 
+// lookup returns the number of a name.
+func (u *Universe) lookup(name nodeName) (n nodeID, ok bool) {
+	if name.qualifier == "" {
+		n, ok = u.byName[name.name]
+	} else {
+		n, ok = u.byArch[name]
+	}
+	return n, ok
+}
+
 // node returns the number of a name, a new one where the name is new.
 func (u *Universe) node(name nodeName) nodeID {
-	if n, ok := u.byName[name]; ok {
+	if n, ok := u.lookup(name); ok {
 		return n
 	}
 	n := nodeID(len(u.nodes))
 	name.name = strings.Clone(name.name) // not to hold on to a whole stanza
 	name.qualifier = strings.Clone(name.qualifier)
 	u.nodes = append(u.nodes, node{nodeName: name, newest: none, provided: none})
-	u.byName[name] = n
+	if name.qualifier == "" {
+		u.byName[name.name] = n
+		return n
+	}
+	u.byArch[name] = n
 	if name.qualifier == u.arch {
 		// "foo:amd64" is what every version of foo and every provider of foo provides.
 		plain := u.node(nodeName{name: name.name})
@@ -216,7 +231,7 @@ func (u *Universe) provide(v versionID, p *debian.Package) error {
 	if allowed {
 		u.addProvide(v, u.node(nodeName{p.Name, "any"}), u.versions[v].number)
 	}
-	if n, ok := u.byName[nodeName{p.Name, u.arch}]; ok && !u.hasProvide(v, n) {
+	if n, ok := u.byArch[nodeName{p.Name, u.arch}]; ok && !u.hasProvide(v, n) {
 		u.addProvide(v, n, u.versions[v].number)
 	}
 	return nil
@@ -237,7 +252,7 @@ func (u *Universe) provideOne(v versionID, p *debian.Package, r debian.Relation,
 	if r.Name != p.Name || number != "" && number != p.Version {
 		u.addProvide(v, u.node(nodeName{name: r.Name}), number)
 	}
-	if n, ok := u.byName[nodeName{r.Name, u.arch}]; ok {
+	if n, ok := u.byArch[nodeName{r.Name, u.arch}]; ok {
 		u.addProvide(v, n, number)
 	}
 }
