@@ -18,9 +18,15 @@ import (
 // safe for use by several goroutines while one of them changes it.
 type Tree struct {
 	nodes    map[string]*Node
-	children map[string][]string // sorted names, made when first asked for
+	children map[string]*names // of directories, made when first asked for and kept from then on
 	implied  *Origin
 	modTime  int64
+}
+
+// names are those in one directory. A slice that was given away is not changed.
+type names struct {
+	list   []string
+	sorted bool
 }
 
 // New returns a tree that holds the root directory. Directories that are
@@ -60,83 +66,68 @@ var ErrLoop = errors.New("too many levels of symbolic links")
 // tree, symbolic links followed to the end. Errors wrap [fs.ErrNotExist] or
 // [ErrLoop] or say that a component is not a directory.
 func (t *Tree) Resolve(name string) (*Node, error) {
-	p, err := t.RealPath(name)
+	p, err := t.walk(name, true)
 	if err != nil {
 		return nil, err
 	}
 	n := t.nodes[p]
-	if n != nil && n.Type == Symlink {
-		return t.follow(n, 1)
-	}
 	if n == nil {
-		return nil, &fs.PathError{Op: "resolve", Path: "/" + Clean(name), Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "resolve", Path: "/" + p, Err: fs.ErrNotExist}
 	}
 	return n, nil
 }
 
 // RealPath returns name with every symbolic link above its last element
-// followed. The last element need not exist, nor need directories above it.
-func (t *Tree) RealPath(name string) (string, error) {
-	return t.realPath(Clean(name), 0)
-}
-
-func (t *Tree) realPath(name string, links int) (string, error) {
-	if name == "." {
-		return ".", nil
-	}
-	dir := "."
-	parts := strings.Split(name, "/")
-	for i, part := range parts[:len(parts)-1] {
-		at := path.Join(dir, part)
-		n := t.nodes[at]
-		switch {
-		case n == nil || n.Type == Dir:
-			dir = at
-		case n.Type == Symlink:
-			target, err := t.follow(n, links+1)
-			if errors.Is(err, fs.ErrNotExist) {
-				// A link into a place that nobody made yet, such as /var/run to /run.
-				return t.realPath(path.Join(linkTarget(n), path.Join(parts[i+1:]...)), links+1)
-			}
-			if err != nil {
-				return "", err
-			}
-			if target.Type != Dir {
-				return "", &fs.PathError{Op: "resolve", Path: "/" + name, Err: errNotDir}
-			}
-			dir = target.Path
-		default:
-			return "", &fs.PathError{Op: "resolve", Path: "/" + name, Err: errNotDir}
-		}
-	}
-	return path.Join(dir, parts[len(parts)-1]), nil
-}
+// followed. The last element need not exist, nor need directories above it: a link
+// into a place that nobody made yet, such as /var/run to /run, leads there.
+func (t *Tree) RealPath(name string) (string, error) { return t.walk(name, false) }
 
 var errNotDir = errors.New("not a directory")
 
-func linkTarget(n *Node) string {
-	if strings.HasPrefix(n.Link, "/") {
-		return Clean(n.Link)
+// walk goes through name as the kernel does (path_resolution(7)): ".." is the
+// directory above where a link has led, the root is above itself, and the links
+// of the whole walk are counted. followLast says whether the last element is
+// followed too. What does not exist is taken for a directory.
+func (t *Tree) walk(name string, followLast bool) (string, error) {
+	fail := func(err error) (string, error) {
+		return "", &fs.PathError{Op: "resolve", Path: "/" + Clean(name), Err: err}
 	}
-	return Clean(path.Join(path.Dir(n.Path), n.Link))
+	at, links := ".", 0
+	for rest := elements(name); len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		if part == ".." {
+			at = path.Dir(at)
+			continue
+		}
+		next := path.Join(at, part)
+		n := t.nodes[next]
+		switch {
+		case n == nil || n.Type == Dir:
+			at = next
+		case n.Type == Symlink && (followLast || len(rest) > 0):
+			if links++; links > maxLinks {
+				return fail(ErrLoop)
+			}
+			if n.Link == "" {
+				return fail(fs.ErrNotExist)
+			}
+			if strings.HasPrefix(n.Link, "/") {
+				at = "."
+			}
+			rest = append(elements(n.Link), rest...)
+		case len(rest) > 0:
+			return fail(errNotDir)
+		default:
+			at = next
+		}
+	}
+	return at, nil
 }
 
-func (t *Tree) follow(n *Node, links int) (*Node, error) {
-	for ; n.Type == Symlink; links++ {
-		if links > maxLinks {
-			return nil, &fs.PathError{Op: "resolve", Path: "/" + n.Path, Err: ErrLoop}
-		}
-		p, err := t.realPath(linkTarget(n), links)
-		if err != nil {
-			return nil, err
-		}
-		next := t.nodes[p]
-		if next == nil {
-			return nil, &fs.PathError{Op: "resolve", Path: "/" + p, Err: fs.ErrNotExist}
-		}
-		n = next
-	}
-	return n, nil
+// elements returns the names in a path, without those that lead nowhere.
+func elements(name string) []string {
+	return slices.DeleteFunc(strings.Split(name, "/"), func(part string) bool { return part == "" || part == "." })
 }
 
 // ConflictError says that two origins claim one path.
@@ -169,9 +160,25 @@ func (t *Tree) Add(n *Node) error {
 	if err := t.makeParents(n.Path, n); err != nil {
 		return err
 	}
-	t.nodes[n.Path] = n
-	t.children = nil
+	t.put(n)
 	return nil
+}
+
+// put stores n at a path that has no node.
+func (t *Tree) put(n *Node) {
+	t.nodes[n.Path] = n
+	if t.children != nil {
+		t.enter(n.Path)
+	}
+}
+
+func (t *Tree) enter(name string) {
+	dir := path.Dir(name)
+	if t.children[dir] == nil {
+		t.children[dir] = &names{}
+	}
+	entries := t.children[dir]
+	entries.list, entries.sorted = append(entries.list, path.Base(name)), false
 }
 
 func (t *Tree) makeParents(name string, of *Node) error {
@@ -181,7 +188,7 @@ func (t *Tree) makeParents(name string, of *Node) error {
 		if err := t.makeParents(dir, of); err != nil {
 			return err
 		}
-		t.nodes[dir] = &Node{Path: dir, Type: Dir, Mode: 0o755, ModTime: t.modTime, Origin: t.implied}
+		t.put(&Node{Path: dir, Type: Dir, Mode: 0o755, ModTime: t.modTime, Origin: t.implied})
 	case n.Type != Dir:
 		return fmt.Errorf("/%s of %s: its parent /%s is a %s of %s", of.Path, of.Origin, dir, n.Type, n.Origin)
 	}
@@ -192,31 +199,37 @@ func (t *Tree) makeParents(name string, of *Node) error {
 // at its path. A directory that holds anything cannot be replaced by another type.
 func (t *Tree) Set(n *Node) error {
 	if old := t.nodes[n.Path]; old != nil {
-		if old.Type == Dir && n.Type != Dir && len(t.ReadDir(n.Path)) > 0 {
+		if old.Type == Dir && n.Type != Dir && (n.Path == "." || len(t.ReadDir(n.Path)) > 0) {
 			return &ConflictError{Path: n.Path, Old: old, New: n}
 		}
 		t.nodes[n.Path] = n
-		if old.Type == Dir != (n.Type == Dir) {
-			t.children = nil
-		}
 		return nil
 	}
 	return t.Add(n)
 }
 
-// Remove takes the node at name out of the tree, with everything below it.
+// Remove takes the node at name out of the tree, with everything below it. The
+// root stays.
 func (t *Tree) Remove(name string) {
-	n := t.nodes[name]
-	if n == nil || name == "." {
+	if t.nodes[name] == nil || name == "." {
 		return
 	}
-	if n.Type == Dir {
+	t.removeAll(name)
+	if entries := t.children[path.Dir(name)]; entries != nil {
+		base := path.Base(name)
+		entries.list = slices.DeleteFunc(slices.Clone(entries.list), func(n string) bool { return n == base })
+	}
+}
+
+// removeAll removes name and what is below it, and leaves its entry above.
+func (t *Tree) removeAll(name string) {
+	if t.nodes[name].Type == Dir {
 		for _, child := range t.ReadDir(name) {
-			t.Remove(path.Join(name, child))
+			t.removeAll(path.Join(name, child))
 		}
+		delete(t.children, name)
 	}
 	delete(t.nodes, name)
-	t.children = nil
 }
 
 // WriteFile puts a file with content b at name.
@@ -270,21 +283,25 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 	return b, nil
 }
 
-// ReadDir returns the sorted names in the directory at name.
+// ReadDir returns the sorted names in the directory at name. The caller may not
+// change them.
 func (t *Tree) ReadDir(name string) []string {
 	if t.children == nil {
-		t.children = make(map[string][]string)
+		t.children = make(map[string]*names)
 		for p := range t.nodes {
 			if p != "." {
-				dir := path.Dir(p)
-				t.children[dir] = append(t.children[dir], path.Base(p))
+				t.enter(p)
 			}
 		}
-		for _, names := range t.children {
-			slices.Sort(names)
-		}
 	}
-	return t.children[name]
+	entries := t.children[name]
+	if entries == nil {
+		return nil
+	}
+	if !entries.sorted {
+		entries.list, entries.sorted = slices.Sorted(slices.Values(entries.list)), true
+	}
+	return slices.Clip(entries.list)
 }
 
 // Glob returns the sorted paths of the tree that match pattern (see [path.Match]).

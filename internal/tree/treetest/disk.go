@@ -191,3 +191,39 @@ func (a *Archive) Unpack(tb testing.TB, packages ...string) string {
 	}
 	return root
 }
+
+// Files returns the paths of a package's files and links, as a tree has them.
+func (a *Archive) Files(tb testing.TB, pkg string) []string {
+	tb.Helper()
+	root := a.Unpack(tb, pkg)
+	var paths []string
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(root, name)
+		if merged := []string{"bin", "lib", "lib64", "sbin"}; err == nil && !d.IsDir() && !slices.Contains(merged, rel) {
+			paths = append(paths, rel)
+		}
+		return errors.Join(err, relErr)
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return paths
+}
+
+var recommendation = regexp.MustCompile(`(?m)^ *\|?(?:Recommends|Suggests): (\S+)`)
+
+// Recommends returns the packages that pkg recommends or suggests.
+func (a *Archive) Recommends(tb testing.TB, pkg string) []string {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "apt-cache", "depends", pkg)
+	cmd.Env = append(os.Environ(), "APT_CONFIG="+a.config, "LC_ALL=C")
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("apt-cache depends %s: %v", pkg, err)
+	}
+	var names []string
+	for _, m := range recommendation.FindAllSubmatch(out, -1) {
+		names = append(names, string(m[1]))
+	}
+	return names
+}
