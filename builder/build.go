@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -130,7 +129,7 @@ func open(o Options) (*build, error) {
 		return nil, err
 	}
 	if errs := spec.Unsupported(); len(errs) > 0 {
-		return nil, specFault{errors.Join(errs...)}
+		return nil, Errors(errs)
 	}
 	canonical, err := spec.Canonical()
 	if err != nil {

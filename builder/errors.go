@@ -15,6 +15,14 @@ var ErrSpec = errors.New("the spec has to change")
 // ErrNoLock is wrapped by the error of a build that needs a lock and has none.
 var ErrNoLock = errors.New("no lock")
 
+// Errors is several independent errors, each a line of its own.
+type Errors []error
+
+func (e Errors) Error() string { return errors.Join(e...).Error() }
+
+// Unwrap returns the errors one by one, for [errors.Is] and [errors.As].
+func (e Errors) Unwrap() []error { return e }
+
 // specFault marks an error as one of the spec or the call without changing its words.
 type specFault struct{ error }
 

@@ -179,13 +179,16 @@ func (b *build) complete(t *tree.Tree, p specs.Platform) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p, err)
 	}
-	var errs []error
+	var errs Errors
 	for _, problem := range problems {
 		if problem.Severity == closure.Error {
 			errs = append(errs, fmt.Errorf("%s: %w", p, problem))
 		}
 	}
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
 }
 
 // command returns what a container of the image runs: the entrypoint, or where

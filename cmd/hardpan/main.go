@@ -76,16 +76,18 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// split takes a list of errors apart, which a spec with several mistakes gives.
+// split takes apart a list of errors, which a spec with several mistakes gives.
 func split(err error) []error {
-	if list, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range list.Unwrap() {
-			all = append(all, split(e)...)
-		}
-		return all
+	var list []error
+	if e, ok := errors.AsType[specs.Errors](err); ok {
+		list = e.Unwrap()
+	} else if e, ok := errors.AsType[builder.Errors](err); ok {
+		list = e
 	}
-	return []error{err}
+	if len(list) == 0 {
+		return []error{err}
+	}
+	return list
 }
 
 // oneLine keeps what a package or a server said from breaking the line or
