@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -92,6 +93,7 @@ type layoutWriter struct {
 	blobs []blob
 	index []byte // the content of index.json
 	jobs  int
+	wrote atomic.Bool // a blob
 }
 
 // create makes a layout where there is nothing. The error is that of a rename onto
@@ -205,13 +207,13 @@ func (w *layoutWriter) fill(ctx context.Context, dir string) (err error) {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if old, err := w.root.ReadFile(indexFile); err == nil && string(old) == string(w.index) && !w.wrote.Load() {
+		return nil // and who wrote it made the blobs durable before
+	}
 	for _, sub := range []string{layoutBlobs, "blobs"} {
 		if err := w.syncDir(sub); err != nil {
 			return err
 		}
-	}
-	if old, err := w.root.ReadFile(indexFile); err == nil && string(old) == string(w.index) {
-		return nil
 	}
 	if err := w.put(indexFile, strings.NewReader(string(w.index))); err != nil {
 		return err
@@ -229,6 +231,7 @@ func (w *layoutWriter) putBlob(b blob) error {
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
 	defer r.Close()
+	w.wrote.Store(true)
 	if err := w.put(name, sized(r, b)); err != nil {
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
