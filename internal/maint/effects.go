@@ -82,6 +82,8 @@ type dir struct {
 	path   string
 	mode   uint32 // 0 is 0755
 	gid    uint32
+	user   string // of an account that a script made, in the place of an id
+	group  string
 	local  bool   // below /usr/local: of group staff where /etc/staff-group-for-usr-local says so
 	owned  bool   // mode and owner are set where the directory is there too
 	names  string // what the script must contain; default the absolute path
@@ -105,7 +107,20 @@ func (d dir) apply(at site) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return at.put(&tree.Node{Path: name, Type: tree.Dir, Mode: mode, GID: gid, Origin: at.from("mkdir /" + name)})
+	uid := uint32(0)
+	if d.user != "" || d.group != "" {
+		known, err := Accounts(at.Image)
+		if err != nil {
+			return err
+		}
+		if u := known.User(d.user); u != nil {
+			uid = u.UID
+		}
+		if g := known.Group(d.group); g != nil {
+			gid = g.GID
+		}
+	}
+	return at.put(&tree.Node{Path: name, Type: tree.Dir, Mode: mode, UID: uid, GID: gid, Origin: at.from("mkdir /" + name)})
 }
 
 // file is a file with a fixed text, mostly an empty one.

@@ -24,9 +24,9 @@ import (
 // realCases are sets of packages that dpkg itself installs, to be compared with
 // what the steps make of the same packages.
 var realCases = map[string]string{
-	"static-python": "netbase,tzdata,ca-certificates,media-types,openssl,python3,passwd,adduser",
-	"node-java":     "nodejs,openjdk-21-jre-headless,ca-certificates,tzdata,libstdc++6",
-	"nginx-psql":    "nginx,libnginx-mod-http-geoip2,postgresql-client-17,fontconfig-config,less,dbus-daemon,redis-server",
+	"static-python": "netbase,tzdata,ca-certificates,media-types,openssl,python3,passwd",
+	"node-java":     "nodejs,openjdk-21-jre-headless,ca-certificates,tzdata,libstdc++6,passwd",
+	"nginx-psql":    "nginx,libnginx-mod-http-geoip2,postgresql-client-17,fontconfig-config,less,dbus-daemon,redis-server,passwd",
 }
 
 // mayDiffer lists what is not compared, each with the reason.
@@ -37,7 +37,7 @@ var mayDiffer = []struct{ pattern, why string }{
 	{`^etc/(hostname|resolv\.conf|fstab|machine-id|apt/.*)$`, "made by mmdebstrap or of the running machine"},
 	{`^etc/rc[0-9S]\.d(/|$)|^etc/systemd/|^var/lib/systemd/(deb-systemd|catalog)|^etc/init/`, "services, which an image has none of"},
 	{`^etc/(passwd|shadow|group|gshadow)-$`, "backups of the shadow tools"},
-	{`^(var/lib/pam/|etc/pam\.d/common-)`, "no PAM session takes place in an image"},
+	{`^(var/lib/pam/|etc/pam\.d/common-)`, "pam-auth-update is no step; libpam-runtime is reported"},
 	{`^etc/ssl/certs/java/cacerts$`, "the entries' dates are the day of the build; its certificates are compared in TestKeystore"},
 	{`^etc/\.pwd\.lock$`, "lock of the shadow tools"},
 }
@@ -52,7 +52,12 @@ func TestRealArchiveAgainstDpkg(t *testing.T) {
 	for name, packages := range realCases {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			runDpkg(t, dir, packages, mirrors)
+			if kept := os.Getenv("HARDPAN_ORACLE_DIR"); kept != "" { // to look into a difference without waiting for dpkg each time
+				dir = filepath.Join(kept, name)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "oracle.tar")); err != nil {
+				runDpkg(t, dir, packages, mirrors)
+			}
 			img := unpackDebs(t, dir)
 			before := len(entries(img.Tree))
 			report, err := maint.Run(t.Context(), img)
@@ -94,7 +99,7 @@ func hostMirrors(t *testing.T) []string {
 
 func runDpkg(t *testing.T, dir, packages string, mirrors []string) {
 	debs := filepath.Join(dir, "debs")
-	if err := os.Mkdir(debs, 0o777); err != nil {
+	if err := os.MkdirAll(debs, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	keep := `cp "$1"/var/cache/apt/archives/*.deb ` + debs + " || true"

@@ -173,8 +173,9 @@ func handled(c script.Call) bool {
 		if _, _, ok := accounts.Membership(c.Args); ok {
 			return true
 		}
-		_, ok, err := accounts.Adduser(c.Args)
-		return ok && err == nil
+		s, ok, err := accounts.Adduser(c.Args)
+		makesHome := c.Name() == "adduser" && s.Home != "" && s.Home != "/nonexistent" && !slices.Contains(c.Args, "--no-create-home")
+		return ok && err == nil && !makesHome
 	}
 	return false
 }

@@ -66,7 +66,7 @@ var table = []row{
 	}},
 	{packages: "java-common", covers: javaPrefs, effects: javaFiles},
 	{packages: "openjdk-*-jre-headless", covers: javaPrefs, effects: javaFiles},
-	{packages: "python3", covers: []string{"mkdir", ">", "rm", "?", "pre-rtupdate"}, effects: []effect{
+	{packages: "python3", covers: []string{"mkdir", ">", "rm", "?"}, effects: []effect{
 		dir{path: "etc/python3"},
 		written{path: "etc/python3/debian_config"},
 	}},
@@ -95,6 +95,11 @@ var table = []row{
 	{packages: "bash", covers: []string{"ln"}, effects: []effect{
 		link{at: "bin/sh", to: "bash"},
 	}},
+	{packages: "redis-tools", covers: []string{"adduser", "chmod", "chown", "mkdir"}, effects: []effect{
+		dir{path: "var/log/redis", mode: 0o2750, user: "redis", gid: gidAdm},
+		dir{path: "var/lib/redis", mode: 0o750, user: "redis", group: "redis"},
+		dir{path: "etc/redis", mode: 0o2770, user: "redis", group: "redis", owned: true},
+	}},
 	{packages: "dash", covers: []string{"cp", "ln", "mv", "rm", "touch", "dpkg-divert"}},
 }
 
@@ -107,17 +112,15 @@ var otherCovers = []struct {
 	{"ca-certificates", []string{"mkdir", "chgrp", "chmod", "chown", "mv", "rm", "uniq", ">"}},    // certificatesStep
 	{"ca-certificates-java", []string{"keytool", "java", "mv", "rm", "touch", ">", "mkdir", "."}}, // keystoreStep
 	{"debianutils", []string{"cp"}},                                                                // shellsStep
-	{"libpam-runtime", []string{"pam-auth-update", "rm"}},                                          // pamStep
 	{"libnginx-mod-*", []string{"ln", "rm"}},                                                       // nginxModules
 	{"postgresql-client-[0-9]*", []string{".", "configure_client_version"}},                        // alternativesStep
 	{"postgresql-[0-9]*", []string{".", "relink_postmaster_manpages"}},                             // preinst only asks about older clusters
 	{"passwd", []string{"shadowconfig", "groupadd"}},                                               // the shadow files are always written
 	{"dpkg", []string{">", "ln", "setup_aliases"}},                                                 // the native architecture, of dpkg's own database
-	{"libc6", []string{"dpkg-divert", "ln", "mkdir", "rm", "systemd", "busctl", "."}},              // checks the running kernel; /lib64 is in the package
+	{"libc6", []string{"dpkg-divert", "ln", "mkdir", "rm", "systemd", "busctl", ".", "perl"}},      // checks the running kernel; /lib64 is in the package
 	{"iproute2", []string{"setcap", "mv", "rmdir"}},                                                // debconf's default is no capability
 	{"libpam0g", []string{"rm"}},                                                                   // restarts services
 	{"python3.*", []string{"/usr/bin/python3.13", "python3.11", "python3.12", "python3.13", "rm"}}, // byte-compiles
-	{"libpython3.*-minimal", nil},                                                                  //
 }
 
 // The fixed ids of base-passwd that scripts give files to (Debian Policy 9.2.2).

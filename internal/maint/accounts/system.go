@@ -54,14 +54,18 @@ func (f *File) AddSystem(s System) error {
 	if f.User(s.User) != nil {
 		return nil
 	}
-	uid, err := f.systemID(s.ID, s.Sysusers)
+	uid, err := f.systemID(s.ID, f.takenUIDs(s.Sysusers), s.Sysusers)
 	if err != nil {
 		return fmt.Errorf("user %q: %w", s.User, err)
 	}
 	gid := uint32(65534) // nogroup, adduser's choice for system users
 	switch {
 	case s.Group == s.User || s.Group == "" && s.Sysusers:
-		if gid, err = f.systemGroup(s.User, strconv.Itoa(int(uid)), s.Sysusers); err != nil {
+		wanted := s.ID
+		if s.Sysusers { // gives user and group one id
+			wanted = strconv.Itoa(int(uid))
+		}
+		if gid, err = f.systemGroup(s.User, wanted, s.Sysusers); err != nil {
 			return err
 		}
 	case s.Group != "":
@@ -93,25 +97,41 @@ func (f *File) systemGroup(name, id string, sysusers bool) (uint32, error) {
 	if g := f.Group(name); g != nil {
 		return g.GID, nil
 	}
-	gid, err := f.systemID(id, sysusers)
+	taken := map[uint32]bool{}
+	if sysusers {
+		taken = f.takenUIDs(false)
+	}
+	for _, g := range f.Groups {
+		taken[g.GID] = true
+	}
+	gid, err := f.systemID(id, taken, sysusers)
 	if err != nil {
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	}
 	return gid, f.AddGroup(Group{Name: name, GID: gid})
 }
 
-// systemID returns the wanted id, or the first that no user and no group has.
-func (f *File) systemID(wanted string, fromTop bool) (uint32, error) {
-	if wanted != "" && wanted != "-" {
-		wanted, _, _ = strings.Cut(wanted, ":")
-		return id(wanted)
-	}
+// takenUIDs returns the ids that a new user may not have.
+func (f *File) takenUIDs(groupsToo bool) map[uint32]bool {
 	taken := map[uint32]bool{}
 	for _, u := range f.Users {
 		taken[u.UID] = true
 	}
-	for _, g := range f.Groups {
-		taken[g.GID] = true
+	if groupsToo {
+		for _, g := range f.Groups {
+			taken[g.GID] = true
+		}
+	}
+	return taken
+}
+
+// systemID returns the wanted id, or the first of the range that is not taken:
+// adduser counts up and looks at users or groups alone, systemd-sysusers counts
+// down and takes an id that is free as both.
+func (f *File) systemID(wanted string, taken map[uint32]bool, fromTop bool) (uint32, error) {
+	if wanted != "" && wanted != "-" {
+		wanted, _, _ = strings.Cut(wanted, ":")
+		return id(wanted)
 	}
 	for i := range uint32(lastSystemID - firstSystemID + 1) {
 		n := firstSystemID + i

@@ -108,7 +108,7 @@ func newScope(ctx Context) *scope {
 	s := &scope{vars: map[string]value{}, params: ctx.Args, paramsKnown: true}
 	base := map[string]string{
 		"DPKG_ROOT": "", "DPKG_ADMINDIR": "/var/lib/dpkg", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root",
-		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "IFS": " \t\n",
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "IFS": " \t\n", "PWD": "/",
 	}
 	maps.Copy(base, ctx.Vars)
 	for name, v := range base {
