@@ -39,7 +39,8 @@ func TestFetchFaults(t *testing.T) {
 	for title, tt := range map[string]struct {
 		faults  faults
 		prepare func(*fixture)
-		want    string // the answers in order
+		stall   time.Duration
+		want    string // the answers in order, or "" where they do not matter
 		kind    error  // nil where it works in the end
 		words   []string
 	}{
@@ -61,7 +62,7 @@ func TestFetchFaults(t *testing.T) {
 		"wrong bytes once": {
 			faults: faults{{Body: []byte("x")}}, want: "ok ok",
 		},
-		"stalled": {faults: faults{{Stall: true}}, want: "ok ok"},
+		"stalled": {faults: faults{{Stall: true}}, stall: time.Second},
 		"fails every time": {
 			faults: faults{{Status: 500}, {Status: 500}, {Status: 500}, {Status: 500}, {Status: 503}},
 			want:   "failed failed failed failed failed",
@@ -109,7 +110,7 @@ func TestFetchFaults(t *testing.T) {
 		},
 	} {
 		t.Run(title, func(t *testing.T) {
-			f := newFixture(t, one(nil), func(o *Options) { o.Stall = 300 * time.Millisecond })
+			f := newFixture(t, one(nil), func(o *Options) { o.Stall = orDefault(tt.stall, 30*time.Second) })
 			item := f.item(hello)
 			if tt.prepare != nil {
 				tt.prepare(f)

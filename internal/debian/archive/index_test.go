@@ -180,7 +180,7 @@ func TestIndexRefused(t *testing.T) {
 		"decompression bomb": {
 			spoil: func(f *fixture) {
 				lie(f, func(files map[string][]byte) {
-					files["main/binary-amd64/Packages.xz"] = compress(t, make([]byte, 32<<20))
+					files["main/binary-amd64/Packages.xz"] = compress(t, make([]byte, 4<<20))
 				})
 			},
 			kind: ErrMismatch, words: []string{"found more than 15 bytes, expected 15"},
