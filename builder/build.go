@@ -71,8 +71,9 @@ type ImageStats struct {
 	Packages int          `json:"packages"`
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
-	Dropped  []string     `json:"dropped,omitempty"` // packages that an exclusion kept out
-	Skipped  []string     `json:"skipped,omitempty"` // packages whose scripts were given no effect
+	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
+	Skipped  []string     `json:"skipped,omitempty"`  // commands of maintainer scripts that had no effect
+	Warnings []string     `json:"warnings,omitempty"` // what programs of the image may lack
 }
 
 // RuleStats is what one hardening rule left out.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/harden/closure"
 	"github.com/hardpan/hardpan/internal/lock"
@@ -38,7 +39,8 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 			return nil, nil, err
 		}
 	}
-	if err := b.complete(t, p); err != nil {
+	warnings, err := b.complete(t, p, members)
+	if err != nil {
 		return nil, nil, err
 	}
 	strata, err := stack(ctx, b.store, t, members, b.spec.Layering.Budget, b.compression())
@@ -46,6 +48,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 		return nil, nil, err
 	}
 	rec := b.record(p, t, members, report, strata)
+	rec.Warnings = warnings
 	img, err := b.imageOf(p, rec, strata)
 	if err != nil {
 		return nil, nil, err
@@ -171,24 +174,51 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing.
-func (b *build) complete(t *tree.Tree, p specs.Platform) error {
+// library is missing. It returns what may be missing but need not be.
+func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
 	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
-		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir,
+		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", p, err)
+		return nil, fmt.Errorf("%s: %w", p, err)
 	}
 	var errs Errors
 	for _, problem := range problems {
 		if problem.Severity == closure.Error {
 			errs = append(errs, fmt.Errorf("%s: %w", p, problem))
+		} else {
+			warnings = append(warnings, problem.Error())
 		}
 	}
 	if len(errs) > 0 {
-		return errs
+		return nil, errs
 	}
-	return nil
+	return warnings, nil
+}
+
+// recommends returns the function that knows what packages say they work without.
+func recommends(members []*member) func(pkg string) []string {
+	byName := map[string]*member{}
+	for _, m := range members {
+		byName[m.Name] = m
+	}
+	return func(pkg string) []string {
+		m := byName[pkg]
+		if m == nil {
+			return nil
+		}
+		rel, err := debian.ParseRelations(m.files.Without)
+		if err != nil {
+			return nil
+		}
+		var names []string
+		for _, group := range rel {
+			for _, r := range group {
+				names = append(names, r.Name)
+			}
+		}
+		return names
+	}
 }
 
 // command returns what a container of the image runs: the entrypoint, or where
@@ -255,7 +285,7 @@ func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) 
 func stats(img *oci.Image, rec *record.Record) *ImageStats {
 	s := &ImageStats{
 		Platform: rec.Platform, Digest: img.Digest, Layers: len(rec.Layers),
-		Packages: len(rec.Packages), Paths: len(rec.Paths.Path), Skipped: rec.Skipped,
+		Packages: len(rec.Packages), Paths: len(rec.Paths.Path), Skipped: rec.Skipped, Warnings: rec.Warnings,
 	}
 	for _, l := range rec.Layers {
 		s.Size += l.Size

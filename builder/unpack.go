@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack1"
+const unpackFormat = "unpack2"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
@@ -55,6 +54,7 @@ type unpacked struct {
 	Scripts  map[string]string `json:"scripts,omitempty"`
 	Triggers string            `json:"triggers,omitempty"`
 	Replaces string            `json:"replaces,omitempty"`
+	Without  string            `json:"without,omitempty"` // its Recommends and Suggests, which it works without
 }
 
 // entry is one path of a package. Its letters keep the cached form short.
@@ -194,7 +194,11 @@ func (c *contextReader) Read(p []byte) (int, error) {
 }
 
 func newUnpacked(c *deb.Control) *unpacked {
-	un := &unpacked{Scripts: map[string]string{}, Triggers: string(c.Files["triggers"]), Replaces: c.Paragraph.Get("Replaces")}
+	without := c.Paragraph.Get("Recommends") + ", " + c.Paragraph.Get("Suggests")
+	un := &unpacked{
+		Scripts: map[string]string{}, Triggers: string(c.Files["triggers"]),
+		Replaces: c.Paragraph.Get("Replaces"), Without: strings.Trim(without, ", "),
+	}
 	for _, name := range []string{"preinst", "postinst"} {
 		if text, ok := c.Files[name]; ok {
 			un.Scripts[name] = string(text)
@@ -310,18 +314,13 @@ func (r *unpackRun) setMode(e *entry) {
 
 func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	sum := sha256.New()
-	probe := &elfProbe{}
+	probe := newELFProbe(sum)
 	defer probe.close()
-	tee := io.TeeReader(content, probe.beside(sum))
-	if err := r.add(e, tee); err != nil {
+	if err := r.add(e, io.TeeReader(content, probe)); err != nil {
 		return err
 	}
 	last := &r.res.Entries[len(r.res.Entries)-1]
-	last.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	var err error
-	if last.ELF, err = probe.facts(); err != nil {
-		return fmt.Errorf("%q: %w", e.Path, err)
-	}
+	last.SHA256, last.ELF = hex.EncodeToString(sum.Sum(nil)), probe.facts()
 	return nil
 }
 
@@ -447,73 +446,4 @@ func (r *unpackRun) remainingMD5(kept map[string]string) []byte {
 		}
 	}
 	return b.Bytes()
-}
-
-// elfProbe looks at a file as it streams by and, where it is an ELF file, keeps
-// it until its facts are read: small ones in memory, large ones in a nameless
-// temporary file.
-type elfProbe struct {
-	sum  io.Writer
-	head []byte // of the file, in memory
-	file *os.File
-	size int64
-	not  bool
-}
-
-// maxProbe is how many bytes of an ELF file are held in memory.
-const maxProbe = 2 << 20
-
-func (p *elfProbe) beside(sum io.Writer) io.Writer { p.sum = sum; return p }
-
-func (p *elfProbe) Write(b []byte) (int, error) {
-	p.sum.Write(b)
-	if p.not {
-		return len(b), nil
-	}
-	if p.file == nil && len(p.head)+len(b) <= maxProbe {
-		p.head = append(p.head, b...)
-		p.not = len(p.head) >= 4 && !tree.IsELF(p.head)
-		return len(b), nil
-	}
-	if p.file == nil {
-		if err := p.spill(); err != nil {
-			return 0, err
-		}
-	}
-	return p.file.Write(b)
-}
-
-func (p *elfProbe) spill() error {
-	f, err := os.CreateTemp("", "hardpan-elf-*")
-	if err != nil {
-		return err
-	}
-	os.Remove(f.Name())
-	p.file = f
-	_, err = f.Write(p.head)
-	p.head = p.head[:0]
-	return err
-}
-
-// facts returns what the file says, nil where it is not ELF or not a sound one: a
-// damaged binary in a test suite is no reason to refuse a package.
-func (p *elfProbe) facts() (*tree.ELF, error) {
-	var r io.ReaderAt = bytes.NewReader(p.head)
-	switch {
-	case p.not || p.file == nil && !tree.IsELF(p.head):
-		return nil, nil
-	case p.file != nil:
-		r = p.file
-	}
-	e, err := tree.ReadELF(r)
-	if err != nil {
-		return nil, nil
-	}
-	return e, nil
-}
-
-func (p *elfProbe) close() {
-	if p.file != nil {
-		p.file.Close()
-	}
 }

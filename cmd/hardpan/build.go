@@ -183,8 +183,11 @@ func printResult(w io.Writer, res *builder.Result) {
 		if len(img.Dropped) > 0 {
 			fmt.Fprintf(w, "  %-12s left out although needed: %s\n", "", strings.Join(img.Dropped, ", "))
 		}
-		if len(img.Skipped) > 0 {
-			fmt.Fprintf(w, "  %-12s scripts without effect: %s\n", "", strings.Join(img.Skipped, ", "))
+		for _, line := range img.Skipped {
+			fmt.Fprintf(w, "  %-12s without effect: %s\n", "", oneLine(line))
+		}
+		for _, line := range img.Warnings {
+			fmt.Fprintf(w, "  %-12s warning: %s\n", "", oneLine(line))
 		}
 	}
 	for _, to := range res.Written {

@@ -39,7 +39,9 @@ type Record struct {
 	Profile  string     `json:"profile"`
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
-	Skipped  []string   `json:"skipped,omitempty"` // packages whose scripts were not given effect
+	Skipped  []string   `json:"skipped,omitempty"` // commands of maintainer scripts that had no effect
+
+	Warnings []string `json:"warnings,omitempty"` // what programs of the image may lack
 
 	Layers []Layer `json:"layers"`
 

@@ -103,6 +103,9 @@ func (s *Store) blobPath(d Digest) string {
 // Stat returns the size of blob d in bytes, and whether it is in the store. It
 // does not read the content.
 func (s *Store) Stat(d Digest) (int64, bool) {
+	if !d.Valid() {
+		return 0, false
+	}
 	info, err := os.Stat(s.blobPath(d))
 	if err != nil || !info.Mode().IsRegular() {
 		return 0, false
@@ -149,6 +152,9 @@ func (s *Store) Verify(d Digest) error {
 
 // Remove deletes blob d where it exists.
 func (s *Store) Remove(d Digest) error {
+	if !d.Valid() {
+		return nil
+	}
 	if err := os.Remove(s.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -53,9 +54,18 @@ type compressor interface {
 	Reset(io.Writer)
 }
 
+// Compressors hold a megabyte and more of tables, which are worth keeping from
+// one layer to the next.
+var pools = map[Compression]*sync.Pool{Gzip: {}, Zstd: {}}
+
 func (c Compression) writer() (compressor, error) {
+	if pool, ok := pools[c]; ok {
+		if w, ok := pool.Get().(compressor); ok {
+			return w, nil
+		}
+	}
 	switch c {
-	case Gzip, "":
+	case Gzip:
 		return gzip.NewWriterLevel(io.Discard, gzipLevel)
 	case Zstd:
 		return zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(1))
@@ -196,7 +206,14 @@ func (w *Writer) endMember() error {
 }
 
 // Close discards the layer unless it was finished.
-func (w *Writer) Close() error { return w.blob.Close() }
+func (w *Writer) Close() error {
+	if w.comp != nil {
+		w.comp.Reset(io.Discard)
+		pools[w.compression].Put(w.comp)
+		w.comp = nil
+	}
+	return w.blob.Close()
+}
 
 // Join writes the layer that holds the entries of parts, in that order, by
 // copying their compressed bytes. All must have the same compression.
