@@ -2,7 +2,6 @@ package debian
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -41,9 +40,7 @@ type ControlReader struct {
 
 // NewControlReader returns a reader of the control file r.
 func NewControlReader(r io.Reader) *ControlReader {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 64<<10), maxControlLine)
-	return &ControlReader{lines: lines}
+	return &ControlReader{lines: newLineScanner(r)}
 }
 
 // Next returns the next paragraph, or io.EOF after the last. Lines that begin
@@ -52,7 +49,7 @@ func (r *ControlReader) Next() (Paragraph, error) {
 	var p Paragraph
 	for r.lines.Scan() {
 		r.line++
-		line := strings.TrimRight(r.lines.Text(), " \t\r")
+		line := string(trimRight(r.lines.Bytes()))
 		switch {
 		case line == "":
 			if len(p) > 0 {
@@ -61,21 +58,21 @@ func (r *ControlReader) Next() (Paragraph, error) {
 		case line[0] == '#':
 		case line[0] == ' ' || line[0] == '\t':
 			if len(p) == 0 {
-				return nil, fmt.Errorf("line %d: continuation line without a field", r.line)
+				return nil, errContinuation(r.line)
 			}
 			p[len(p)-1].Value += "\n" + line
 		default:
 			name, value, ok := strings.Cut(line, ":")
 			if !ok || !validFieldName(name) {
-				return nil, fmt.Errorf("line %d: found %.60q, expected \"Field: value\"", r.line, line)
+				return nil, errField(r.line, line)
+			}
+			if p.has(name) {
+				return nil, errDuplicate(r.line, name)
 			}
 			p = append(p, Field{Name: name, Value: strings.TrimLeft(value, " \t"), Line: r.line})
 		}
 	}
-	if err := r.lines.Err(); err != nil {
-		if errors.Is(err, bufio.ErrTooLong) {
-			return nil, fmt.Errorf("line %d: longer than %d bytes", r.line+1, maxControlLine)
-		}
+	if err := scanError(r.lines, r.line); err != nil {
 		return nil, err
 	}
 	if len(p) > 0 {
@@ -84,8 +81,17 @@ func (r *ControlReader) Next() (Paragraph, error) {
 	return nil, io.EOF
 }
 
-func validFieldName(name string) bool {
-	if name == "" || name[0] == '-' {
+func (p Paragraph) has(name string) bool {
+	for _, f := range p {
+		if strings.EqualFold(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func validFieldName[T string | []byte](name T) bool {
+	if len(name) == 0 || name[0] == '-' {
 		return false
 	}
 	for i := range len(name) {
@@ -94,4 +100,16 @@ func validFieldName(name string) bool {
 		}
 	}
 	return true
+}
+
+func errContinuation(line int) error {
+	return fmt.Errorf("line %d: continuation line without a field", line)
+}
+
+func errField(line int, found string) error {
+	return fmt.Errorf("line %d: found %.60q, expected \"Field: value\"", line, found)
+}
+
+func errDuplicate(line int, name string) error {
+	return fmt.Errorf("line %d: field %s is there twice in one paragraph", line, name)
 }

@@ -18,6 +18,9 @@ type Package struct {
 
 	Depends    string
 	PreDepends string
+	Recommends string
+	Suggests   string
+	Enhances   string
 	Provides   string
 	Conflicts  string
 	Breaks     string

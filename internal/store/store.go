@@ -135,6 +135,18 @@ func (s *Store) ReadFile(d Digest) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
+// Verify reads blob d to its end. A damaged blob is removed, and the error wraps
+// [ErrCorrupt].
+func (s *Store) Verify(d Digest) error {
+	r, err := s.Open(d)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
 // Remove deletes blob d where it exists.
 func (s *Store) Remove(d Digest) error {
 	if err := os.Remove(s.blobPath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -235,6 +247,23 @@ func (s *Store) Put(b []byte) (Digest, error) {
 		return "", err
 	}
 	return w.Commit("")
+}
+
+// Replace makes the file at path hold b, whole or not at all, with mode 0644. It is for files outside the cache that a caller writes.
+func Replace(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after publish the name is gone and this does nothing
+	defer f.Close()
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	return publish(f, path)
 }
 
 // publish makes a finished temporary file durable under its final name.

@@ -1,0 +1,66 @@
+# Needs Go, make and git. `make help` lists the targets.
+
+GO      ?= go
+BIN     := bin/hardpan
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the binary into bin/
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/hardpan
+
+.PHONY: demo
+demo: build ## build the python image for two platforms into dist/ and look at it
+	$(BIN) build specs/images/python/3.13.yaml --layout dist/python-3.13
+	$(BIN) explain dist/python-3.13 /usr/bin/python
+	$(BIN) explain dist/python-3.13 /etc/ssl/certs/ca-certificates.crt
+
+.PHONY: test
+test: ## run all tests, those on the real archive too
+	$(GO) test -timeout 40m ./...
+
+.PHONY: short
+short: ## run the tests that need no network
+	$(GO) test -short ./...
+
+.PHONY: race
+race: ## run the tests that need no network under the race detector
+	CGO_ENABLED=1 $(GO) test -short -race ./...
+
+.PHONY: lint
+lint: ## check format, vet, generated files and the module file
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+
+.PHONY: generate
+generate: ## renew generated files: the JSON Schema and the CLI reference
+	$(GO) test ./specs ./cmd/hardpan -run 'Generated' -update
+
+.PHONY: bench
+bench: build ## measure hardpan against plain tools, as ratios of one run
+	$(GO) run ./internal/bench -hardpan $(BIN)
+
+.PHONY: oracle
+oracle: ## compare the resolver with apt on the whole corpus
+	$(GO) test ./internal/debian/resolve -run TestRealArchiveAptOracle -v -oracle=all -timeout 30m
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
+	    echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+	  done; \
+	done
+
+.PHONY: clean
+clean: ## remove what the targets made; the cache of hardpan stays
+	rm -rf bin dist

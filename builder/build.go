@@ -1,0 +1,227 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// Options say what to build and where from. Spec is required.
+type Options struct {
+	Spec      string   // path of the spec file
+	Variant   string   // of the spec; "" is the spec itself
+	Platforms []string // to build, such as "linux/arm64"; none means all of the spec's
+
+	// Lock says how the lock beside the spec is treated.
+	Lock LockMode
+	// Epoch, unless nil, is the time of the image in place of the lock's
+	// (reproducible-builds.org, SOURCE_DATE_EPOCH).
+	Epoch *time.Time
+
+	CacheDir string // required
+	Jobs     int    // packages that are unpacked at a time; 0 is one per CPU
+	Archive  ArchiveOptions
+	Outputs  Outputs
+	Progress archive.Progress // of downloads; may be nil
+}
+
+// ArchiveOptions say where packages come from and whom to believe. The zero value
+// asks the machine's apt sources and Debian's keys.
+type ArchiveOptions struct {
+	Mirror         string // base URI of Debian's main archive
+	SecurityMirror string // base URI of Debian's security archive
+	Keyring        string // file of OpenPGP keys that replaces Debian's
+	Snapshot       bool   // accept an archive of the past, expired as it is
+
+	now func() time.Time // the clock that releases are judged by, for tests
+}
+
+// Result is what a build led to.
+type Result struct {
+	Name      string       `json:"name"`
+	Tag       string       `json:"tag"`
+	Digest    store.Digest `json:"digest"` // of the index
+	Created   time.Time    `json:"created"`
+	Lock      string       `json:"lock"`                // path of the lock file
+	Locked    bool         `json:"locked"`              // the lock was made or renewed by this call
+	LockError string       `json:"lockError,omitempty"` // why a lock that was made could not be written
+	Cached    bool         `json:"cached"`              // nothing had to be built
+	Images    []ImageStats `json:"images"`
+	Written   []Written    `json:"written"`
+
+	Index *oci.Index `json:"-"` // in the cache
+}
+
+// ImageStats is what a person wants to know of one platform's image.
+type ImageStats struct {
+	Platform string       `json:"platform"`
+	Digest   store.Digest `json:"digest"`   // of the manifest
+	Size     int64        `json:"size"`     // of the layers, compressed, bytes
+	Unpacked int64        `json:"unpacked"` // of the files, bytes
+	Layers   int          `json:"layers"`
+	Packages int          `json:"packages"`
+	Paths    int          `json:"paths"`
+	Stripped []RuleStats  `json:"stripped,omitempty"`
+	Dropped  []string     `json:"dropped,omitempty"` // packages that an exclusion kept out
+	Skipped  []string     `json:"skipped,omitempty"` // packages whose scripts were given no effect
+}
+
+// RuleStats is what one hardening rule left out.
+type RuleStats struct {
+	Rule  string `json:"rule"`
+	Paths int    `json:"paths"`
+	Size  int64  `json:"size"` // bytes
+}
+
+// build is one run of [Build].
+type build struct {
+	o         Options
+	store     *store.Store
+	base      *specs.Spec // as the file has it
+	spec      *specs.Spec // the variant of it that is built
+	canonical string      // the spec in the form that keys and digests are made of
+	lock      *lock.Lock
+	archive   *archive.Client
+	epoch     time.Time
+}
+
+// Build builds the image of a spec and writes it to its outputs.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	b, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := b.readLock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := b.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if res, err = b.publish(ctx, res); err != nil {
+		return nil, err
+	}
+	res.Lock, res.Locked, res.LockError = locked.path, locked.made, locked.failure()
+	return res, nil
+}
+
+// open loads the spec and the cache.
+func open(o Options) (*build, error) {
+	if o.Jobs <= 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
+	}
+	base, err := specs.Load(o.Spec)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := base.Variant(o.Variant)
+	if err != nil {
+		return nil, err
+	}
+	if errs := spec.Unsupported(); len(errs) > 0 {
+		return nil, Errors(errs)
+	}
+	canonical, err := spec.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(o.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	return &build{o: o, store: s, base: base, spec: spec, canonical: string(canonical)}, nil
+}
+
+// platforms returns the platforms to build, which must be the spec's, sorted.
+func (b *build) platforms() ([]specs.Platform, error) {
+	all := slices.Clone(b.spec.Platforms)
+	slices.SortFunc(all, func(x, y specs.Platform) int { return strings.Compare(x.String(), y.String()) })
+	if len(b.o.Platforms) == 0 {
+		return all, nil
+	}
+	var names []string
+	for _, p := range all {
+		names = append(names, p.String())
+	}
+	for _, name := range b.o.Platforms {
+		if !slices.Contains(names, name) {
+			return nil, specFault{fmt.Errorf("platform %q is not one of the spec's: %s", name, strings.Join(names, ", "))}
+		}
+	}
+	return slices.DeleteFunc(all, func(p specs.Platform) bool { return !slices.Contains(b.o.Platforms, p.String()) }), nil
+}
+
+// image returns the index that an equal build left in the cache, or makes it.
+func (b *build) image(ctx context.Context) (*Result, error) {
+	b.epoch = b.lock.Epoch()
+	if b.o.Epoch != nil {
+		b.epoch = b.o.Epoch.UTC().Truncate(time.Second)
+	}
+	platforms, err := b.platforms()
+	if err != nil {
+		return nil, err
+	}
+	key, err := b.key(platforms)
+	if err != nil {
+		return nil, err
+	}
+	var res Result
+	if b.store.Get("image", key, &res) {
+		if res.Index, err = oci.OpenStored(ctx, b.store, res.Digest); err == nil {
+			res.Cached = true
+			return &res, nil
+		}
+	}
+	if err := b.make(ctx, platforms, &res); err != nil {
+		return nil, err
+	}
+	return &res, b.store.Set("image", key, &res)
+}
+
+// make makes the index, and says in res what it is.
+func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Result) error {
+	*res = Result{Name: b.spec.Name, Tag: b.spec.Tag(), Created: b.epoch}
+	if err := b.fetch(ctx, b.needed(platforms)); err != nil {
+		return err
+	}
+	var images []*oci.Image
+	for _, p := range platforms {
+		img, stats, err := b.platform(ctx, p)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+		res.Images = append(res.Images, *stats)
+	}
+	index, err := oci.NewIndex(b.store, images, b.annotations())
+	if err != nil {
+		return err
+	}
+	res.Index, res.Digest = index, index.Digest
+	return nil
+}
+
+// needed returns the packages of all platforms, each once.
+func (b *build) needed(platforms []specs.Platform) []*lock.Package {
+	var needed []*lock.Package
+	seen := map[string]bool{}
+	for _, p := range platforms {
+		for _, m := range b.members(p) {
+			if !seen[m.SHA256] {
+				seen[m.SHA256] = true
+				needed = append(needed, m.Package)
+			}
+		}
+	}
+	return needed
+}

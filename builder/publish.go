@@ -1,0 +1,81 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// Outputs says where an image is written. With none of the places set it is an
+// OCI layout in dist/NAME-TAG below the current directory.
+type Outputs struct {
+	Layout        string // directory of an OCI layout
+	Archive       string // file of an OCI archive
+	DockerArchive string // file of an archive for docker load; needs one platform
+	Push          string // registry reference, whose tag moves last
+
+	Tags             []string // further tags of Push
+	InsecureRegistry bool     // allow plain HTTP to a registry that is not loopback
+	PushProgress     func(done, total int64)
+}
+
+// Written is one place that an image was written to.
+type Written struct {
+	Kind  string `json:"kind"`  // "OCI layout", "OCI archive", "docker archive" or "registry"
+	Place string `json:"place"` // its path, or the pinned reference
+}
+
+// publish writes the image to its outputs. A layer in the cache that turns out to
+// be damaged is made again, once.
+func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
+	err := b.write(ctx, res)
+	if !errors.Is(err, store.ErrCorrupt) {
+		return res, err
+	}
+	again, err := b.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return again, b.write(ctx, again)
+}
+
+func (b *build) write(ctx context.Context, res *Result) error {
+	o := b.o.Outputs
+	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
+		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)
+	}
+	res.Written = nil
+	wrote := func(kind, place string) { res.Written = append(res.Written, Written{kind, place}) }
+	if o.Layout != "" {
+		if err := oci.WriteLayout(ctx, o.Layout, res.Index, oci.LayoutOptions{RefName: res.Tag}); err != nil {
+			return err
+		}
+		wrote("OCI layout", o.Layout)
+	}
+	if o.Archive != "" {
+		if err := oci.WriteArchive(ctx, o.Archive, res.Index, res.Tag); err != nil {
+			return err
+		}
+		wrote("OCI archive", o.Archive)
+	}
+	if o.DockerArchive != "" {
+		tags := oci.DockerArchiveOptions{Tags: []string{res.Name + ":" + res.Tag}}
+		if err := oci.WriteDockerArchive(ctx, o.DockerArchive, res.Index, tags); err != nil {
+			return err
+		}
+		wrote("docker archive", o.DockerArchive)
+	}
+	if o.Push == "" {
+		return nil
+	}
+	pinned, err := oci.Push(ctx, o.Push, res.Index, oci.PushOptions{
+		Tags: o.Tags, Insecure: o.InsecureRegistry, Progress: o.PushProgress,
+	})
+	if err == nil {
+		wrote("registry", pinned)
+	}
+	return err
+}

@@ -1,0 +1,252 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/debian/resolve"
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// repositories returns the archives of the distribution and those of the spec.
+func (b *build) repositories(spec *specs.Spec) ([]archive.Repository, error) {
+	repos, err := archive.DebianSuites(spec.Distro.Codename)
+	if err != nil {
+		return nil, b.specError([]any{"distro"}, err)
+	}
+	for _, r := range spec.Contents.Repositories {
+		key, err := readSource(spec, r.SignedBy)
+		if err != nil {
+			return nil, err
+		}
+		keyring, err := archive.ReadKeyring(r.SignedBy, bytes.NewReader(key))
+		if err != nil {
+			return nil, err
+		}
+		repos = append(repos, archive.Repository{
+			ID: archive.Redact(r.URI) + " " + r.Suite, URI: r.URI, Suite: r.Suite, Components: r.Components, Keyring: keyring,
+		})
+	}
+	return repos, nil
+}
+
+// client returns the client of the archives, once.
+func (b *build) client() (*archive.Client, error) {
+	if b.archive != nil {
+		return b.archive, nil
+	}
+	o := b.o.Archive
+	mirrors, err := archive.FindMirrors(archive.MirrorOptions{Mirror: o.Mirror, SecurityMirror: o.SecurityMirror})
+	if err != nil {
+		return nil, specFault{err}
+	}
+	options := archive.Options{
+		Store: b.store, Mirrors: mirrors, Credentials: archive.FindCredentials(archive.CredentialOptions{}),
+		Now: o.now, Snapshot: o.Snapshot,
+	}
+	if o.Keyring != "" {
+		f, err := os.Open(o.Keyring)
+		if err != nil {
+			return nil, specFault{fmt.Errorf("cannot read keyring: %w", err)}
+		}
+		defer f.Close()
+		if options.Keyring, err = archive.ReadKeyring(o.Keyring, f); err != nil {
+			return nil, err
+		}
+	}
+	b.archive, err = archive.New(options)
+	return b.archive, err
+}
+
+// resolve fetches the signed indexes and resolves every platform and variant.
+func (b *build) resolve(ctx context.Context) (*lock.Lock, error) {
+	request, err := b.request()
+	if err != nil {
+		return nil, err
+	}
+	client, err := b.client()
+	if err != nil {
+		return nil, err
+	}
+	repos, err := b.allRepositories()
+	if err != nil {
+		return nil, err
+	}
+	releases := make([]*archive.Release, len(repos))
+	numbers := make([]int, len(repos))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	err = parallel(ctx, len(repos), numbers, func(ctx context.Context, i int) (err error) {
+		releases[i], err = client.Release(ctx, repos[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &lock.Lock{LockVersion: lock.Version, Request: request, Platforms: map[string]lock.Platform{}}
+	for i, r := range releases {
+		l.Archives = append(l.Archives, lock.Archive{
+			ID: r.ID, URI: repos[i].URI, Suite: repos[i].Suite, Codename: r.Codename, Date: r.Date.UTC(),
+			ValidUntil: r.ValidUntil.UTC(), InRelease: string(r.Digest), SignedBy: r.SignedBy,
+		})
+	}
+	slices.SortFunc(l.Archives, func(a, b lock.Archive) int { return strings.Compare(a.ID, b.ID) })
+	for _, p := range b.base.Platforms {
+		if l.Platforms[p.String()], err = b.resolvePlatform(ctx, p, releases); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// allRepositories returns the archives of the spec and of its variants.
+func (b *build) allRepositories() ([]archive.Repository, error) {
+	var all []archive.Repository
+	for _, name := range b.variants() {
+		spec, err := b.base.Variant(name)
+		if err != nil {
+			return nil, err
+		}
+		repos, err := b.repositories(spec)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range repos {
+			if !slices.ContainsFunc(all, func(a archive.Repository) bool { return a.ID == r.ID }) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, releases []*archive.Release) (lock.Platform, error) {
+	u := resolve.NewUniverse(p.DebianArch())
+	for _, r := range releases {
+		if err := b.readIndexes(ctx, u, r); err != nil {
+			return lock.Platform{}, err
+		}
+	}
+	all := newMerger(b.variants())
+	for _, variant := range b.variants() {
+		spec, err := b.base.Variant(variant)
+		if err != nil {
+			return lock.Platform{}, err
+		}
+		var requests []resolve.Request
+		for _, r := range spec.Contents.Packages {
+			requests = append(requests, resolve.Request{Name: r.Name, Architecture: r.Arch, Pin: r.Version, Exclude: r.Exclude})
+		}
+		sol, err := resolve.Resolve(ctx, u, requests)
+		if err != nil {
+			return lock.Platform{}, requestError(spec, p, err)
+		}
+		all.add(variant, sol)
+	}
+	return all.platform(), nil
+}
+
+func (b *build) readIndexes(ctx context.Context, u *resolve.Universe, r *archive.Release) error {
+	indexes, err := r.Indexes(u.Architecture())
+	if err != nil {
+		return err
+	}
+	for _, ix := range indexes {
+		text, err := b.archive.Index(ctx, r, ix, b.o.Progress)
+		if err != nil {
+			return err
+		}
+		err = addIndex(u, r.ID, text)
+		text.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", r.ID, ix.Name, err)
+		}
+	}
+	return nil
+}
+
+func addIndex(u *resolve.Universe, id string, text io.Reader) error {
+	for p, err := range debian.ReadPackages(text) {
+		if err != nil {
+			return err
+		}
+		p.Archive = id
+		if err := u.Add(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merger joins the solutions of a spec's variants into one list, in which each
+// package says which of them have it.
+type merger struct {
+	variants []string
+	packages map[string]*lock.Package // by name and version
+	dropped  map[string]*lock.Dropped
+}
+
+func newMerger(variants []string) *merger {
+	return &merger{variants, map[string]*lock.Package{}, map[string]*lock.Dropped{}}
+}
+
+func (m *merger) add(variant string, sol *resolve.Solution) {
+	for _, s := range sol.Packages {
+		key := s.Name + "\x00" + s.Version
+		p, ok := m.packages[key]
+		if !ok {
+			p = &lock.Package{
+				Name: s.Name, Version: s.Version, Architecture: s.Architecture, Source: s.Source, SourceVersion: s.SourceVersion,
+				Archive: s.Archive, Path: s.Filename, Size: s.Size, SHA256: s.SHA256, SHA512: s.SHA512,
+				InstalledSize: s.InstalledSize, Why: s.Reason.String(),
+			}
+			m.packages[key] = p
+		}
+		p.Variants = append(p.Variants, variant)
+	}
+	for _, d := range sol.Dropped {
+		by := d.By + ": " + d.Relation
+		e, ok := m.dropped[d.Package+"\x00"+variant]
+		if !ok {
+			e = &lock.Dropped{Name: d.Package, Variants: []string{variant}}
+			m.dropped[d.Package+"\x00"+variant] = e
+		}
+		e.NeededBy = append(e.NeededBy, by)
+	}
+}
+
+func (m *merger) platform() lock.Platform {
+	var p lock.Platform
+	for _, key := range slices.Sorted(maps.Keys(m.packages)) {
+		pkg := m.packages[key]
+		if len(pkg.Variants) == len(m.variants) {
+			pkg.Variants = nil
+		}
+		p.Packages = append(p.Packages, *pkg)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.dropped)) {
+		d := m.dropped[key]
+		slices.Sort(d.NeededBy)
+		if last := len(p.Dropped) - 1; last >= 0 && p.Dropped[last].Name == d.Name && slices.Equal(p.Dropped[last].NeededBy, d.NeededBy) {
+			p.Dropped[last].Variants = append(p.Dropped[last].Variants, d.Variants...)
+			continue
+		}
+		p.Dropped = append(p.Dropped, *d)
+	}
+	for i := range p.Dropped {
+		if len(p.Dropped[i].Variants) == len(m.variants) {
+			p.Dropped[i].Variants = nil
+		}
+	}
+	return p
+}

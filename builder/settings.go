@@ -1,0 +1,124 @@
+package builder
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// imageFormat names what this package makes of packages and spec. It changes when
+// that does, so that no cache answers for an older program.
+const imageFormat = "image1"
+
+// key returns the text under which the result of this build is remembered: all
+// that it depends on and nothing else.
+func (b *build) key(platforms []specs.Platform) (string, error) {
+	locked, err := json.Marshal(b.lock)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join([]string{
+		imageFormat, unpackFormat, b.canonical, string(locked), b.o.Variant,
+		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(),
+	}, "\x00"), nil
+}
+
+// originLines returns the lines of the spec that origins name. They are in the
+// image's record and so in its digest.
+func (b *build) originLines() string {
+	lines := []string{b.specOrigin("os-release").Spec}
+	for i := range b.spec.Paths {
+		lines = append(lines, b.specOrigin("paths", i).Spec)
+	}
+	for i := range b.spec.Accounts.Users {
+		lines = append(lines, b.specOrigin("accounts", "users", i).Spec)
+	}
+	for i := range b.spec.Accounts.Groups {
+		lines = append(lines, b.specOrigin("accounts", "groups", i).Spec)
+	}
+	return strings.Join(lines, " ")
+}
+
+// baseImage is the annotation of an image that stands on no other, as Docker's
+// official images have it.
+const baseImage = "scratch"
+
+// annotations returns the annotations of index and manifests. What the spec says
+// wins over what the builder knows.
+func (b *build) annotations() oci.Annotations {
+	return oci.Annotations{
+		Created: b.epoch, Title: b.spec.Name, Version: b.spec.Tag(), Description: b.spec.Description,
+		BaseName: baseImage, Other: b.described(b.spec.Annotations),
+	}
+}
+
+// described returns the annotations or labels with the source and vendor that the
+// spec states on the other side only: a reader looks at either.
+func (b *build) described(own map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, side := range []map[string]string{b.spec.Labels, b.spec.Annotations} {
+		for k, v := range side {
+			if strings.HasPrefix(k, "org.opencontainers.image.") {
+				all[k] = v
+			}
+		}
+	}
+	maps.Copy(all, own)
+	return all
+}
+
+// labels returns the labels of the config: the spec's, and beside them what the
+// annotations say, for those who only see the config.
+func (b *build) labels() map[string]string {
+	labels := b.annotations().Map()
+	maps.Copy(labels, b.described(b.spec.Labels))
+	return labels
+}
+
+// config returns how the image is run.
+func (b *build) config(p specs.Platform) (oci.Config, error) {
+	s := b.spec
+	uid, gid, err := s.Accounts.Resolve()
+	if err != nil {
+		return oci.Config{}, b.specError([]any{"accounts", "run-as"}, err)
+	}
+	c := oci.Config{
+		Platform: oci.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant},
+		Created:  b.epoch,
+		User:     fmt.Sprintf("%d:%d", uid, gid),
+		Env:      environment(s.Environment), Entrypoint: s.Entrypoint, Cmd: s.Cmd, WorkingDir: s.WorkDir,
+		Volumes: s.Volumes, Labels: b.labels(), StopSignal: s.StopSignal,
+	}
+	for _, port := range s.Ports {
+		c.ExposedPorts = append(c.ExposedPorts, port.String())
+	}
+	if h := s.Healthcheck; h != nil {
+		c.Healthcheck = &oci.Healthcheck{
+			Test:     append([]string{"CMD"}, h.Command...),
+			Interval: time.Duration(h.Interval), Timeout: time.Duration(h.Timeout),
+			StartPeriod: time.Duration(h.StartPeriod), Retries: h.Retries,
+		}
+	}
+	return c, nil
+}
+
+// defaultPath is the search path of a process whose image says none, as Docker
+// and Debian's login have it.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environment returns the variables sorted by name, PATH always among them.
+func environment(vars map[string]string) []string {
+	all := map[string]string{"PATH": defaultPath}
+	maps.Copy(all, vars)
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		env = append(env, name+"="+all[name])
+	}
+	return env
+}

@@ -1,0 +1,519 @@
+package builder
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/debian/deb"
+	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/oci/layer"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// unpackFormat names what unpack makes of a package. It changes when that does.
+const unpackFormat = "unpack1"
+
+// plan is what one image wants otherwise than the package has it. Most packages
+// have an empty plan, and then one layer serves every image.
+type plan struct {
+	Drop   []string          `json:"drop,omitempty"`   // paths that another owner has in this image
+	Keep   []string          `json:"keep,omitempty"`   // paths that policy would drop and a hard link needs
+	Rename map[string]string `json:"rename,omitempty"` // diversions, and paths below a link of another package
+	Mode   map[string]owner  `json:"mode,omitempty"`   // metadata that the spec sets
+	Clamp  int64             `json:"clamp,omitempty"`  // latest time, where the package has later ones
+}
+
+type owner struct {
+	Mode uint32 `json:"mode"`
+	UID  uint32 `json:"uid"`
+	GID  uint32 `json:"gid"`
+}
+
+// unpacked is what a package became: a layer, the paths in it, and what the rest
+// of the build wants to know of its control files.
+type unpacked struct {
+	Layer    layer.Info        `json:"layer"`
+	Entries  []entry           `json:"entries"` // directories included, which are in no package's layer
+	Stripped []stripped        `json:"stripped,omitempty"`
+	Latest   int64             `json:"latest"` // time of its newest file
+	Scripts  map[string]string `json:"scripts,omitempty"`
+	Triggers string            `json:"triggers,omitempty"`
+	Replaces string            `json:"replaces,omitempty"`
+}
+
+// entry is one path of a package. Its letters keep the cached form short.
+type entry struct {
+	Path   string    `json:"p"`
+	Type   tree.Type `json:"t,omitempty"`
+	Mode   uint32    `json:"m"`
+	UID    uint32    `json:"u,omitempty"`
+	GID    uint32    `json:"g,omitempty"`
+	Time   int64     `json:"c,omitempty"`
+	Size   int64     `json:"s,omitempty"`
+	Link   string    `json:"l,omitempty"`
+	SHA256 string    `json:"h,omitempty"`
+	ELF    *tree.ELF `json:"e,omitempty"`
+	Made   bool      `json:"x,omitempty"` // a record of the package database, not in the package
+}
+
+// stripped is a path that policy left out, or whose mode it changed.
+type stripped struct {
+	Path string `json:"path"`
+	Rule string `json:"rule"`
+	Size int64  `json:"size,omitempty"`
+	Bits bool   `json:"bits,omitempty"` // only mode bits were dropped
+}
+
+// unpacker turns packages into layers, with the store between it and doing so twice.
+type unpacker struct {
+	store       *store.Store
+	policy      *harden.Policy
+	policyKey   string
+	compression layer.Compression
+}
+
+func newUnpacker(s *store.Store, p *harden.Policy, c layer.Compression) *unpacker {
+	return &unpacker{store: s, policy: p, policyKey: p.Key(), compression: c}
+}
+
+// unpack returns what pkg becomes under the plan.
+func (u *unpacker) unpack(ctx context.Context, pkg *lock.Package, pl plan) (*unpacked, error) {
+	planKey, err := json.Marshal(pl)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.Join([]string{unpackFormat, layer.Format, string(u.compression), pkg.SHA256, u.policyKey, string(planKey)}, "\x00")
+	var cached unpacked
+	if u.store.Get("unpacked", key, &cached) {
+		if size, ok := u.store.Stat(cached.Layer.Digest); ok && size == cached.Layer.Size {
+			return &cached, nil
+		}
+	}
+	for {
+		un, err := u.run(ctx, pkg, pl)
+		if need, ok := errors.AsType[*needTargetError](err); ok {
+			pl.Keep = append(pl.Keep, need.path)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("package %s %s (%s): %w", pkg.Name, pkg.Version, pkg.Architecture, err)
+		}
+		return un, u.store.Set("unpacked", key, un)
+	}
+}
+
+// needTargetError says that a file that policy dropped is needed, because a hard
+// link to it stays.
+type needTargetError struct{ path string }
+
+func (e *needTargetError) Error() string { return "hard link to stripped file " + e.path }
+
+// unpackRun is one package on its way through.
+type unpackRun struct {
+	*unpacker
+	plan    plan
+	control *deb.Control
+	out     *layer.Writer
+	res     *unpacked
+	stats   map[string]bool   // of paths in the layer
+	dropped map[string]bool   // by policy
+	md5s    map[string]string // of conffiles, which no md5sums file lists
+	dirs    []entry           // waiting to know whether anything is in them
+}
+
+func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpacked, error) {
+	digest, err := store.FromHex(pkg.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := u.store.Open(digest)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	r := &contextReader{ctx, blob}
+	d, err := deb.NewReader(r, deb.Limits{Data: deb.DataLimit(pkg.InstalledSize)})
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	if err := sameIdentity(d.Control.Paragraph, pkg); err != nil {
+		return nil, err
+	}
+	out, err := layer.NewWriter(u.store, u.compression)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	run := &unpackRun{
+		unpacker: u, plan: pl, control: &d.Control, out: out, res: newUnpacked(&d.Control),
+		stats: map[string]bool{}, dropped: map[string]bool{}, md5s: map[string]string{},
+	}
+	if err := run.copyFiles(d); err != nil {
+		return nil, err
+	}
+	// The stream is read to its end before anything made from it counts, since
+	// only there its digest is compared.
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return nil, err
+	}
+	if err := run.addDatabase(pkg.Name); err != nil {
+		return nil, err
+	}
+	run.settleDirs()
+	run.res.Layer, err = out.Finish()
+	return run.res, err
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+func newUnpacked(c *deb.Control) *unpacked {
+	un := &unpacked{Scripts: map[string]string{}, Triggers: string(c.Files["triggers"]), Replaces: c.Paragraph.Get("Replaces")}
+	for _, name := range []string{"preinst", "postinst"} {
+		if text, ok := c.Files[name]; ok {
+			un.Scripts[name] = string(text)
+		}
+	}
+	return un
+}
+
+// sameIdentity refuses a package that is not the one that the index promised.
+func sameIdentity(p debian.Paragraph, pkg *lock.Package) error {
+	for field, want := range map[string]string{"Package": pkg.Name, "Version": pkg.Version, "Architecture": pkg.Architecture} {
+		if got := p.Get(field); got != want {
+			return fmt.Errorf("its control file says %s %q, the lock says %q", field, got, want)
+		}
+	}
+	return nil
+}
+
+func (r *unpackRun) copyFiles(d *deb.Reader) error {
+	conffiles := r.conffiles()
+	for {
+		h, err := d.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Name == "." {
+			continue
+		}
+		e := entry{
+			Path: mergeUsr(h.Name, h.Typeflag), Mode: uint32(h.Mode) & 0o7777,
+			UID: uint32(h.Uid), GID: uint32(h.Gid), Time: h.ModTime.Unix(),
+		}
+		if to, ok := r.plan.Rename[e.Path]; ok {
+			e.Path = to
+		}
+		if err := r.place(e, h, d, conffiles[e.Path]); err != nil {
+			return err
+		}
+	}
+}
+
+// place gives one entry its place in the layer, or leaves it out.
+func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bool) error {
+	if h.Typeflag == tar.TypeDir {
+		e.Type, e.Time = tree.Dir, 0
+		r.dirs = append(r.dirs, e)
+		return nil
+	}
+	if slices.Contains(r.plan.Drop, e.Path) {
+		return nil
+	}
+	if rule := r.policy.Drop(e.Path); rule != nil && !conffile && !slices.Contains(r.plan.Keep, e.Path) {
+		r.dropped[e.Path] = true
+		r.res.Stripped = append(r.res.Stripped, stripped{Path: e.Path, Rule: rule.ID, Size: h.Size})
+		return nil
+	}
+	if r.plan.Clamp > 0 {
+		e.Time = min(e.Time, r.plan.Clamp)
+	}
+	e.Time = max(e.Time, 0)
+	if r.stats[e.Path] {
+		return fmt.Errorf("data.tar: %q is in it twice, once above /usr", e.Path)
+	}
+	r.stats[e.Path] = true
+	r.res.Latest = max(r.res.Latest, e.Time)
+	switch h.Typeflag {
+	case tar.TypeSymlink:
+		e.Type, e.Link, e.Mode = tree.Symlink, h.Linkname, 0o777
+		return r.add(e, nil)
+	case tar.TypeLink:
+		return r.addHardlink(e, h)
+	}
+	r.setMode(&e)
+	e.Size = h.Size
+	if conffile {
+		sum := md5.New() // what dpkg records of a conffile, not a safeguard
+		defer func() { r.md5s[e.Path] = hex.EncodeToString(sum.Sum(nil)) }()
+		content = io.TeeReader(content, sum)
+	}
+	return r.addFile(e, content)
+}
+
+func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
+	e.Type, e.Link = tree.Hardlink, mergeUsr(h.Linkname, tar.TypeReg)
+	if to, ok := r.plan.Rename[e.Link]; ok {
+		e.Link = to
+	}
+	if r.dropped[e.Link] {
+		return &needTargetError{e.Link}
+	}
+	if !r.stats[e.Link] {
+		return fmt.Errorf("hard link %q: its file %q belongs to another package of the image", e.Path, e.Link)
+	}
+	r.setMode(&e)
+	return r.add(e, nil)
+}
+
+// setMode applies the spec's and the policy's word on an entry's mode and owner.
+func (r *unpackRun) setMode(e *entry) {
+	if o, ok := r.plan.Mode[e.Path]; ok {
+		e.Mode, e.UID, e.GID = o.Mode, o.UID, o.GID
+		return
+	}
+	mode, rule := r.policy.Mode(e.Path, e.Mode)
+	if rule != nil {
+		r.res.Stripped = append(r.res.Stripped, stripped{Path: e.Path, Rule: rule.ID, Bits: true})
+	}
+	e.Mode = mode
+}
+
+func (r *unpackRun) addFile(e entry, content io.Reader) error {
+	sum := sha256.New()
+	probe := &elfProbe{}
+	defer probe.close()
+	tee := io.TeeReader(content, probe.beside(sum))
+	if err := r.add(e, tee); err != nil {
+		return err
+	}
+	last := &r.res.Entries[len(r.res.Entries)-1]
+	last.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	var err error
+	if last.ELF, err = probe.facts(); err != nil {
+		return fmt.Errorf("%q: %w", e.Path, err)
+	}
+	return nil
+}
+
+func (r *unpackRun) add(e entry, content io.Reader) error {
+	r.res.Entries = append(r.res.Entries, e)
+	return r.out.Add(e.node(nil), content)
+}
+
+func (e *entry) node(o *tree.Origin) *tree.Node {
+	return &tree.Node{
+		Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.Time,
+		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Origin: o, Layered: e.Type != tree.Dir,
+	}
+}
+
+// settleDirs keeps the directories that policy has no word on, and those with
+// something left in them.
+func (r *unpackRun) settleDirs() {
+	needed := map[string]bool{}
+	for _, e := range r.res.Entries {
+		for dir := path.Dir(e.Path); dir != "." && !needed[dir]; dir = path.Dir(dir) {
+			needed[dir] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range r.dirs {
+		if rule := r.policy.Drop(e.Path); rule != nil && !needed[e.Path] || seen[e.Path] {
+			continue
+		}
+		seen[e.Path] = true
+		if o, ok := r.plan.Mode[e.Path]; ok {
+			e.Mode, e.UID, e.GID = o.Mode, o.UID, o.GID
+		}
+		r.res.Entries = append(r.res.Entries, e)
+	}
+}
+
+func (r *unpackRun) conffiles() map[string]bool {
+	set := map[string]bool{}
+	for line := range strings.Lines(string(r.control.Files["conffiles"])) {
+		if f := strings.Fields(line); len(f) > 0 && strings.HasPrefix(f[len(f)-1], "/") {
+			set[mergeUsr(tree.Clean(f[len(f)-1]), tar.TypeReg)] = true
+		}
+	}
+	return set
+}
+
+// mergeUsr returns the path that an entry has where /bin, /sbin and /lib* are
+// links into /usr, as on every Debian since bookworm (Debian technical
+// committee, #1051371). The links themselves stay what they are.
+func mergeUsr(name string, flag byte) string {
+	top, _, below := strings.Cut(name, "/")
+	switch top {
+	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
+		if below || flag == tar.TypeDir {
+			return "usr/" + name
+		}
+	}
+	return name
+}
+
+// databaseDir is where scanners look for the packages of an image that has no
+// dpkg, one file each, as distroless introduced it.
+const databaseDir = "var/lib/dpkg/status.d"
+
+// addDatabase adds the package's record to its own layer: the status paragraph
+// and the checksums of what is left of its files.
+func (r *unpackRun) addDatabase(name string) error {
+	sums := map[string]string{}
+	for _, e := range r.res.Entries {
+		if e.Type == tree.File {
+			sums[e.Path] = e.SHA256
+		}
+	}
+	files := map[string][]byte{databaseDir + "/" + name: r.statusParagraph()}
+	if md5 := r.remainingMD5(sums); len(md5) > 0 {
+		files[databaseDir+"/"+name+".md5sums"] = md5
+	}
+	for _, p := range slices.Sorted(maps.Keys(files)) {
+		b := files[p]
+		sum := sha256.Sum256(b)
+		e := entry{Path: p, Mode: 0o644, Time: r.res.Latest, Size: int64(len(b)), SHA256: hex.EncodeToString(sum[:]), Made: true}
+		if err := r.add(e, bytes.NewReader(b)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statusParagraph returns the control paragraph as dpkg's status file has it for
+// an installed package (dpkg-query(1), deb-control(5)).
+func (r *unpackRun) statusParagraph() []byte {
+	var b bytes.Buffer
+	for _, f := range r.control.Paragraph {
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
+		if strings.EqualFold(f.Name, "Package") {
+			b.WriteString("Status: install ok installed\n")
+		}
+	}
+	if conffiles := r.conffileField(); conffiles != "" {
+		b.WriteString("Conffiles:\n" + conffiles)
+	}
+	return b.Bytes()
+}
+
+func (r *unpackRun) conffileField() string {
+	var b strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(r.md5s)) {
+		fmt.Fprintf(&b, " /%s %s\n", p, r.md5s[p])
+	}
+	return b.String()
+}
+
+func (r *unpackRun) remainingMD5(kept map[string]string) []byte {
+	var b bytes.Buffer
+	for line := range strings.Lines(string(r.control.Files["md5sums"])) {
+		sum, name, ok := strings.Cut(strings.TrimRight(line, "\n"), "  ")
+		if !ok {
+			continue
+		}
+		if p := mergeUsr(tree.Clean(name), tar.TypeReg); kept[p] != "" {
+			fmt.Fprintf(&b, "%s  %s\n", sum, p)
+		}
+	}
+	return b.Bytes()
+}
+
+// elfProbe looks at a file as it streams by and, where it is an ELF file, keeps
+// it until its facts are read: small ones in memory, large ones in a nameless
+// temporary file.
+type elfProbe struct {
+	sum  io.Writer
+	head []byte // of the file, in memory
+	file *os.File
+	size int64
+	not  bool
+}
+
+// maxProbe is how many bytes of an ELF file are held in memory.
+const maxProbe = 2 << 20
+
+func (p *elfProbe) beside(sum io.Writer) io.Writer { p.sum = sum; return p }
+
+func (p *elfProbe) Write(b []byte) (int, error) {
+	p.sum.Write(b)
+	if p.not {
+		return len(b), nil
+	}
+	if p.file == nil && len(p.head)+len(b) <= maxProbe {
+		p.head = append(p.head, b...)
+		p.not = len(p.head) >= 4 && !tree.IsELF(p.head)
+		return len(b), nil
+	}
+	if p.file == nil {
+		if err := p.spill(); err != nil {
+			return 0, err
+		}
+	}
+	return p.file.Write(b)
+}
+
+func (p *elfProbe) spill() error {
+	f, err := os.CreateTemp("", "hardpan-elf-*")
+	if err != nil {
+		return err
+	}
+	os.Remove(f.Name())
+	p.file = f
+	_, err = f.Write(p.head)
+	p.head = p.head[:0]
+	return err
+}
+
+// facts returns what the file says, nil where it is not ELF or not a sound one: a
+// damaged binary in a test suite is no reason to refuse a package.
+func (p *elfProbe) facts() (*tree.ELF, error) {
+	var r io.ReaderAt = bytes.NewReader(p.head)
+	switch {
+	case p.not || p.file == nil && !tree.IsELF(p.head):
+		return nil, nil
+	case p.file != nil:
+		r = p.file
+	}
+	e, err := tree.ReadELF(r)
+	if err != nil {
+		return nil, nil
+	}
+	return e, nil
+}
+
+func (p *elfProbe) close() {
+	if p.file != nil {
+		p.file.Close()
+	}
+}

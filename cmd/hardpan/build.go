@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hardpan/hardpan/builder"
+	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// sourceFlags adds the flags that say where packages come from.
+func sourceFlags(flags *pflag.FlagSet) {
+	cacheFlag(flags)
+	flags.StringP("variant", "V", "", "`name` of the spec's variant to work on")
+	flags.String("mirror", "", "base `URI` of Debian's archive (default: the machine's apt sources, else deb.debian.org)")
+	flags.String("security-mirror", "", "base `URI` of Debian's security archive")
+	flags.String("keyring", "", "OpenPGP `file` that replaces Debian's archive keys")
+	flags.Bool("snapshot", false, "accept an archive of the past although its Release has expired")
+}
+
+func newBuild(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build SPEC",
+		Short: "build the image of a spec",
+		Long: `build makes the image of a spec and writes it where the flags say, by default
+to an OCI layout in dist/NAME-VERSION.
+
+A lock beside the spec decides which packages are used; a build with a lock
+resolves nothing. Without one the build makes it and says so; --locked refuses
+to. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the lock's date as the
+time of the image.`,
+		Example: `  hardpan build python.yaml
+  hardpan build python.yaml --platform linux/arm64 --archive python.tar
+  hardpan build python.yaml --push registry.example.com/base/python:3.13`,
+		Args: exactArgs("SPEC"),
+	}
+	flags := cmd.Flags()
+	sourceFlags(flags)
+	flags.StringSlice("platform", nil, "`platform` to build, such as linux/arm64; may be repeated (default: all of the spec's)")
+	flags.Bool("update", false, "renew the lock first")
+	flags.Bool("locked", false, "refuse to build without a lock")
+	flags.Bool("print-spec", false, "print the spec with everything that it inherits, and build nothing")
+	flags.String("layout", "", "write an OCI layout to this `directory`")
+	flags.String("archive", "", "write an OCI archive to this `file`")
+	flags.String("docker-archive", "", "write an archive for docker load to this `file`; needs one platform")
+	flags.String("push", "", "push to this registry `reference`; the tag moves last")
+	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
+	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
+	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
+	cmd.MarkFlagsMutuallyExclusive("update", "locked")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
+	return cmd
+}
+
+func (a *app) build(ctx context.Context, spec string) error {
+	s := a.settings
+	if s.GetBool("print-spec") {
+		return a.printSpec(spec)
+	}
+	o, err := a.options(spec)
+	if err != nil {
+		return err
+	}
+	o.Platforms = s.GetStringSlice("platform")
+	o.Jobs = s.GetInt("jobs")
+	switch {
+	case s.GetBool("update"):
+		o.Lock = builder.UpdateLock
+	case s.GetBool("locked"):
+		o.Lock = builder.RequireLock
+	}
+	if o.Epoch, err = sourceDateEpoch(); err != nil {
+		return err
+	}
+	progress := newProgress(a.err)
+	o.Progress = progress
+	o.Outputs = builder.Outputs{
+		Layout: s.GetString("layout"), Archive: s.GetString("archive"), DockerArchive: s.GetString("docker-archive"),
+		Push: s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
+		PushProgress: pushProgress(progress),
+	}
+	res, err := builder.Build(ctx, o)
+	progress.Wait()
+	if err != nil {
+		return err
+	}
+	a.noteLock(res.Locked, res.Lock, res.LockError)
+	if a.json() {
+		return a.printJSON(res)
+	}
+	printResult(a.out, res)
+	return nil
+}
+
+// options returns the options that all verbs with a spec share.
+func (a *app) options(spec string) (builder.Options, error) {
+	s := a.settings
+	dir, err := a.cacheDir()
+	return builder.Options{
+		Spec: spec, Variant: s.GetString("variant"), CacheDir: dir,
+		Archive: builder.ArchiveOptions{
+			Mirror: s.GetString("mirror"), SecurityMirror: s.GetString("security-mirror"),
+			Keyring: s.GetString("keyring"), Snapshot: s.GetBool("snapshot"),
+		},
+	}, err
+}
+
+func sourceDateEpoch() (*time.Time, error) {
+	v := os.Getenv("SOURCE_DATE_EPOCH")
+	if v == "" {
+		return nil, nil
+	}
+	sec, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || sec < 0 {
+		return nil, usagef("SOURCE_DATE_EPOCH is %q, expected seconds since 1970", v)
+	}
+	t := time.Unix(sec, 0).UTC()
+	return &t, nil
+}
+
+func (a *app) printSpec(path string) error {
+	spec, err := specs.Load(path)
+	if err != nil {
+		return err
+	}
+	if spec, err = spec.Variant(a.settings.GetString("variant")); err != nil {
+		return err
+	}
+	text, err := spec.YAML()
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(text)
+	return err
+}
+
+// noteLock says that a lock was made, which the caller may want to commit.
+func (a *app) noteLock(made bool, path, failure string) {
+	switch {
+	case failure != "":
+		fmt.Fprintf(a.err, "hardpan: resolved without a lock, which cannot be written: %s\n", oneLine(failure))
+	case made:
+		fmt.Fprintf(a.err, "hardpan: resolved and wrote %s\n", path)
+	}
+}
+
+// pushProgress shows the upload to a registry like a download.
+func pushProgress(p *progress) func(done, total int64) {
+	var task archive.Task
+	var before int64
+	return func(done, total int64) {
+		if task == nil {
+			task = p.Start("push", total)
+		}
+		task.Add(done - before)
+		before = done
+	}
+}
+
+func printResult(w io.Writer, res *builder.Result) {
+	fmt.Fprintf(w, "%s:%s %s\n", res.Name, res.Tag, res.Digest)
+	for _, img := range res.Images {
+		fmt.Fprintf(w, "  %-12s %s, %s unpacked, %d layers, %d packages, %d paths\n",
+			img.Platform, size(img.Size), size(img.Unpacked), img.Layers, img.Packages, img.Paths)
+		var rules []string
+		var total int64
+		for _, r := range img.Stripped {
+			rules = append(rules, fmt.Sprintf("%s %d", r.Rule, r.Paths))
+			total += r.Size
+		}
+		if len(rules) > 0 {
+			fmt.Fprintf(w, "  %-12s stripped %s: %s\n", "", size(total), strings.Join(rules, ", "))
+		}
+		if len(img.Dropped) > 0 {
+			fmt.Fprintf(w, "  %-12s left out although needed: %s\n", "", strings.Join(img.Dropped, ", "))
+		}
+		if len(img.Skipped) > 0 {
+			fmt.Fprintf(w, "  %-12s scripts without effect: %s\n", "", strings.Join(img.Skipped, ", "))
+		}
+	}
+	for _, to := range res.Written {
+		fmt.Fprintf(w, "  wrote %s %s\n", to.Kind, to.Place)
+	}
+}
+
+// size writes bytes for a person, in powers of ten like registries do.
+func size(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+}

@@ -1,0 +1,85 @@
+package deb
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
+)
+
+// maxDict bounds the dictionary of an xz stream and the window of a zstd stream,
+// in bytes. xz -9 asks for 64 MiB, the most that dpkg-deb writes.
+const maxDict = 64 << 20
+
+// decompress returns the plain bytes of a member whose name ends in suffix, and
+// what frees the decoder.
+func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
+	switch suffix {
+	case "":
+		return r, func() {}, nil
+	case ".gz":
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("gzip: %w", err)
+		}
+		return z, func() {}, nil
+	case ".xz":
+		return newXZ(r)
+	case ".zst":
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxDict), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, nil, fmt.Errorf("zstd: %w", err)
+		}
+		return z, z.Close, nil
+	}
+	return nil, nil, fmt.Errorf("compression %q, expected .xz, .zst, .gz or none", suffix)
+}
+
+// An xz decoder holds a dictionary of some 8 MiB, which is worth keeping from one
+// package to the next.
+var xzPool sync.Pool
+
+func newXZ(r io.Reader) (io.Reader, func(), error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	if v := xzPool.Get(); v != nil {
+		z := v.(*xz.Reader)
+		if err := z.Reset(br); err != nil {
+			return nil, nil, fmt.Errorf("xz: %w", err)
+		}
+		return z, func() { xzPool.Put(z) }, nil
+	}
+	z, err := xz.NewReader(br, maxDict)
+	if err != nil {
+		return nil, nil, fmt.Errorf("xz: %w", err)
+	}
+	return z, func() { xzPool.Put(z) }, nil
+}
+
+// ErrTooLarge is wrapped by the error of a package that unpacks to more than its
+// limit allows: a decompression bomb, or a package that needs a higher limit.
+var ErrTooLarge = errors.New("unpacks to more than the limit")
+
+// limitReader fails with ErrTooLarge after limit bytes.
+type limitReader struct {
+	r     io.Reader
+	limit int64
+	left  int64
+	what  string
+}
+
+func newLimitReader(r io.Reader, limit int64, what string) *limitReader {
+	return &limitReader{r: r, limit: limit, left: limit, what: what}
+}
+
+func (l *limitReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, fmt.Errorf("%s %w of %d bytes", l.what, ErrTooLarge, l.limit)
+	}
+	return n, err
+}

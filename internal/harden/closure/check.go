@@ -1,0 +1,198 @@
+package closure
+
+import (
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/maint/ldso"
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// DefaultPath is the PATH of a container whose image sets none, as container
+// runtimes have it.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Options says what the image runs.
+type Options struct {
+	Entrypoint []string          // of the image; empty if it is run with a command of the user's
+	Env        map[string]string // PATH and LD_LIBRARY_PATH are used
+	WorkDir    string            // relative paths start here; the root if empty
+
+	// Provider returns the package that has a library or path, "" if none is
+	// known, for hints. It may be nil.
+	Provider func(name string) string
+
+	// Recommends returns the names of the packages that a package of the image
+	// recommends or suggests without a dependency on them. A plugin may lack a
+	// library of one of these: the package says that it works without. It may be nil.
+	Recommends func(pkg string) []string
+}
+
+// Severity says how surely a problem breaks the image.
+type Severity uint8
+
+const (
+	Error   Severity = iota // the program or library cannot be loaded
+	Warning                 // a plugin may lack it: its program has loaded it already, or its package only recommends it
+)
+
+func (s Severity) String() string { return [...]string{"error", "warning"}[s] }
+
+// Problem is one thing that a program of the image needs and does not get. It
+// is an error whose message has the chain that leads there.
+type Problem struct {
+	Severity Severity
+	Chain    []string // the path of a program or library, what it needs, what that needs, ...
+	Reason   string   // "which no path of the image has"
+	Others   int      // how many more libraries lack the same; of a Warning
+
+	needs    string // what kind of thing is missing: "", "the interpreter ", ...
+	provider string
+}
+
+// Path returns the path of the program or library that the problem begins with.
+func (p *Problem) Path() string { return p.Chain[0] }
+
+// Missing returns the name of what is missing: a soname or a path.
+func (p *Problem) Missing() string { return p.Chain[len(p.Chain)-1] }
+
+func (p *Problem) Error() string {
+	if len(p.Chain) == 1 {
+		return fmt.Sprintf("%s %s", p.Path(), p.Reason)
+	}
+	more := ""
+	if p.Others > 0 {
+		more = fmt.Sprintf(", and %d more", p.Others)
+	}
+	return fmt.Sprintf("%s needs %s%s, %s: %s%s", p.Path(), p.needs, p.Missing(), p.Reason, strings.Join(p.Chain, " -> "), more)
+}
+
+// Hint returns the package to add, "" if none is known.
+func (p *Problem) Hint() string {
+	if p.provider == "" {
+		return ""
+	}
+	return "add " + p.provider
+}
+
+const nowhere = "which no path of the image has"
+
+// Check returns what the programs of the image t lack, those of the entrypoint first,
+// then those of other executables, then those of libraries, each by path. An
+// architecture (Debian's name) that [ldso.ABIOf] does not know is an error, and so is an
+// /etc/ld.so.conf that cannot be read.
+func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
+	abi, err := ldso.ABIOf(arch)
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := ldso.Dirs(t)
+	if err != nil {
+		return nil, fmt.Errorf("find the directories of shared libraries: %w", err)
+	}
+	c := &checker{
+		Options: o, t: t, abi: abi,
+		standard: newSearch(t, append(dirs, abi.SystemDirs()...)),
+		library:  splitLibraryPath(o.Env["LD_LIBRARY_PATH"]),
+		reached:  map[string]bool{}, reported: map[string]bool{}, warnings: map[string]*Problem{},
+	}
+	c.checkEntrypoint()
+	executables, libraries := c.elfFiles()
+	for _, n := range append(executables, libraries...) {
+		if !c.reached[n.Path] {
+			c.checkELF(n, []string{"/" + n.Path})
+		}
+	}
+	return c.problems, nil
+}
+
+type checker struct {
+	Options
+	t   *tree.Tree
+	abi ldso.ABI
+
+	standard search   // the directories of ld.so.conf and of the system
+	library  []string // LD_LIBRARY_PATH
+
+	bySoname map[string]string   // where libraries of the image are; see elsewhere
+	reached  map[string]bool     // ELF files that some program was seen to load
+	reported map[string]bool     // a holder and what it lacks
+	warnings map[string]*Problem // by what is missing
+	problems []*Problem
+}
+
+// elfFiles returns the programs and the libraries of the image's architecture,
+// each by path. What is for another machine is somebody's data.
+func (c *checker) elfFiles() (executables, libraries []*tree.Node) {
+	for n := range c.t.All() {
+		if n.Type != tree.File || n.ELF == nil || !c.abi.Fits(n.ELF) {
+			continue
+		}
+		switch {
+		case n.ELF.Interp != "":
+			executables = append(executables, n)
+		case n.ELF.Dynamic && n.ELF.Type == uint16(elf.ET_DYN):
+			libraries = append(libraries, n)
+		}
+	}
+	// Libraries are looked at after those that load them, as far as that can be
+	// known: one that another library of the image needs comes later.
+	needed := map[string]bool{}
+	for _, n := range slices.Concat(executables, libraries) {
+		for _, name := range n.ELF.Needed {
+			needed[path.Base(name)] = true
+		}
+	}
+	slices.SortStableFunc(libraries, func(a, b *tree.Node) int {
+		return cmp.Compare(rank(needed, a), rank(needed, b))
+	})
+	return executables, libraries
+}
+
+func rank(needed map[string]bool, n *tree.Node) int {
+	if needed[n.ELF.Soname] || needed[path.Base(n.Path)] {
+		return 1
+	}
+	return 0
+}
+
+// report adds a problem unless the same holder lacked the same already.
+func (c *checker) report(p Problem) {
+	holder := ""
+	if len(p.Chain) > 1 {
+		holder = p.Chain[len(p.Chain)-2]
+	}
+	key := holder + "\x00" + p.Missing()
+	if c.reported[key] {
+		return
+	}
+	c.reported[key] = true
+	if p.Severity == Warning {
+		// One host loads all the plugins that lack the same.
+		if w := c.warnings[p.Missing()]; w != nil {
+			w.Others++
+			return
+		}
+		c.warnings[p.Missing()] = &p
+	}
+	if c.Provider != nil && p.Reason == nowhere {
+		p.provider = c.Provider(p.Missing())
+	}
+	c.problems = append(c.problems, &p)
+}
+
+// file follows hard links to the node that has the content; nil for a directory
+// or a link to nowhere.
+func (c *checker) file(n *tree.Node) *tree.Node {
+	if n != nil && n.Type == tree.Hardlink {
+		n = c.t.Lookup(n.Link)
+	}
+	if n == nil || n.Type != tree.File {
+		return nil
+	}
+	return n
+}

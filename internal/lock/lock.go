@@ -1,0 +1,203 @@
+package lock
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Version is the version of the format, which a lock states as lockVersion.
+const Version = 1
+
+// Lock is the content of a lock file.
+type Lock struct {
+	LockVersion int                 `json:"lockVersion"`
+	Request     Request             `json:"request"`
+	Archives    []Archive           `json:"archives"` // sorted by ID
+	Platforms   map[string]Platform `json:"platforms"`
+}
+
+// Request is the part of a spec that a lock answers. A lock fits a spec whose
+// Request is equal.
+type Request struct {
+	Distro       string              `json:"distro"`
+	Platforms    []string            `json:"platforms"`              // sorted
+	Packages     map[string][]string `json:"packages"`               // by variant, "" for the spec itself; in the spec's order
+	Repositories []string            `json:"repositories,omitempty"` // "uri suite components key-sha256", in the spec's order
+}
+
+// Archive is one signed index that packages were taken from.
+type Archive struct {
+	ID         string    `json:"id"`            // "debian/trixie-security"
+	URI        string    `json:"uri,omitempty"` // of a repository of the spec; a distro's mirror is the machine's affair
+	Suite      string    `json:"suite"`
+	Codename   string    `json:"codename,omitempty"`
+	Date       time.Time `json:"date"`
+	ValidUntil time.Time `json:"validUntil,omitzero"`
+	InRelease  string    `json:"inRelease"` // digest of the signed file, "sha256:..."
+	SignedBy   []string  `json:"signedBy"`  // fingerprints of the keys whose signatures were good
+}
+
+// Platform is what was resolved for one platform.
+type Platform struct {
+	Packages []Package `json:"packages"` // sorted by name
+	Dropped  []Dropped `json:"dropped,omitempty"`
+}
+
+// Package is one package of the image.
+type Package struct {
+	Name          string   `json:"name"`
+	Version       string   `json:"version"`
+	Architecture  string   `json:"architecture"`
+	Source        string   `json:"source"`
+	SourceVersion string   `json:"sourceVersion"`
+	Archive       string   `json:"archive"` // ID of an Archive
+	Path          string   `json:"path"`    // below the archive's base
+	Size          int64    `json:"size"`    // of the .deb, bytes
+	SHA256        string   `json:"sha256"`
+	SHA512        string   `json:"sha512,omitempty"`
+	InstalledSize int64    `json:"installedSize,omitempty"` // KiB, as the index states it
+	Why           string   `json:"why"`                     // "requested", or the package and relation that needs it
+	Variants      []string `json:"variants,omitempty"`      // that have it, "" for the spec itself; none means all
+}
+
+// Dropped is a package that an exclusion kept out although something needs it.
+type Dropped struct {
+	Name     string   `json:"name"`
+	NeededBy []string `json:"neededBy"` // "ca-certificates: openssl (>= 1.1.1)", sorted
+	Variants []string `json:"variants,omitempty"`
+}
+
+// In reports whether the variant has the package.
+func (p *Package) In(variant string) bool {
+	return len(p.Variants) == 0 || slices.Contains(p.Variants, variant)
+}
+
+// Epoch returns the time of the newest archive, which is the clock of a build.
+func (l *Lock) Epoch() time.Time {
+	var newest time.Time
+	for _, a := range l.Archives {
+		if a.Date.After(newest) {
+			newest = a.Date
+		}
+	}
+	return newest.UTC()
+}
+
+// Path returns where the lock of a spec file stands: beside it, its ending
+// replaced by ".lock".
+func Path(spec string) string {
+	return strings.TrimSuffix(spec, filepath.Ext(spec)) + ".lock"
+}
+
+// Encode returns the bytes of the lock file, the same for equal locks.
+func (l *Lock) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(l); err != nil {
+		return nil, fmt.Errorf("cannot encode lock: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Read reads the lock file at name. A missing file is an error that wraps
+// [fs.ErrNotExist].
+func Read(name string) (*Lock, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read lock: %w", err)
+	}
+	l, err := Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return l, nil
+}
+
+// Decode reads a lock and checks what a build will rely on.
+func Decode(b []byte) (*Lock, error) {
+	var l Lock
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&l); err != nil {
+		return nil, positioned(b, err)
+	}
+	if dec.More() {
+		return nil, errors.New("more than one JSON value, expected one lock")
+	}
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+// positioned gives a syntax error its line.
+func positioned(b []byte, err error) error {
+	var offset int64
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = e.Offset
+	} else if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		offset = e.Offset
+	} else {
+		return fmt.Errorf("not a lock: %w", err)
+	}
+	return fmt.Errorf("line %d: not a lock: %w", 1+bytes.Count(b[:min(int64(len(b)), offset)], []byte{'\n'}), err)
+}
+
+func (l *Lock) check() error {
+	if l.LockVersion != Version {
+		return fmt.Errorf("lockVersion is %d, expected %d", l.LockVersion, Version)
+	}
+	ids := map[string]bool{}
+	for _, a := range l.Archives {
+		ids[a.ID] = true
+	}
+	for platform, p := range l.Platforms {
+		seen := map[string]bool{}
+		for i := range p.Packages {
+			pkg := &p.Packages[i]
+			if err := pkg.check(ids); err != nil {
+				return fmt.Errorf("%s: package %q: %w", platform, pkg.Name, err)
+			}
+			for _, v := range variantKeys(pkg.Variants) {
+				if seen[pkg.Name+"\x00"+v] {
+					return fmt.Errorf("%s: package %q is in it twice", platform, pkg.Name)
+				}
+				seen[pkg.Name+"\x00"+v] = true
+			}
+		}
+	}
+	return nil
+}
+
+func variantKeys(variants []string) []string {
+	if len(variants) == 0 {
+		return []string{"*"}
+	}
+	return variants
+}
+
+func (p *Package) check(archives map[string]bool) error {
+	switch {
+	case p.Name == "" || p.Version == "" || p.Architecture == "":
+		return errors.New("name, version and architecture are needed")
+	case len(p.SHA256) != 64:
+		return fmt.Errorf("sha256 is %q, expected 64 hex digits", p.SHA256)
+	case p.Size <= 0:
+		return fmt.Errorf("size is %d, expected bytes", p.Size)
+	case !fs.ValidPath(p.Path):
+		return fmt.Errorf("path is %q, expected a path below the archive", p.Path)
+	case !archives[p.Archive]:
+		return fmt.Errorf("archive %q is not one of the lock's", p.Archive)
+	}
+	return nil
+}

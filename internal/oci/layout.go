@@ -1,0 +1,344 @@
+package oci
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+const (
+	layoutFile        = "oci-layout"
+	layoutContent     = `{"imageLayoutVersion":"1.0.0"}`
+	layoutBlobs       = "blobs/sha256"
+	indexFile         = "index.json"
+	annotationRefName = "org.opencontainers.image.ref.name"
+
+	copyBuffer = 256 << 10
+)
+
+// LayoutOptions say how an image layout is written.
+type LayoutOptions struct {
+	RefName string // annotation org.opencontainers.image.ref.name, such as a tag; none by default
+	Jobs    int    // blobs written at a time; 0 is one per CPU, at least 2
+}
+
+// WriteLayout writes x as the OCI image layout in dir (OCI image spec,
+// image-layout.md), whose index.json has the one descriptor of x.
+//
+// A layout is the output of one build. Where dir is a layout already, blobs that
+// it has are kept if their content is right, index.json is replaced whole, and
+// blobs it no longer leads to are removed after that; at each moment the layout is
+// the old image or the new one. Writers of one layout take turns. A directory that
+// does not exist appears under its name when it is complete; an empty one is
+// filled, index.json last. A directory in use for something else is refused with
+// an error that wraps [ErrNotLayout].
+func WriteLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) error {
+	if err := writeLayout(ctx, filepath.Clean(dir), x, o); err != nil {
+		return fmt.Errorf("cannot write OCI layout %s: %w", dir, err)
+	}
+	return nil
+}
+
+func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) error {
+	if err := validateRefName(o.RefName); err != nil {
+		return err
+	}
+	blobs, err := x.blobs()
+	if err != nil {
+		return err
+	}
+	w := &layoutWriter{blobs: blobs, jobs: o.Jobs}
+	if w.jobs <= 0 {
+		w.jobs = max(2, runtime.GOMAXPROCS(0))
+	}
+	if w.index, err = encode(indexDoc{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{x.descriptor(o.RefName)}}); err != nil {
+		return err
+	}
+	_, err = os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = w.create(ctx, dir); !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrExist) {
+			return err
+		} // else another writer was first
+	}
+	return w.update(ctx, dir)
+}
+
+// refNameForm is the grammar of the annotation (OCI image spec, annotations.md).
+var refNameForm = regexp.MustCompile(`^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$`)
+
+func validateRefName(s string) error {
+	if s != "" && !refNameForm.MatchString(s) {
+		return fmt.Errorf("reference name %q: expected letters and digits with single separators, such as 3.13 or example/python:3.13", s)
+	}
+	return nil
+}
+
+type layoutWriter struct {
+	root  *os.Root
+	blobs []blob
+	index []byte // the content of index.json
+	jobs  int
+	wrote atomic.Bool // a blob
+}
+
+// create makes a layout where there is nothing. The error is that of a rename onto
+// a directory that is not empty where another writer was first.
+func (w *layoutWriter) create(ctx context.Context, dir string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+		return err
+	}
+	f, err := createPartial(dir, true)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // gives the lock back when the layout has its name
+	defer func() {
+		if err != nil {
+			os.RemoveAll(f.Name())
+		}
+	}()
+	if err := w.fill(ctx, f.Name()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// update writes into a directory that exists.
+func (w *layoutWriter) update(ctx context.Context, dir string) error {
+	f, locked, err := lockDir(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := checkLayoutDir(dir); err != nil {
+		return err
+	}
+	if locked {
+		w.sweep(dir)
+	}
+	if err := w.fill(ctx, dir); err != nil {
+		return err
+	}
+	if !locked {
+		return nil // another writer's blobs may be waiting for its index.json
+	}
+	return w.collect(dir)
+}
+
+// checkLayoutDir reports a directory that is neither empty nor a layout.
+func checkLayoutDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == layoutFile {
+			b, err := os.ReadFile(filepath.Join(dir, layoutFile))
+			if err != nil {
+				return err
+			}
+			return checkLayoutFile(b)
+		}
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), partialMark) {
+			return withHint(fmt.Errorf("%w: it has %s but no %s", ErrNotLayout, e.Name(), layoutFile),
+				"name a directory that is empty or does not exist")
+		}
+	}
+	return nil
+}
+
+func checkLayoutFile(b []byte) error {
+	var doc struct {
+		Version string `json:"imageLayoutVersion"`
+	}
+	if err := decode(b, &doc); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrNotLayout, layoutFile, err)
+	}
+	if doc.Version != "1.0.0" {
+		return fmt.Errorf("%w: %s says version %.20q, expected 1.0.0", ErrNotLayout, layoutFile, doc.Version)
+	}
+	return nil
+}
+
+// fill writes the layout into dir: what makes it one first, index.json last.
+func (w *layoutWriter) fill(ctx context.Context, dir string) (err error) {
+	if w.root, err = os.OpenRoot(dir); err != nil {
+		return err
+	}
+	defer w.root.Close()
+	if _, err := w.root.Stat(layoutFile); err != nil {
+		if err := w.put(layoutFile, strings.NewReader(layoutContent)); err != nil {
+			return err
+		}
+	}
+	if err := w.root.MkdirAll(layoutBlobs, 0o777); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(w.jobs)
+	for _, b := range w.blobs {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return w.putBlob(b)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if old, err := w.root.ReadFile(indexFile); err == nil && string(old) == string(w.index) && !w.wrote.Load() {
+		return nil // and who wrote it made the blobs durable before
+	}
+	for _, sub := range []string{layoutBlobs, "blobs"} {
+		if err := w.syncDir(sub); err != nil {
+			return err
+		}
+	}
+	if err := w.put(indexFile, strings.NewReader(string(w.index))); err != nil {
+		return err
+	}
+	return w.syncDir(".")
+}
+
+func (w *layoutWriter) putBlob(b blob) error {
+	name := layoutBlobs + "/" + b.digest.Hex()
+	if w.hasBlob(name, b) {
+		return nil
+	}
+	r, err := b.open()
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", b.digest, err)
+	}
+	defer r.Close()
+	w.wrote.Store(true)
+	if err := w.put(name, sized(r, b)); err != nil {
+		return fmt.Errorf("blob %s: %w", b.digest, err)
+	}
+	return nil
+}
+
+// hasBlob reports whether the layout has b with the right content.
+func (w *layoutWriter) hasBlob(name string, b blob) bool {
+	f, err := w.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != b.size {
+		return false
+	}
+	h := sha256.New()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, copyBuffer)); err != nil {
+		return false
+	}
+	return digestOf(h) == b.digest
+}
+
+// put makes the file name, below the root, out of r: whole or not at all.
+func (w *layoutWriter) put(name string, r io.Reader) (err error) {
+	partial := partialMark + rand.Text()[:12]
+	f, err := w.root.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			w.root.Remove(partial)
+		}
+	}()
+	// Wrapped, or File.ReadFrom would copy with a small buffer of its own.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{r}, make([]byte, copyBuffer)); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return w.root.Rename(partial, name)
+}
+
+func (w *layoutWriter) syncDir(name string) error {
+	d, err := w.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return ignoreUnsupported(d.Sync())
+}
+
+// sweep removes what a killed writer left. The caller has the layout's lock.
+func (w *layoutWriter) sweep(dir string) {
+	names, _ := filepath.Glob(filepath.Join(escapeGlob(dir), partialMark+"*"))
+	for _, name := range names {
+		os.Remove(name)
+	}
+}
+
+func escapeGlob(s string) string {
+	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(s, `\$0`)
+}
+
+// collect removes the blobs that index.json does not lead to. The caller has the
+// layout's lock. Files that are not named like a blob stay.
+func (w *layoutWriter) collect(dir string) error {
+	used := map[string]bool{}
+	for _, b := range w.blobs {
+		used[b.digest.Hex()] = true
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, layoutBlobs))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := store.FromHex(e.Name()); err != nil || used[e.Name()] || !e.Type().IsRegular() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, layoutBlobs, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the image is written; cannot remove an old blob: %w", err)
+		}
+	}
+	return nil
+}
+
+// sized returns a reader of b that fails, rather than end, at another size than
+// the one stated. The digest is checked by what b.open returned.
+func sized(r io.Reader, b blob) io.Reader { return &sizedReader{r: r, left: b.size, blob: b} }
+
+type sizedReader struct {
+	r    io.Reader
+	left int64
+	blob blob
+}
+
+func (s *sizedReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.left -= int64(n)
+	if s.left < 0 || err == io.EOF && s.left > 0 {
+		return n, fmt.Errorf("%w: %d bytes are stated, the content has %+d", ErrMismatch, s.blob.size, -s.left)
+	}
+	return n, err
+}

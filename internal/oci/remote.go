@@ -1,0 +1,151 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+const userAgent = "hardpan"
+
+// parseReference reads a reference as Docker does: without a registry it is on
+// Docker Hub, without a tag or digest it has the tag "latest".
+func parseReference(s string, insecure bool) (name.Reference, error) {
+	var options []name.Option
+	if insecure {
+		options = append(options, name.Insecure)
+	}
+	ref, err := name.ParseReference(s, options...)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an image reference: %w", s, err)
+	}
+	return ref, nil
+}
+
+// remoteOptions are what reading and writing have in common.
+func remoteOptions(keychain authn.Keychain, inner http.RoundTripper, insecure bool) []remote.Option {
+	if keychain == nil {
+		keychain = authn.DefaultKeychain
+	}
+	if inner == nil {
+		inner = remote.DefaultTransport
+	}
+	return []remote.Option{
+		remote.WithAuthFromKeychain(keychain),
+		remote.WithTransport(&guard{inner: inner, insecure: insecure}),
+		remote.WithUserAgent(userAgent),
+	}
+}
+
+// A guard keeps requests to what this package promises. The library falls back to
+// plain HTTP for private addresses by itself, with the credentials in the clear;
+// here only loopback may, unless the caller says so. And it reads manifests of any
+// size into memory; here they end above MaxDocument.
+type guard struct {
+	inner    http.RoundTripper
+	insecure bool
+}
+
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "http" && !g.insecure && !isLoopback(req.URL.Hostname()) {
+		return nil, withHint(fmt.Errorf("plain http to %s is refused", req.URL.Host),
+			"allow plain http for this registry if its network is trusted")
+	}
+	resp, err := g.inner.RoundTrip(req)
+	if err != nil || req.Method != http.MethodGet || path.Base(path.Dir(req.URL.Path)) != "manifests" {
+		return resp, err
+	}
+	resp.Body = &limitedBody{ReadCloser: resp.Body, left: MaxDocument}
+	return resp, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, fmt.Errorf("%w: a manifest of more than %d bytes", ErrTooLarge, MaxDocument)
+	}
+	return n, err
+}
+
+// A remoteError is an error whose text a registry had a part in: one line of it,
+// without control characters and not without end.
+type remoteError struct{ error }
+
+const maxRemoteError = 500
+
+func (e remoteError) Unwrap() error { return e.error }
+
+func (e remoteError) Error() string {
+	s := strings.Join(strings.FieldsFunc(e.error.Error(), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	if len(s) > maxRemoteError {
+		s = strings.ToValidUTF8(s[:maxRemoteError], "") + "..."
+	}
+	return s
+}
+
+// explainRemote makes one line of an error of a registry, and adds what to do.
+func explainRemote(err error, registry, otherwise string) error {
+	err = remoteError{err}
+	var known interface{ Hint() string }
+	if errors.As(err, &known) {
+		return err
+	}
+	var answer *transport.Error
+	if errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+		return withHint(err, fmt.Sprintf("log in to %s, as with docker login, with an account that may do this", registry))
+	}
+	if otherwise == "" {
+		return err
+	}
+	return withHint(err, otherwise)
+}
+
+// remoteBackend reads blobs from one repository.
+type remoteBackend struct {
+	puller *remote.Puller
+	repo   name.Repository
+}
+
+func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadCloser, error) {
+	got, err := b.puller.Get(ctx, b.repo.Digest(string(d.Digest)))
+	if err != nil {
+		return nil, remoteError{err}
+	}
+	return documentReader(got.Manifest), nil
+}
+
+func (b remoteBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, error) {
+	l, err := b.puller.Layer(ctx, b.repo.Digest(string(d.Digest)))
+	if err != nil {
+		return nil, remoteError{err}
+	}
+	r, err := l.Compressed()
+	if err != nil {
+		return nil, remoteError{err}
+	}
+	return r, nil
+}
+
+// stat does not ask: one request per layer would cost more than it tells.
+func (b remoteBackend) stat(descriptor) error { return nil }

@@ -1,0 +1,243 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// Format is the version of the document that this package writes.
+const Format = 1
+
+// Record is the record of one image of one platform.
+type Record struct {
+	Format   int       `json:"format"`
+	Name     string    `json:"name"`
+	Version  string    `json:"version"`
+	Variant  string    `json:"variant,omitempty"`
+	Platform string    `json:"platform"`
+	Created  time.Time `json:"created"`
+	Spec     string    `json:"spec"` // digest of the spec with everything that it inherits
+
+	Distro   string         `json:"distro"`
+	Archives []lock.Archive `json:"archives"`
+	Packages []lock.Package `json:"packages"`
+	Dropped  []lock.Dropped `json:"dropped,omitempty"`
+
+	Profile  string     `json:"profile"`
+	Stripped []Stripped `json:"stripped,omitempty"`
+	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
+	Skipped  []string   `json:"skipped,omitempty"` // packages whose scripts were not given effect
+
+	Layers []Layer `json:"layers"`
+
+	Origins []tree.Origin `json:"origins"`
+	Paths   Paths         `json:"paths"`
+}
+
+// Layer is one layer and what is in it.
+type Layer struct {
+	Digest   store.Digest `json:"digest"`
+	DiffID   store.Digest `json:"diffID"`
+	Size     int64        `json:"size"`               // bytes, compressed
+	Packages []string     `json:"packages,omitempty"` // none: what the builder made
+}
+
+// Stripped is a path of a package that policy left out, or whose mode bits it dropped.
+type Stripped struct {
+	Package string `json:"package"`
+	Path    string `json:"path"`
+	Rule    string `json:"rule"`
+	Size    int64  `json:"size,omitempty"` // bytes
+	Bits    bool   `json:"bits,omitempty"` // the path stays, without its set-id bits
+}
+
+// Paths is every path of the image, sorted, in columns, which compress better
+// than rows. All columns have the same length.
+type Paths struct {
+	Path   []string `json:"path"`
+	Type   []uint8  `json:"type"`
+	Mode   []uint32 `json:"mode"`
+	Owner  []string `json:"owner"` // "uid:gid"
+	Size   []int64  `json:"size"`
+	Link   []string `json:"link"`
+	Origin []int    `json:"origin"` // index into Origins
+	Layer  []int    `json:"layer"`  // index into Layers
+}
+
+// Row is one path of an image.
+type Row struct {
+	Path   string       `json:"path"`
+	Type   string       `json:"type"`
+	Mode   string       `json:"mode"` // octal
+	Owner  string       `json:"owner"`
+	Size   int64        `json:"size"`
+	Link   string       `json:"link,omitempty"`
+	Origin *tree.Origin `json:"origin"`
+	Layer  int          `json:"layer"` // index into Layers
+}
+
+// SetPaths fills the columns from the tree. layerOf gives the layer of a node.
+func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
+	index := map[*tree.Origin]int{}
+	for n := range t.All() {
+		if n.Path == "." {
+			continue
+		}
+		i, ok := index[n.Origin]
+		if !ok {
+			i = len(r.Origins)
+			index[n.Origin] = i
+			r.Origins = append(r.Origins, *n.Origin)
+		}
+		p := &r.Paths
+		p.Path = append(p.Path, n.Path)
+		p.Type = append(p.Type, uint8(n.Type))
+		p.Mode = append(p.Mode, n.Mode)
+		p.Owner = append(p.Owner, fmt.Sprintf("%d:%d", n.UID, n.GID))
+		p.Size = append(p.Size, n.Size)
+		p.Link = append(p.Link, n.Link)
+		p.Origin = append(p.Origin, i)
+		p.Layer = append(p.Layer, layerOf(n))
+	}
+}
+
+// Lookup returns the row of a path, which may begin with a slash, and whether
+// the image has it. It follows no symbolic link.
+func (r *Record) Lookup(name string) (Row, bool) {
+	i, ok := slices.BinarySearch(r.Paths.Path, tree.Clean(name))
+	if !ok {
+		return Row{}, false
+	}
+	return r.row(i), true
+}
+
+func (r *Record) row(i int) Row {
+	p := &r.Paths
+	return Row{
+		Path: "/" + p.Path[i], Type: tree.Type(p.Type[i]).String(), Mode: fmt.Sprintf("%04o", p.Mode[i]),
+		Owner: p.Owner[i], Size: p.Size[i], Link: p.Link[i], Origin: &r.Origins[p.Origin[i]], Layer: p.Layer[i],
+	}
+}
+
+// Resolve returns the rows that lead from name to what it is: name itself, where
+// a parent is a link the path behind it, and the targets of symbolic links, in
+// that order. The last one is the end, as a process in the image would find it.
+func (r *Record) Resolve(name string) ([]Row, bool) {
+	t := r.tree()
+	var chain []Row
+	at, ok := tree.Clean(name), false
+	for range 40 { // as many links as Linux follows
+		real, err := t.RealPath(at)
+		if err != nil {
+			return chain, false
+		}
+		var row Row
+		if row, ok = r.Lookup(real); !ok {
+			return chain, false
+		}
+		chain = append(chain, row)
+		if row.Type != tree.Symlink.String() {
+			return chain, true
+		}
+		at = row.Link
+		if !strings.HasPrefix(at, "/") {
+			at = path.Join(path.Dir(real), at)
+		}
+	}
+	return chain, false
+}
+
+// tree returns the paths as a tree that can follow links.
+func (r *Record) tree() *tree.Tree {
+	t := tree.New(nil, 0)
+	for i, p := range r.Paths.Path {
+		t.Set(&tree.Node{Path: p, Type: tree.Type(r.Paths.Type[i]), Link: r.Paths.Link[i]})
+	}
+	return t
+}
+
+// Package returns the package of that name, nil where the image has none.
+func (r *Record) Package(name string) *lock.Package {
+	for i := range r.Packages {
+		if r.Packages[i].Name == name {
+			return &r.Packages[i]
+		}
+	}
+	return nil
+}
+
+// Encode returns the document, JSON compressed with zstd; equal records give
+// equal bytes.
+func (r *Record) Encode() ([]byte, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode record: %w", err)
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode record: %w", err)
+	}
+	return z.EncodeAll(b, nil), nil
+}
+
+// maxRecord bounds a decoded document, in bytes.
+const maxRecord = 512 << 20
+
+// Decode reads what Encode wrote, without trusting it.
+func Decode(b []byte) (*Record, error) {
+	z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read record: %w", err)
+	}
+	defer z.Close()
+	plain, err := io.ReadAll(io.LimitReader(z, maxRecord))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read record: %w", err)
+	}
+	var r Record
+	if err := json.Unmarshal(plain, &r); err != nil {
+		return nil, fmt.Errorf("cannot read record: %w", err)
+	}
+	if r.Format != Format {
+		return nil, fmt.Errorf("record has format %d, expected %d", r.Format, Format)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("cannot read record: %w", err)
+	}
+	return &r, nil
+}
+
+func (r *Record) check() error {
+	p := &r.Paths
+	n := len(p.Path)
+	for _, l := range []int{len(p.Type), len(p.Mode), len(p.Owner), len(p.Size), len(p.Link), len(p.Origin), len(p.Layer)} {
+		if l != n {
+			return errors.New("columns of different length")
+		}
+	}
+	if !slices.IsSorted(p.Path) {
+		return errors.New("paths are not sorted")
+	}
+	for i := range n {
+		switch {
+		case p.Type[i] > uint8(tree.Hardlink):
+			return fmt.Errorf("path %q has unknown type %d", p.Path[i], p.Type[i])
+		case p.Origin[i] < 0 || p.Origin[i] >= len(r.Origins) || p.Layer[i] < 0 || p.Layer[i] >= len(r.Layers):
+			return fmt.Errorf("path %q has an origin or a layer that is not there", p.Path[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package tree
+
+import (
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// Type is the type of a node.
+type Type uint8
+
+// The types that an image may hold. Device nodes, sockets and named pipes have
+// no place in one.
+const (
+	File Type = iota
+	Dir
+	Symlink
+	Hardlink // another name of a file of the same package; Link is that file's path
+)
+
+func (t Type) String() string { return [...]string{"file", "dir", "symlink", "hardlink"}[t] }
+
+// Mode bits beyond the nine of permission, as in a tar header (POSIX ustar).
+const (
+	SetUID = 0o4000
+	SetGID = 0o2000
+	Sticky = 0o1000
+)
+
+// Content opens the bytes of a file.
+type Content interface {
+	Open() (io.ReadCloser, error)
+}
+
+// Bytes is content that is held in memory.
+type Bytes []byte
+
+// Open returns a reader of b.
+func (b Bytes) Open() (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(b))), nil
+}
+
+// Node is one path of the tree.
+type Node struct {
+	Path    string
+	Type    Type
+	Mode    uint32 // permission bits with SetUID, SetGID and Sticky
+	UID     uint32
+	GID     uint32
+	ModTime int64  // seconds since 1970
+	Size    int64  // bytes; of a File
+	Link    string // target of a Symlink as written, path of a Hardlink's file
+	SHA256  string // of the content, 64 hex digits; of a File
+	ELF     *ELF   // of a File that is one
+	Content Content
+	Origin  *Origin
+
+	// Layered says that the node's bytes are in the layer of its package and
+	// must not be written again.
+	Layered bool
+}
+
+// FileMode returns the mode as [io/fs] has it.
+func (n *Node) FileMode() fs.FileMode {
+	m := fs.FileMode(n.Mode & 0o777)
+	if n.Mode&SetUID != 0 {
+		m |= fs.ModeSetuid
+	}
+	if n.Mode&SetGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if n.Mode&Sticky != 0 {
+		m |= fs.ModeSticky
+	}
+	switch n.Type {
+	case Dir:
+		m |= fs.ModeDir
+	case Symlink:
+		m |= fs.ModeSymlink
+	}
+	return m
+}
+
+// Origin says where a path comes from. One Origin is shared by the paths that
+// have the same.
+type Origin struct {
+	Kind OriginKind `json:"kind"`
+
+	Package string `json:"package,omitempty"` // of a package or script
+	Version string `json:"version,omitempty"`
+	SHA256  string `json:"sha256,omitempty"` // of the package's file
+
+	Script  string   `json:"script,omitempty"`  // "postinst", ...
+	Command string   `json:"command,omitempty"` // the command of the script, or the rule of the builder
+	Inputs  []string `json:"inputs,omitempty"`  // paths that the content was made from, or globs of them
+
+	Spec string `json:"spec,omitempty"` // "file:line" of the spec's line
+}
+
+// OriginKind is the kind of an origin.
+type OriginKind string
+
+// The kinds of origin (DESIGN.md, invariant 1).
+const (
+	FromPackage OriginKind = "package" // shipped in a package
+	FromScript  OriginKind = "script"  // effect of a maintainer script
+	FromSpec    OriginKind = "spec"    // a line of the spec
+	FromBuilder OriginKind = "builder" // made by hardpan for every image
+	FromStage   OriginKind = "stage"   // copied out of a build stage
+)
+
+// String says the origin in one line, for a person.
+func (o *Origin) String() string {
+	var b strings.Builder
+	switch o.Kind {
+	case FromPackage:
+		b.WriteString("package " + o.Package + " " + o.Version)
+	case FromScript:
+		b.WriteString("package " + o.Package + " " + o.Version + ", " + o.Script)
+		if o.Command != "" {
+			b.WriteString(", " + o.Command)
+		}
+	case FromSpec:
+		b.WriteString("spec " + o.Spec)
+	default:
+		b.WriteString("hardpan")
+		if o.Command != "" {
+			b.WriteString(", " + o.Command)
+		}
+		if o.Spec != "" {
+			b.WriteString(", spec " + o.Spec)
+		}
+	}
+	if len(o.Inputs) > 0 {
+		b.WriteString(", from " + strings.Join(o.Inputs, ", "))
+	}
+	return b.String()
+}
