@@ -48,6 +48,10 @@ type Context struct {
 // script made to be endless ends.
 const maxCalls = 20000
 
+// maxValue bounds a variable's value, in bytes, so that one that doubles itself
+// ends; a longer value counts as unknown.
+const maxValue = 4096
+
 // ErrNotShell is wrapped by the error for a script of another interpreter.
 var ErrNotShell = fmt.Errorf("not a shell script")
 
