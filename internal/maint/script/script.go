@@ -57,7 +57,12 @@ var ErrNotShell = fmt.Errorf("not a shell script")
 
 // Calls returns the commands that the script called name, with the given text,
 // can call, in the order of the text.
-func Calls(name, text string, ctx Context) ([]Call, error) {
+func Calls(name, text string, ctx Context) (calls []Call, err error) {
+	defer func() { // the shell library panics on some malformed expansions
+		if p := recover(); p != nil {
+			calls, err = nil, fmt.Errorf("%s: %v", name, p)
+		}
+	}()
 	if line, _, _ := strings.Cut(text, "\n"); !isShell(line) {
 		return nil, fmt.Errorf("%s: interpreter %q: %w", name, strings.TrimSpace(strings.TrimPrefix(line, "#!")), ErrNotShell)
 	}
