@@ -48,7 +48,7 @@ func (r *reader) literal(w *syntax.Word) (string, bool, error) {
 func (r *reader) fields(words []*syntax.Word) (all []string, known bool, err error) {
 	known = true
 	for _, w := range words {
-		if hasRange(w) {
+		if hasBraces(w) {
 			known, all = false, append(all, "")
 			continue
 		}
@@ -68,11 +68,12 @@ func (r *reader) fields(words []*syntax.Word) (all []string, known bool, err err
 	return all, known, nil
 }
 
-// hasRange reports whether a word has a range in braces, such as {1..1000000},
-// which sh does not know and which could be endless.
-func hasRange(w *syntax.Word) bool {
+// hasBraces reports whether a word has braces that the shell library would expand
+// as bash does, {1..1000000} and all: sh does not, and the words could be
+// without number.
+func hasBraces(w *syntax.Word) bool {
 	for _, part := range w.Parts {
-		if l, ok := part.(*syntax.Lit); ok && strings.Contains(l.Value, "{") && strings.Contains(l.Value, "..") {
+		if l, ok := part.(*syntax.Lit); ok && strings.Contains(l.Value, "{") {
 			return true
 		}
 	}
