@@ -80,83 +80,90 @@ func newGeneratedApt(t *testing.T, dir, index string) *apt {
 	return a
 }
 
+// generator writes a random Packages index. A change of it changes what a seed gives.
+type generator struct {
+	*rand.Rand
+	strings.Builder
+	names     []string // of packages
+	mentioned []string // what relations may point at
+}
+
 // generate returns a Packages index and the names that requests may have.
 func generate(r *rand.Rand) (index string, names []string) {
-	var b strings.Builder
+	g := generator{Rand: r, mentioned: []string{"virtual-a", "virtual-b", "virtual-c", "missing-a"}}
 	count := 12 + r.IntN(30)
 	if r.IntN(4) == 0 {
 		count *= 5
 	}
 	for i := range count {
-		names = append(names, fmt.Sprintf("pkg-%c%d", 'a'+r.IntN(26), i))
+		g.names = append(g.names, fmt.Sprintf("pkg-%c%d", 'a'+r.IntN(26), i))
 	}
-	mentioned := append([]string{"virtual-a", "virtual-b", "virtual-c", "missing-a"}, names...)
-	relation := func(from []string) string {
-		s := from[r.IntN(len(from))]
-		switch r.IntN(24) {
-		case 0, 1:
-			s += fmt.Sprintf(" (%s %d)", [...]string{">=", ">=", "<<", "=", "<=", ">>"}[r.IntN(6)], 1+r.IntN(3))
-		case 2:
-			s += ":any"
-		}
-		return s
-	}
-	list := func(field string, from []string, most int) {
-		var entries []string
-		for range r.IntN(most + 1) {
-			entry := relation(from)
-			for field != "Conflicts" && field != "Breaks" && r.IntN(2) == 0 {
-				entry += " | " + relation(from)
-			}
-			entries = append(entries, entry)
-		}
-		if len(entries) > 0 {
-			fmt.Fprintf(&b, "%s: %s\n", field, strings.Join(entries, ", "))
+	g.mentioned = append(g.mentioned, g.names...)
+	for _, name := range g.names {
+		g.stanza(name, 1+r.IntN(3))
+		if g.oneIn(8) {
+			g.stanza(name, 4)
 		}
 	}
-	stanza := func(name string, version int) {
-		fmt.Fprintf(&b, "Package: %s\nVersion: %d\nArchitecture: amd64\n", name, version)
-		fmt.Fprintf(&b, "Priority: %s\n", [...]string{"optional", "optional", "optional", "extra", "important", "required", "standard"}[r.IntN(7)])
-		switch r.IntN(10) {
-		case 0:
-			b.WriteString("Essential: yes\n")
-		case 1:
-			b.WriteString("Protected: yes\n")
-		case 2, 3:
-			b.WriteString("Multi-Arch: allowed\n")
-		case 4:
-			b.WriteString("Multi-Arch: foreign\n")
-		}
-		list("Depends", mentioned, 2)
-		if r.IntN(4) == 0 {
-			list("Pre-Depends", names, 1)
-		}
-		if r.IntN(6) == 0 {
-			list("Conflicts", mentioned, 2)
-		}
-		if r.IntN(6) == 0 {
-			list("Breaks", mentioned, 1)
-		}
-		if r.IntN(4) == 0 {
-			list("Recommends", mentioned, 2)
-		}
-		if r.IntN(6) == 0 {
-			list("Suggests", mentioned, 2)
-		}
-		if r.IntN(2) == 0 {
-			provided := fmt.Sprintf("virtual-%c", 'a'+r.IntN(3))
-			if r.IntN(3) == 0 {
-				provided += fmt.Sprintf(" (= %d)", 1+r.IntN(3))
-			}
-			fmt.Fprintf(&b, "Provides: %s\n", provided)
-		}
-		fmt.Fprintf(&b, "Filename: pool/%s_%d_amd64.deb\nSize: %d\nSHA256: %064x\n\n", name, version, 1+r.IntN(1000), r.Uint64())
+	return g.String(), append(g.names, "virtual-a")
+}
+
+func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
+
+func (g *generator) stanza(name string, version int) {
+	fmt.Fprintf(g, "Package: %s\nVersion: %d\nArchitecture: amd64\n", name, version)
+	fmt.Fprintf(g, "Priority: %s\n", [...]string{"optional", "optional", "optional", "extra", "important", "required", "standard"}[g.IntN(7)])
+	switch g.IntN(10) {
+	case 0:
+		g.WriteString("Essential: yes\n")
+	case 1:
+		g.WriteString("Protected: yes\n")
+	case 2, 3:
+		g.WriteString("Multi-Arch: allowed\n")
+	case 4:
+		g.WriteString("Multi-Arch: foreign\n")
 	}
-	for _, name := range names {
-		stanza(name, 1+r.IntN(3))
-		if r.IntN(8) == 0 {
-			stanza(name, 4)
+	g.list("Depends", g.mentioned, 1, 2)
+	g.list("Pre-Depends", g.names, 4, 1)
+	g.list("Conflicts", g.mentioned, 6, 2)
+	g.list("Breaks", g.mentioned, 6, 1)
+	g.list("Recommends", g.mentioned, 4, 2)
+	g.list("Suggests", g.mentioned, 6, 2)
+	if g.oneIn(2) {
+		provided := fmt.Sprintf("virtual-%c", 'a'+g.IntN(3))
+		if g.oneIn(3) {
+			provided += fmt.Sprintf(" (= %d)", 1+g.IntN(3))
 		}
+		fmt.Fprintf(g, "Provides: %s\n", provided)
 	}
-	return b.String(), append(names, "virtual-a")
+	fmt.Fprintf(g, "Filename: pool/%s_%d_amd64.deb\nSize: %d\nSHA256: %064x\n\n", name, version, 1+g.IntN(1000), g.Uint64())
+}
+
+// list writes, for one package in so many, a field of at most so many entries.
+func (g *generator) list(field string, from []string, oneIn, most int) {
+	if !g.oneIn(oneIn) {
+		return
+	}
+	var entries []string
+	for range g.IntN(most + 1) {
+		entry := g.relation(from)
+		for field != "Conflicts" && field != "Breaks" && g.oneIn(2) {
+			entry += " | " + g.relation(from)
+		}
+		entries = append(entries, entry)
+	}
+	if len(entries) > 0 {
+		fmt.Fprintf(g, "%s: %s\n", field, strings.Join(entries, ", "))
+	}
+}
+
+func (g *generator) relation(from []string) string {
+	s := from[g.IntN(len(from))]
+	switch g.IntN(24) {
+	case 0, 1:
+		s += fmt.Sprintf(" (%s %d)", [...]string{">=", ">=", "<<", "=", "<=", ">>"}[g.IntN(6)], 1+g.IntN(3))
+	case 2:
+		s += ":any"
+	}
+	return s
 }
