@@ -87,6 +87,10 @@ func (f *debFiles) each(visit func(name string, size int64, r io.Reader) (bool, 
 	if err != nil {
 		return err
 	}
+	return f.store.Blame(digest, f.eachOf(digest, visit))
+}
+
+func (f *debFiles) eachOf(digest store.Digest, visit func(name string, size int64, r io.Reader) (bool, error)) error {
 	blob, err := f.store.Open(digest)
 	if err != nil {
 		return err
