@@ -4,12 +4,9 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"sync"
 
 	"github.com/hardpan/hardpan/internal/debian"
-	"github.com/hardpan/hardpan/internal/debian/deb"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/store"
@@ -183,111 +180,5 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 	}
 	if e.Type != tree.Symlink && (n.Mode != e.Mode || n.UID != e.UID || n.GID != e.GID) {
 		pl.Mode[real] = owner{n.Mode, n.UID, n.GID}
-	}
-}
-
-// debFiles reads files of a package again, for those who want the content of one
-// that has already gone into its layer.
-type debFiles struct {
-	store *store.Store
-	pkg   *lock.Package
-	once  sync.Once
-	small map[string][]byte
-	err   error
-}
-
-// Scripts read small files, many of one package; a package is decoded once for
-// all of them.
-const (
-	smallFile  = 1 << 20
-	smallTotal = 64 << 20
-)
-
-type debContent struct {
-	files *debFiles
-	path  string
-}
-
-// Open implements [tree.Content].
-func (c debContent) Open() (io.ReadCloser, error) {
-	c.files.once.Do(c.files.load)
-	if c.files.err != nil {
-		return nil, c.files.err
-	}
-	if b, ok := c.files.small[c.path]; ok {
-		return tree.Bytes(b).Open()
-	}
-	return c.files.open(c.path)
-}
-
-func (f *debFiles) load() {
-	f.small = map[string][]byte{}
-	var total int64
-	f.err = f.each(func(name string, size int64, r io.Reader) (bool, error) {
-		if size > smallFile || total+size > smallTotal {
-			return true, nil
-		}
-		b, err := io.ReadAll(r)
-		f.small[name] = b
-		total += size
-		return true, err
-	})
-}
-
-// open streams one large file.
-func (f *debFiles) open(name string) (io.ReadCloser, error) {
-	pr, pw := io.Pipe()
-	go func() {
-		found := false
-		err := f.each(func(at string, _ int64, r io.Reader) (bool, error) {
-			if at != name {
-				return true, nil
-			}
-			found = true
-			_, err := io.Copy(pw, r)
-			return false, err
-		})
-		if err == nil && !found {
-			err = &fs.PathError{Op: "open", Path: "/" + name, Err: fs.ErrNotExist}
-		}
-		pw.CloseWithError(err)
-	}()
-	return pr, nil
-}
-
-// each calls visit with every regular file of the package until it returns false.
-func (f *debFiles) each(visit func(name string, size int64, r io.Reader) (bool, error)) error {
-	digest, err := store.FromHex(f.pkg.SHA256)
-	if err != nil {
-		return err
-	}
-	return f.store.Blame(digest, f.eachOf(digest, visit))
-}
-
-func (f *debFiles) eachOf(digest store.Digest, visit func(name string, size int64, r io.Reader) (bool, error)) error {
-	blob, err := f.store.Open(digest)
-	if err != nil {
-		return err
-	}
-	defer blob.Close()
-	d, err := deb.NewReader(blob, deb.Limits{Data: deb.DataLimit(f.pkg.InstalledSize)})
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for {
-		h, err := d.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if more, err := visit(mergeUsr(h.Name, h.Typeflag), h.Size, d); err != nil || !more {
-			return err
-		}
 	}
 }

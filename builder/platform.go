@@ -273,6 +273,10 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 	return r
 }
 
+// maxRecord is how large a record may be, in bytes, for the config that holds it in
+// base64 to stay within [oci.MaxDocument].
+const maxRecord = 2 << 20
+
 // imageOf makes config and manifest.
 func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) (*oci.Image, error) {
 	config, err := b.config(p)
@@ -281,6 +285,12 @@ func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) 
 	}
 	if config.Record, err = rec.Encode(); err != nil {
 		return nil, err
+	}
+	if len(config.Record) > maxRecord {
+		rec.Shorten()
+		if config.Record, err = rec.Encode(); err != nil {
+			return nil, err
+		}
 	}
 	return oci.NewImage(b.store, config, imageLayers(b.store, strata), b.annotations())
 }
