@@ -149,17 +149,45 @@ func (p *placement) replan(members []*member, epoch int64) []*member {
 	for _, m := range members {
 		pl := plan{Rename: map[string]string{}, Mode: map[string]owner{}}
 		if m.files.Latest > epoch {
-			pl.Clamp = epoch
+			pl.Clamp = &epoch
 		}
 		for i := range m.files.Entries {
 			pl.note(p, m, &m.files.Entries[i])
 		}
-		if len(pl.Drop)+len(pl.Rename)+len(pl.Mode) > 0 || pl.Clamp > 0 {
+		if len(pl.Drop)+len(pl.Rename)+len(pl.Mode) > 0 || pl.Clamp != nil {
 			m.plan = pl
 			changed = append(changed, m)
 		}
 	}
 	return changed
+}
+
+// resettle brings the tree up to date with layers that were made again: a package's
+// entries in the package database say what is left of its files.
+func (p *placement) resettle(members []*member) error {
+	for _, m := range members {
+		for _, name := range []string{m.Name, m.Name + ".md5sums"} {
+			at, err := p.at(m, databaseDir+"/"+name)
+			if err != nil {
+				return err
+			}
+			if n := p.tree.Lookup(at); n != nil && n.Origin == m.record {
+				p.tree.Remove(at)
+			}
+		}
+		for i := range m.files.Entries {
+			e := &m.files.Entries[i]
+			if !e.Made {
+				continue
+			}
+			n := e.node(m.record)
+			n.Content = debContent{m.source, e.Path}
+			if err := p.tree.Set(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (pl *plan) note(p *placement, m *member, e *entry) {

@@ -38,6 +38,9 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 		if err := b.unpack(ctx, u, changed); err != nil {
 			return nil, nil, err
 		}
+		if err := placed.resettle(changed); err != nil {
+			return nil, nil, err
+		}
 	}
 	warnings, err := b.complete(t, p, members)
 	if err != nil {
