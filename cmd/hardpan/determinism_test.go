@@ -133,11 +133,11 @@ func (w *workshop) asNobody(t *testing.T, want string) {
 	must(err)
 	b, err := os.ReadFile(program)
 	must(err)
-	must(os.WriteFile(filepath.Join(dir, "hardpan"), b, 0o755))
+	must(os.WriteFile(filepath.Join(dir, "program"), b, 0o755))
 	must(os.Chown(dir, nobody, nobody))
 
 	cmd := w.with([]string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "TMPDIR=" + dir, "HARDPAN_KEYRING="}, "build", "hello.yaml")
-	cmd.Path, cmd.Dir = filepath.Join(dir, "hardpan"), dir
+	cmd.Path, cmd.Dir = filepath.Join(dir, "program"), dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	w.check(t, want, cmd)
 }
