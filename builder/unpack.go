@@ -182,6 +182,9 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	if run.res.Layer, err = out.Finish(); err != nil {
 		return nil, err
 	}
+	if len(run.small) == 0 {
+		return run.res, nil
+	}
 	return run.res, u.store.Set("small", pkg.SHA256, run.small)
 }
 
