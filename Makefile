@@ -42,7 +42,8 @@ lint: ## check format, vet, generated files and the module file
 
 .PHONY: generate
 generate: ## renew generated files: the JSON Schema and the CLI reference
-	$(GO) test ./specs ./cmd/hardpan -run 'Generated' -update
+	$(GO) generate ./specs
+	$(GO) test ./cmd/hardpan -run 'Generated' -update
 
 .PHONY: bench
 bench: build ## measure hardpan against plain tools, as ratios of one run

@@ -12,6 +12,11 @@ require (
 )
 
 require (
+	github.com/rogpeppe/go-internal v1.15.0
+	golang.org/x/tools v0.49.0 // indirect
+)
+
+require (
 	github.com/VividCortex/ewma v1.2.0 // indirect
 	github.com/acarl005/stripansi v0.0.0-20180116102854-5a71ef0e047d // indirect
 	github.com/cloudflare/circl v1.6.3 // indirect

@@ -1,16 +1,14 @@
 package builder
 
 import (
-	"context"
+	"archive/tar"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"sync"
 
 	"github.com/hardpan/hardpan/internal/debian"
-	"github.com/hardpan/hardpan/internal/debian/deb"
 	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -35,43 +33,64 @@ func newMember(s *store.Store, p *lock.Package) *member {
 	}
 }
 
+// placement says where in an image the files of its packages go.
+type placement struct {
+	tree     *tree.Tree
+	owners   map[string]*member // of files and links
+	diverted map[string]maint.Diversion
+}
+
+// at returns the path that an entry of m has in the image: diversions move it, and
+// a parent that another package made a link leads elsewhere, as for dpkg. Paths of
+// packages are above /usr no more, so those of diversions are not either.
+func (p *placement) at(m *member, name string) (string, error) {
+	if d, ok := p.diverted[name]; ok && d.Package != m.Name {
+		name = d.To
+	}
+	return p.tree.RealPath(name)
+}
+
 // addPackages puts the files of every package into the tree, in that order, and
 // settles who owns a path that several claim.
-func addPackages(t *tree.Tree, members []*member) error {
-	owners := map[string]*member{}
+func addPackages(t *tree.Tree, members []*member, diversions []maint.Diversion) (*placement, error) {
+	p := &placement{tree: t, owners: map[string]*member{}, diverted: map[string]maint.Diversion{}}
+	for _, d := range diversions {
+		d.From, d.To = mergeUsr(d.From, tar.TypeReg), mergeUsr(d.To, tar.TypeReg)
+		p.diverted[d.From] = d
+	}
 	for _, m := range members {
 		for i := range m.files.Entries {
-			if err := addEntry(t, owners, m, &m.files.Entries[i]); err != nil {
-				return err
+			if err := p.add(m, &m.files.Entries[i]); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return p, nil
 }
 
-func addEntry(t *tree.Tree, owners map[string]*member, m *member, e *entry) error {
+func (p *placement) add(m *member, e *entry) error {
+	t := p.tree
 	n := e.node(m.origin)
 	if e.Made {
 		n.Origin = m.record
 	}
 	n.Content = debContent{m.source, e.Path}
-	// A parent that another package made a link leads elsewhere, as it would for dpkg.
-	real, err := t.RealPath(e.Path)
+	real, err := p.at(m, e.Path)
 	if err != nil {
 		return fmt.Errorf("package %s: %w", m.Name, err)
 	}
 	n.Path = real
 	if e.Type == tree.Hardlink {
-		if n.Link, err = t.RealPath(e.Link); err != nil {
+		if n.Link, err = p.at(m, e.Link); err != nil {
 			return fmt.Errorf("package %s: %w", m.Name, err)
 		}
 	}
 	old := t.Lookup(real)
 	if old == nil || old.Type == tree.Dir && n.Type == tree.Dir {
-		owners[real] = m
+		p.owners[real] = m
 		return t.Add(n)
 	}
-	switch other := owners[real]; {
+	switch other := p.owners[real]; {
 	case n.Type == tree.Dir && old.Type == tree.Symlink, n.Type == tree.Symlink && old.Type == tree.Dir:
 		// dpkg keeps a directory that another package has as a link to one, and the
 		// other way round.
@@ -82,7 +101,7 @@ func addEntry(t *tree.Tree, owners map[string]*member, m *member, e *entry) erro
 	case old.Type == tree.Dir || n.Type == tree.Dir || other == nil:
 		return conflict(old, n)
 	case replaces(m, other):
-		owners[real] = m
+		p.owners[real] = m
 		return t.Set(n)
 	case replaces(other, m):
 		return nil
@@ -125,7 +144,7 @@ func replaces(a, b *member) bool {
 // replan compares the finished tree with what each package brought and returns
 // the members whose layer has to differ from the package: another owner took a
 // path, a link moved one, or somebody changed a mode.
-func replan(t *tree.Tree, members []*member, epoch int64) []*member {
+func (p *placement) replan(members []*member, epoch int64) []*member {
 	var changed []*member
 	for _, m := range members {
 		pl := plan{Rename: map[string]string{}, Mode: map[string]owner{}}
@@ -133,7 +152,7 @@ func replan(t *tree.Tree, members []*member, epoch int64) []*member {
 			pl.Clamp = epoch
 		}
 		for i := range m.files.Entries {
-			pl.note(t, m, &m.files.Entries[i])
+			pl.note(p, m, &m.files.Entries[i])
 		}
 		if len(pl.Drop)+len(pl.Rename)+len(pl.Mode) > 0 || pl.Clamp > 0 {
 			m.plan = pl
@@ -143,15 +162,15 @@ func replan(t *tree.Tree, members []*member, epoch int64) []*member {
 	return changed
 }
 
-func (pl *plan) note(t *tree.Tree, m *member, e *entry) {
+func (pl *plan) note(p *placement, m *member, e *entry) {
 	if e.Type == tree.Dir {
 		return // directories are in the image's own layer, as the tree has them
 	}
-	real, err := t.RealPath(e.Path)
+	real, err := p.at(m, e.Path)
 	if err != nil {
 		real = e.Path
 	}
-	n := t.Lookup(real)
+	n := p.tree.Lookup(real)
 	if n == nil || !n.Layered || n.Origin != m.origin && n.Origin != m.record {
 		pl.Drop = append(pl.Drop, real)
 		return
@@ -187,116 +206,4 @@ func refresh(t *tree.Tree, members []*member) {
 			}
 		}
 	}
-}
-
-// debFiles reads files of a package again, for those who want the content of one
-// that has already gone into its layer.
-type debFiles struct {
-	store *store.Store
-	pkg   *lock.Package
-	once  sync.Once
-	small map[string][]byte
-	err   error
-}
-
-// Scripts read small files, many of one package; a package is decoded once for
-// all of them.
-const (
-	smallFile  = 1 << 20
-	smallTotal = 64 << 20
-)
-
-type debContent struct {
-	files *debFiles
-	path  string
-}
-
-// Open implements [tree.Content].
-func (c debContent) Open() (io.ReadCloser, error) {
-	c.files.once.Do(c.files.load)
-	if c.files.err != nil {
-		return nil, c.files.err
-	}
-	if b, ok := c.files.small[c.path]; ok {
-		return tree.Bytes(b).Open()
-	}
-	return c.files.open(c.path)
-}
-
-func (f *debFiles) load() {
-	f.small = map[string][]byte{}
-	var total int64
-	f.err = f.each(func(name string, size int64, r io.Reader) (bool, error) {
-		if size > smallFile || total+size > smallTotal {
-			return true, nil
-		}
-		b, err := io.ReadAll(r)
-		f.small[name] = b
-		total += size
-		return true, err
-	})
-}
-
-// open streams one large file.
-func (f *debFiles) open(name string) (io.ReadCloser, error) {
-	pr, pw := io.Pipe()
-	go func() {
-		found := false
-		err := f.each(func(at string, _ int64, r io.Reader) (bool, error) {
-			if at != name {
-				return true, nil
-			}
-			found = true
-			_, err := io.Copy(pw, r)
-			return false, err
-		})
-		if err == nil && !found {
-			err = &fs.PathError{Op: "open", Path: "/" + name, Err: fs.ErrNotExist}
-		}
-		pw.CloseWithError(err)
-	}()
-	return pr, nil
-}
-
-// each calls visit with every regular file of the package until it returns false.
-func (f *debFiles) each(visit func(name string, size int64, r io.Reader) (bool, error)) error {
-	digest, err := store.FromHex(f.pkg.SHA256)
-	if err != nil {
-		return err
-	}
-	blob, err := f.store.Open(digest)
-	if err != nil {
-		return err
-	}
-	defer blob.Close()
-	d, err := deb.NewReader(blob, deb.Limits{Data: deb.DataLimit(f.pkg.InstalledSize)})
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for {
-		h, err := d.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if h.Typeflag != '0' {
-			continue
-		}
-		if more, err := visit(mergeUsr(h.Name, h.Typeflag), h.Size, d); err != nil || !more {
-			return err
-		}
-	}
-}
-
-// unpackAll unpacks the members, the largest first so that no core waits for one
-// at the end.
-func unpackAll(ctx context.Context, u *unpacker, members []*member, jobs int) error {
-	return parallel(ctx, jobs, bySize(members), func(ctx context.Context, m *member) error {
-		un, err := u.unpack(ctx, m.Package, m.plan)
-		m.files = un
-		return err
-	})
 }

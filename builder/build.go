@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -101,6 +102,13 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	platforms, err := b.platforms()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Outputs.check(platforms); err != nil {
+		return nil, specFault{err}
+	}
 	locked, err := b.readLock(ctx)
 	if err != nil {
 		return nil, err
@@ -132,15 +140,17 @@ func open(o Options) (*build, error) {
 	if errs := spec.Unsupported(); len(errs) > 0 {
 		return nil, Errors(errs)
 	}
+	b := &build{o: o, base: base, spec: spec}
+	if _, err := b.policy(); err != nil {
+		return nil, err
+	}
 	canonical, err := spec.Canonical()
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(o.CacheDir)
-	if err != nil {
-		return nil, err
-	}
-	return &build{o: o, store: s, base: base, spec: spec, canonical: string(canonical)}, nil
+	b.canonical = string(canonical)
+	b.store, err = store.Open(o.CacheDir)
+	return b, err
 }
 
 // platforms returns the platforms to build, which must be the spec's, sorted.
@@ -183,10 +193,28 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 			return &res, nil
 		}
 	}
-	if err := b.make(ctx, platforms, &res); err != nil {
+	for range healing {
+		if err = b.make(ctx, platforms, &res); !errors.Is(err, store.ErrCorrupt) {
+			break
+		}
+		b.verifyPackages(platforms)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &res, b.store.Set("image", key, &res)
+}
+
+// healing is how often an image is made while the cache turns out to be damaged.
+// Each time all packages or all layers of a platform are verified, and the damaged
+// ones removed, so that more is of use to images of many platforms only.
+const healing = 4
+
+// verifyPackages removes damaged packages from the cache.
+func (b *build) verifyPackages(platforms []specs.Platform) {
+	for _, p := range b.needed(platforms) {
+		b.damaged(p)
+	}
 }
 
 // make makes the index, and says in res what it is.

@@ -1,15 +1,19 @@
 package builder
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
 )
 
 // ErrNoRecord is wrapped by the error about an image that hardpan did not build.
@@ -54,7 +58,16 @@ func Explain(ctx context.Context, ref, path string, o ExplainOptions) (*Explanat
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
 	}
+	if len(rec.Layers) != len(img.Layers) {
+		return nil, fmt.Errorf("%s: its record is of %d layers, the image has %d", ref, len(rec.Layers), len(img.Layers))
+	}
 	steps, found := rec.Resolve(path)
+	if len(steps) == 0 && rec.Partial {
+		if steps, err = searchLayers(img, rec, tree.Clean(path)); err != nil {
+			return nil, err
+		}
+		found = len(steps) > 0
+	}
 	if len(steps) == 0 {
 		return nil, fmt.Errorf("%s (%s) has no path %s: %w", ref, img.Platform, path, fs.ErrNotExist)
 	}
@@ -70,6 +83,50 @@ func Explain(ctx context.Context, ref, path string, o ExplainOptions) (*Explanat
 		last.Origin += "; the link leads to nothing in the image"
 	}
 	return e, nil
+}
+
+// searchLayers looks for a path of a package in the layers, for a record that has
+// no room for it. In a layer of several packages it cannot tell which.
+func searchLayers(img *oci.Image, rec *record.Record, path string) ([]record.Row, error) {
+	for i, l := range img.Layers {
+		h, err := findInLayer(l, path)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil {
+			continue
+		}
+		origin := &tree.Origin{Kind: tree.FromPackage, Package: strings.Join(rec.Layers[i].Packages, " or ")}
+		if p := rec.Package(origin.Package); p != nil {
+			origin.Version, origin.SHA256 = p.Version, p.SHA256
+		}
+		types := map[byte]tree.Type{tar.TypeDir: tree.Dir, tar.TypeSymlink: tree.Symlink, tar.TypeLink: tree.Hardlink}
+		return []record.Row{{
+			Path: "/" + path, Type: types[h.Typeflag].String(), Mode: fmt.Sprintf("%04o", h.Mode),
+			Owner: fmt.Sprintf("%d:%d", h.Uid, h.Gid), Size: h.Size, Link: h.Linkname, Origin: origin, Layer: i,
+		}}, nil
+	}
+	return nil, nil
+}
+
+func findInLayer(l oci.Layer, path string) (*tar.Header, error) {
+	r, err := l.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for entries := tar.NewReader(r); ; {
+		h, err := entries.Next()
+		if err == io.EOF {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", l.Digest, err)
+		}
+		if tree.Clean(h.Name) == path {
+			return h, nil
+		}
+	}
 }
 
 // openImage opens the image of one platform and returns what closes it.

@@ -30,11 +30,11 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 	if err := b.unpack(ctx, u, members); err != nil {
 		return nil, nil, err
 	}
-	t, report, err := b.grow(ctx, p, members)
+	t, placed, report, err := b.grow(ctx, p, members)
 	if err != nil {
 		return nil, nil, err
 	}
-	if changed := replan(t, members, b.epoch.Unix()); len(changed) > 0 {
+	if changed := placed.replan(members, b.epoch.Unix()); len(changed) > 0 {
 		if err := b.unpack(ctx, u, changed); err != nil {
 			return nil, nil, err
 		}
@@ -115,37 +115,40 @@ func (b *build) damaged(p *lock.Package) bool {
 
 // grow makes the tree: what packages ship, what the spec adds, what the packages'
 // scripts would have made of both, and at last what the spec changes.
-func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (*tree.Tree, *maint.Report, error) {
+func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (*tree.Tree, *placement, *maint.Report, error) {
 	implied := &tree.Origin{Kind: tree.FromBuilder, Command: "directory above another path"}
 	t := tree.New(implied, b.epoch.Unix())
-	if err := addPackages(t, members); err != nil {
-		return nil, nil, err
+	img := b.maintImage(t, p, members)
+	placed, err := addPackages(t, members, maint.Diversions(img))
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	if err := linkMergedUsr(t); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := b.addPaths(t); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	img := b.maintImage(t, p, members)
 	report, err := maint.Run(ctx, img)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	return t, placed, report, b.finish(img)
+}
+
+// finish adds what is the spec's to say, after all that packages do.
+func (b *build) finish(img *maint.Image) error {
 	if err := b.addAccounts(img); err != nil {
-		return nil, nil, err
+		return err
 	}
-	if err := b.addOSRelease(t); err != nil {
-		return nil, nil, err
+	if err := b.addOSRelease(img.Tree); err != nil {
+		return err
 	}
 	// A script may have written over what the spec wants, whose word is the last.
-	if err := b.addPaths(t); err != nil {
-		return nil, nil, err
+	if err := b.addPaths(img.Tree); err != nil {
+		return err
 	}
-	if err := b.setPermissions(t); err != nil {
-		return nil, nil, err
-	}
-	return t, report, nil
+	return b.setPermissions(img.Tree)
 }
 
 func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *maint.Image {
@@ -271,6 +274,10 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 	return r
 }
 
+// maxRecord is how large a record may be, in bytes, for the config that holds it in
+// base64 to stay within [oci.MaxDocument].
+const maxRecord = 2 << 20
+
 // imageOf makes config and manifest.
 func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) (*oci.Image, error) {
 	config, err := b.config(p)
@@ -279,6 +286,12 @@ func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) 
 	}
 	if config.Record, err = rec.Encode(); err != nil {
 		return nil, err
+	}
+	if len(config.Record) > maxRecord {
+		rec.Shorten()
+		if config.Record, err = rec.Encode(); err != nil {
+			return nil, err
+		}
 	}
 	return oci.NewImage(b.store, config, imageLayers(b.store, strata), b.annotations())
 }

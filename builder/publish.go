@@ -3,10 +3,13 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/specs"
 )
 
 // Outputs says where an image is written. With none of the places set it is an
@@ -22,18 +25,37 @@ type Outputs struct {
 	PushProgress     func(done, total int64)
 }
 
+// check refuses what cannot be written whatever the image is, before any work.
+func (o *Outputs) check(platforms []specs.Platform) error {
+	if o.DockerArchive != "" && len(platforms) != 1 {
+		return fmt.Errorf("a docker archive holds one platform, found %d: choose one with --platform", len(platforms))
+	}
+	if o.Push == "" && len(o.Tags) > 0 {
+		return fmt.Errorf("tags %s are of no use without a registry to push to", strings.Join(o.Tags, ", "))
+	}
+	if o.Push == "" {
+		return nil
+	}
+	return oci.CheckPush(o.Push, oci.PushOptions{Tags: o.Tags, Insecure: o.InsecureRegistry})
+}
+
 // Written is one place that an image was written to.
 type Written struct {
 	Kind  string `json:"kind"`  // "OCI layout", "OCI archive", "docker archive" or "registry"
 	Place string `json:"place"` // its path, or the pinned reference
 }
 
-// publish writes the image to its outputs. A layer in the cache that turns out to
-// be damaged is made again, once.
+// publish writes the image to its outputs. Layers in the cache that turn out to be
+// damaged are made again, once.
 func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	err := b.write(ctx, res)
 	if !errors.Is(err, store.ErrCorrupt) {
 		return res, err
+	}
+	for _, img := range res.Index.Images {
+		for _, l := range img.Layers {
+			b.store.Verify(l.Digest) // removes a damaged one
+		}
 	}
 	again, err := b.image(ctx)
 	if err != nil {

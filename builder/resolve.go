@@ -60,7 +60,7 @@ func (b *build) client() (*archive.Client, error) {
 		}
 		defer f.Close()
 		if options.Keyring, err = archive.ReadKeyring(o.Keyring, f); err != nil {
-			return nil, err
+			return nil, specFault{err}
 		}
 	}
 	b.archive, err = archive.New(options)

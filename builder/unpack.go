@@ -26,7 +26,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack2"
+const unpackFormat = "unpack3"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
@@ -134,6 +134,7 @@ type unpackRun struct {
 	stats   map[string]bool   // of paths in the layer
 	dropped map[string]bool   // by policy
 	md5s    map[string]string // of conffiles, which no md5sums file lists
+	small   map[string][]byte // content of files that scripts may read; see readByScripts
 	dirs    []entry           // waiting to know whether anything is in them
 }
 
@@ -164,6 +165,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	run := &unpackRun{
 		unpacker: u, plan: pl, control: &d.Control, out: out, res: newUnpacked(&d.Control),
 		stats: map[string]bool{}, dropped: map[string]bool{}, md5s: map[string]string{},
+		small: map[string][]byte{},
 	}
 	if err := run.copyFiles(d); err != nil {
 		return nil, err
@@ -177,8 +179,10 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 		return nil, err
 	}
 	run.settleDirs()
-	run.res.Layer, err = out.Finish()
-	return run.res, err
+	if run.res.Layer, err = out.Finish(); err != nil {
+		return nil, err
+	}
+	return run.res, u.store.Set("small", pkg.SHA256, run.small)
 }
 
 type contextReader struct {
@@ -314,10 +318,18 @@ func (r *unpackRun) setMode(e *entry) {
 
 func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	sum := sha256.New()
+	var kept *bytes.Buffer
+	if readByScripts(e.Path, e.Size) {
+		kept = bytes.NewBuffer(make([]byte, 0, e.Size))
+		content = io.TeeReader(content, kept)
+	}
 	probe := newELFProbe(sum)
 	defer probe.close()
 	if err := r.add(e, io.TeeReader(content, probe)); err != nil {
 		return err
+	}
+	if kept != nil {
+		r.small[e.Path] = kept.Bytes()
 	}
 	last := &r.res.Entries[len(r.res.Entries)-1]
 	last.SHA256, last.ELF = hex.EncodeToString(sum.Sum(nil)), probe.facts()

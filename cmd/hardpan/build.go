@@ -56,7 +56,6 @@ time of the image.`,
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
-	cmd.MarkFlagsMutuallyExclusive("update", "locked")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
 	return cmd
 }
@@ -71,8 +70,12 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return err
 	}
 	o.Platforms = s.GetStringSlice("platform")
-	o.Jobs = s.GetInt("jobs")
+	if o.Jobs = s.GetInt("jobs"); o.Jobs < 0 {
+		return usagef("jobs is %d, expected 0 or more", o.Jobs)
+	}
 	switch {
+	case s.GetBool("update") && s.GetBool("locked"):
+		return usagef("--update renews the lock and --locked refuses to, expected one of them")
 	case s.GetBool("update"):
 		o.Lock = builder.UpdateLock
 	case s.GetBool("locked"):

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hardpan/hardpan/builder"
+	"github.com/hardpan/hardpan/internal/oci"
 )
 
 func newExplain(a *app) *cobra.Command {
@@ -31,6 +32,11 @@ image is needed.`,
 }
 
 func (a *app) explain(ctx context.Context, image, path string) error {
+	if platform := a.settings.GetString("platform"); platform != "" {
+		if _, err := oci.ParsePlatform(platform); err != nil {
+			return usageError{err: err}
+		}
+	}
 	e, err := builder.Explain(ctx, image, path, builder.ExplainOptions{
 		Platform: a.settings.GetString("platform"), Insecure: a.settings.GetBool("insecure-registry"),
 	})

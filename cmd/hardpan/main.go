@@ -32,23 +32,38 @@ func main() {
 
 // run is the whole program as a function of its arguments.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(stdout, stderr)
+	a := newApp(stdout, stderr)
+	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if !a.working {
+		err = usageError{err: err}
 	}
 	report(stderr, err)
 	return exitCode(err)
 }
 
 // usageError is an error in the way the program was called.
-type usageError struct{ err error }
+type usageError struct {
+	err  error
+	hint string
+}
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+// Hint says what to do; without one of its own, that of the cause.
+func (e usageError) Hint() string {
+	if h, ok := errors.AsType[hinter](e.err); ok && e.hint == "" {
+		return h.Hint()
+	}
+	return e.hint
+}
+
+func usagef(format string, args ...any) error { return usageError{err: fmt.Errorf(format, args...)} }
 
 func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
@@ -63,14 +78,17 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// hinter is an error that knows what to do next.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // report prints each error on one line, and its hint below.
 func report(w io.Writer, err error) {
 	for _, e := range split(err) {
 		fmt.Fprintf(w, "hardpan: %s\n", oneLine(e.Error()))
-		if h, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](e); ok && h.Hint() != "" {
+		if h, ok := errors.AsType[hinter](e); ok && h.Hint() != "" {
 			fmt.Fprintf(w, "hint: %s\n", oneLine(h.Hint()))
 		}
 	}
@@ -97,7 +115,7 @@ func oneLine(s string) string {
 		switch {
 		case r == '\n' || r == '\t':
 			return ' '
-		case r < ' ' || r == 0x7f:
+		case r < ' ' || r >= 0x7f && r < 0xa0: // C0 and C1
 			return -1
 		}
 		return r

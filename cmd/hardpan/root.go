@@ -8,21 +8,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"github.com/hardpan/hardpan/builder"
 )
 
 // app is what the verbs share: where they print, and the settings.
 type app struct {
 	out, err io.Writer
 	settings *viper.Viper
+	working  bool // the call was understood: what fails from now on is the work
 }
 
-func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{out: stdout, err: stderr, settings: viper.New()}
+func newApp(stdout, stderr io.Writer) *app {
+	return &app{out: stdout, err: stderr, settings: viper.New()}
+}
+
+func newRoot(a *app) *cobra.Command {
 	var configFile string
 	root := &cobra.Command{
 		Use:   "hardpan",
@@ -41,17 +48,60 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.configure(cmd, configFile)
 		},
+		Args: cobra.ArbitraryArgs, // so that an unknown verb comes to RunE
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+		return usagef("%s: %w", cmd.CommandPath(), err)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&configFile, "config", "", "read settings from this `file` only")
 	flags.String("output", "text", "print results as text or json")
-	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newSchema(a), newVersion(a))
+	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newSchema(a), newCompletion(a), newVersion(a))
+	for _, verb := range root.Commands() {
+		work := verb.RunE
+		verb.RunE = func(cmd *cobra.Command, args []string) error {
+			a.working = true
+			return work(cmd, args)
+		}
+	}
+	root.SetHelpCommand(newHelp())
 	return root
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "print help about a verb",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			verb, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return unknownVerb(cmd.Root(), rest[0])
+			}
+			verb.InitDefaultHelpFlag()
+			return verb.Help()
+		},
+	}
+}
+
+func unknownVerb(root *cobra.Command, name string) error {
+	err := usageError{err: fmt.Errorf("verb %q is not known", name), hint: "hardpan help lists the verbs"}
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		err.hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return err
 }
 
 // configure lets environment and configuration files speak for the flags that
@@ -62,15 +112,39 @@ func (a *app) configure(cmd *cobra.Command, configFile string) error {
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
 	for _, name := range configFiles(configFile) {
-		if err := merge(v, name, name == configFile); err != nil {
+		if err := merge(v, name, name == configFile, settingNames(cmd.Root())); err != nil {
 			return err
 		}
 	}
 	if err := v.BindPFlags(cmd.Flags()); err != nil {
 		return err
 	}
+	if err := a.checkSettings(cmd.Flags()); err != nil {
+		return err
+	}
 	if out := v.GetString("output"); out != "text" && out != "json" {
 		return usagef("output is %q, expected text or json", out)
+	}
+	return nil
+}
+
+// checkSettings reads what the environment and the files say like the flag of that
+// name would be, so that a wrong value is an error and not the zero value.
+func (a *app) checkSettings(flags *pflag.FlagSet) error {
+	var errs builder.Errors
+	flags.VisitAll(func(f *pflag.Flag) {
+		text, ok := a.settings.Get(f.Name).(string)
+		if f.Changed || !ok || f.Value.Type() == "string" {
+			return
+		}
+		if err := f.Value.Set(text); err != nil {
+			errs = append(errs, usagef("setting %s is %q, expected a value of type %s", f.Name, text, f.Value.Type()))
+		} else if list, ok := f.Value.(pflag.SliceValue); ok {
+			a.settings.Set(f.Name, list.GetSlice())
+		}
+	})
+	if len(errs) > 0 {
+		return errs
 	}
 	return nil
 }
@@ -87,20 +161,39 @@ func configFiles(only string) []string {
 	return append(files, "hardpan.yaml")
 }
 
-func merge(v *viper.Viper, name string, required bool) error {
+// settingNames returns the names that a configuration file may set: those of the
+// flags of all verbs.
+func settingNames(root *cobra.Command) []string {
+	var names []string
+	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	root.PersistentFlags().VisitAll(add)
+	for _, verb := range root.Commands() {
+		verb.LocalFlags().VisitAll(add)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "help" || n == "config" })
+}
+
+func merge(v *viper.Viper, name string, required bool, known []string) error {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && !required {
 		return nil
 	}
 	if err != nil {
-		return usageError{fmt.Errorf("cannot read configuration: %w", err)}
+		return usagef("cannot read configuration: %w", err)
 	}
 	defer f.Close()
-	v.SetConfigType("yaml")
-	if err := v.MergeConfig(f); err != nil {
-		return usageError{fmt.Errorf("%s: %w", name, err)}
+	one := viper.New()
+	one.SetConfigType("yaml")
+	if err := one.ReadConfig(f); err != nil {
+		return usagef("%s: %w", name, err)
 	}
-	return nil
+	for _, key := range one.AllKeys() {
+		if !slices.Contains(known, key) {
+			return usagef("%s: setting %q is not known, expected one of %s", name, key, strings.Join(known, ", "))
+		}
+	}
+	return v.MergeConfigMap(one.AllSettings())
 }
 
 // json reports whether results are for a program.
@@ -120,7 +213,11 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return usagef("%s takes %s, found %d arguments", cmd.CommandPath(), strings.Join(names, " and "), len(args))
+		wanted := strings.Join(names, " and ")
+		if wanted == "" {
+			wanted = "no arguments"
+		}
+		return usagef("%s takes %s, found %d", cmd.CommandPath(), wanted, len(args))
 	}
 }
 

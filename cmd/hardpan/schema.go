@@ -10,7 +10,7 @@ func newSchema(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON Schema of specs, for editors",
-		Args:  cobra.NoArgs,
+		Args:  exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			schema, err := specs.Schema()
 			if err != nil {

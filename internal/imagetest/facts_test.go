@@ -3,6 +3,7 @@
 package imagetest
 
 import (
+	"archive/tar"
 	"bytes"
 	"debug/elf"
 	"fmt"
@@ -39,6 +40,7 @@ func checkFacts(t *testing.T, s *shipped, p specs.Platform) {
 	f.modes()
 	f.nothingToAttackWith()
 	f.machines()
+	f.libraries()
 	f.accounts()
 	f.database()
 	f.record()
@@ -64,7 +66,7 @@ func (f *facts) config() {
 	if user := f.img.Config.User; !numericUser.MatchString(user) {
 		f.errorf("config: user is %q, expected numbers that are not root's", user)
 	}
-	if dir := f.img.Config.WorkingDir; f.find(dir) == nil || f.find(dir).Typeflag != '5' {
+	if dir := f.img.Config.WorkingDir; f.find(dir) == nil || f.find(dir).Typeflag != tar.TypeDir {
 		f.errorf("config: working directory %s is no directory of the image", dir)
 	} else if !f.mayEnter(dir) {
 		f.errorf("config: user %s may not enter working directory %s", f.img.Config.User, dir)
@@ -96,10 +98,10 @@ func (f *facts) mayEnter(dir string) bool {
 // directories of temporary files can be written by anyone.
 func (f *facts) modes() {
 	for name, e := range f.entries {
-		if e.Typeflag != '5' && e.Mode&0o6000 != 0 {
+		if e.Typeflag != tar.TypeDir && e.Mode&0o6000 != 0 {
 			f.errorf("/%s has mode %04o", name, e.Mode)
 		}
-		if e.Typeflag != '2' && e.Mode&0o002 != 0 && e.Mode&0o1000 == 0 {
+		if e.Typeflag != tar.TypeSymlink && e.Mode&0o002 != 0 && e.Mode&0o1000 == 0 {
 			f.errorf("/%s has mode %04o, anyone may write to it", name, e.Mode)
 		}
 	}
@@ -149,6 +151,72 @@ func (f *facts) machines() {
 	if libc := f.entries["usr/share/doc/libc6/copyright"] != nil; libc && found == 0 {
 		f.errorf("no ELF file found in an image that has libc6")
 	}
+}
+
+// cached matches a line of `ldconfig -p`: a library and where it is.
+var cached = regexp.MustCompile(`(?m)^\t(\S+) \(.*\) => (/\S+)$`)
+
+// libraries: the host's ldconfig, which reads caches of every architecture, finds
+// in ld.so.cache the libraries that the image has.
+func (f *facts) libraries() {
+	e := f.entries["etc/ld.so.cache"]
+	if e == nil {
+		if f.entries["usr/share/doc/libc6/copyright"] != nil {
+			f.errorf("an image with libc6 has no /etc/ld.so.cache")
+		}
+		return
+	}
+	tool, err := exec.LookPath("ldconfig")
+	if err != nil {
+		f.t.Log("SKIPPED: the host has no ldconfig (apt-get install libc-bin): no /etc/ld.so.cache was read with it")
+		return
+	}
+	name := filepath.Join(f.t.TempDir(), "ld.so.cache")
+	if err := os.WriteFile(name, e.content, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := exec.Command(tool, "-p", "-C", name).CombinedOutput()
+	if err != nil {
+		f.errorf("ldconfig -p: %v\n%s", err, out)
+		return
+	}
+	found := map[string]bool{}
+	for _, m := range cached.FindAllStringSubmatch(string(out), -1) {
+		found[m[1]] = true
+		if !f.reaches(m[2]) {
+			f.errorf("/etc/ld.so.cache has %s at %s, which the image has not", m[1], m[2])
+		}
+	}
+	if !found["libc.so.6"] || !found["libgcc_s.so.1"] {
+		f.errorf("/etc/ld.so.cache has not all libraries of glibc's image:\n%s", out)
+	}
+}
+
+// reaches reports whether an absolute path leads, through links, to a file.
+func (f *facts) reaches(name string) bool {
+	for range 40 {
+		at, rest := "", strings.Split(strings.Trim(path.Clean(name), "/"), "/")
+		moved := false
+		for i, part := range rest {
+			at = path.Join(at, part)
+			e := f.entries[at]
+			if e == nil {
+				return false
+			}
+			if e.Typeflag == tar.TypeSymlink {
+				target := e.Linkname
+				if !path.IsAbs(target) {
+					target = path.Join("/", path.Dir(at), target)
+				}
+				name, moved = path.Join(append([]string{target}, rest[i+1:]...)...), true
+				break
+			}
+		}
+		if !moved {
+			return true
+		}
+	}
+	return false
 }
 
 // accounts: the files are valid by the tools that Debian has for it, nobody has a
@@ -257,7 +325,7 @@ func (f *facts) record() {
 		switch {
 		case !ok:
 			f.errorf("/%s is not in the record", name)
-		case row.Layer != e.layer || row.Owner != owner && e.Typeflag != '1' || e.Typeflag == '0' && row.Size != e.Size:
+		case row.Layer != e.layer || row.Owner != owner && e.Typeflag != tar.TypeLink || e.Typeflag == tar.TypeReg && row.Size != e.Size:
 			f.errorf("/%s: record has layer %d, owner %s, %d bytes; the image has %d, %s, %d",
 				name, row.Layer, row.Owner, row.Size, e.layer, owner, e.Size)
 		case row.Origin.String() == "":

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -161,7 +163,8 @@ func (l *Lock) check() error {
 	for _, a := range l.Archives {
 		ids[a.ID] = true
 	}
-	for platform, p := range l.Platforms {
+	for _, platform := range slices.Sorted(maps.Keys(l.Platforms)) {
+		p := l.Platforms[platform]
 		seen := map[string]bool{}
 		for i := range p.Packages {
 			pkg := &p.Packages[i]
@@ -186,11 +189,19 @@ func variantKeys(variants []string) []string {
 	return variants
 }
 
+// nameForm is the form of package names (Debian Policy 5.6.1). Names become parts
+// of paths.
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+
+var sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
 func (p *Package) check(archives map[string]bool) error {
 	switch {
 	case p.Name == "" || p.Version == "" || p.Architecture == "":
 		return errors.New("name, version and architecture are needed")
-	case len(p.SHA256) != 64:
+	case !nameForm.MatchString(p.Name):
+		return errors.New("its name is not one of a Debian package")
+	case !sha256Form.MatchString(p.SHA256):
 		return fmt.Errorf("sha256 is %q, expected 64 hex digits", p.SHA256)
 	case p.Size <= 0:
 		return fmt.Errorf("size is %d, expected bytes", p.Size)

@@ -2,6 +2,7 @@ package maint
 
 import (
 	"context"
+	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/ldso"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -14,7 +15,11 @@ type linkerStep struct{}
 
 func (linkerStep) Name() string { return "libc-bin trigger: ldconfig" }
 
-func (linkerStep) Applies(img *Image) bool { return img.Package("libc6") != nil }
+// The format of the cache is known for glibc 2.
+func (linkerStep) Applies(img *Image) bool {
+	p := img.Package("libc6")
+	return p != nil && strings.HasPrefix(p.Version, "2.")
+}
 
 func (s linkerStep) Apply(_ context.Context, img *Image) error {
 	libc := img.Package("libc6")

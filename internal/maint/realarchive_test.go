@@ -43,6 +43,9 @@ var mayDiffer = []struct{ pattern, why string }{
 }
 
 func TestRealArchiveAgainstDpkg(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs the network")
+	}
 	for _, tool := range []string{"mmdebstrap", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("SKIPPED: %s is not installed: nothing was compared with dpkg", tool)

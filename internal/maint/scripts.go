@@ -139,7 +139,7 @@ func (img *Image) harmless(c script.Call) bool {
 	case ">":
 		return c.Known && (strings.HasPrefix(c.Args[1], "/dev/") || strings.HasPrefix(c.Args[1], "/proc/"))
 	case ".":
-		return c.Known && slices.Contains(emptyScripts, c.Args[1])
+		return c.Known && len(c.Args) > 1 && slices.Contains(emptyScripts, c.Args[1])
 	}
 	return false
 }

@@ -95,6 +95,9 @@ var table = []row{
 	{packages: "bash", covers: []string{"ln"}, effects: []effect{
 		link{at: "bin/sh", to: "bash"},
 	}},
+	{packages: "dbus-daemon", covers: []string{"mkdir", "dbus-uuidgen"}, effects: []effect{
+		dir{path: "var/lib/dbus"},
+	}},
 	{packages: "redis-tools", covers: []string{"adduser", "chmod", "chown", "mkdir"}, effects: []effect{
 		dir{path: "var/log/redis", mode: 0o2750, user: "redis", gid: gidAdm},
 		dir{path: "var/lib/redis", mode: 0o750, user: "redis", group: "redis"},
@@ -111,6 +114,7 @@ var otherCovers = []struct {
 }{
 	{"ca-certificates", []string{"mkdir", "chgrp", "chmod", "chown", "mv", "rm", "uniq", ">"}},    // certificatesStep
 	{"ca-certificates-java", []string{"keytool", "java", "mv", "rm", "touch", ">", "mkdir", "."}}, // keystoreStep
+	{"redis-server", []string{"find"}},                                                             // removes empty directories of older versions
 	{"debianutils", []string{"cp"}},                                                                // shellsStep
 	{"libnginx-mod-*", []string{"ln", "rm"}},                                                       // nginxModules
 	{"postgresql-client-[0-9]*", []string{".", "configure_client_version"}},                        // alternativesStep

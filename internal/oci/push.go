@@ -68,6 +68,15 @@ func Push(ctx context.Context, ref string, x *Index, o PushOptions) (pinned stri
 	return pinned, nil
 }
 
+// CheckPush reports, without asking the registry, a reference or tag that [Push]
+// would refuse.
+func CheckPush(ref string, o PushOptions) error {
+	if _, err := newPush(ref, &Index{}, o); err != nil {
+		return fmt.Errorf("cannot push %s: %w", ref, err)
+	}
+	return nil
+}
+
 type push struct {
 	index    *Index
 	options  PushOptions

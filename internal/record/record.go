@@ -47,6 +47,9 @@ type Record struct {
 
 	Origins []tree.Origin `json:"origins"`
 	Paths   Paths         `json:"paths"`
+	// Partial says that Paths lacks what packages ship, because there was too much of
+	// it: a path of a layer that it does not have comes from a package of that layer.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // Layer is one layer and what is in it.
@@ -114,6 +117,25 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 		p.Origin = append(p.Origin, i)
 		p.Layer = append(p.Layer, layerOf(n))
 	}
+}
+
+// Shorten leaves out of Paths what packages ship.
+func (r *Record) Shorten() {
+	var short Paths
+	for i, origin := range r.Paths.Origin {
+		if r.Origins[origin].Kind == tree.FromPackage {
+			continue
+		}
+		short.Path = append(short.Path, r.Paths.Path[i])
+		short.Type = append(short.Type, r.Paths.Type[i])
+		short.Mode = append(short.Mode, r.Paths.Mode[i])
+		short.Owner = append(short.Owner, r.Paths.Owner[i])
+		short.Size = append(short.Size, r.Paths.Size[i])
+		short.Link = append(short.Link, r.Paths.Link[i])
+		short.Origin = append(short.Origin, origin)
+		short.Layer = append(short.Layer, r.Paths.Layer[i])
+	}
+	r.Paths, r.Partial = short, true
 }
 
 // Lookup returns the row of a path, which may begin with a slash, and whether

@@ -150,6 +150,19 @@ func (s *Store) Verify(d Digest) error {
 	return err
 }
 
+// Blame returns err, which reading blob d led to, or where d is damaged, and so the
+// reason for whatever its reader made of it, an error that wraps [ErrCorrupt]; the
+// blob is then removed.
+func (s *Store) Blame(d Digest, err error) error {
+	if err == nil || errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if damage := s.Verify(d); errors.Is(damage, ErrCorrupt) {
+		return damage
+	}
+	return err
+}
+
 // Remove deletes blob d where it exists.
 func (s *Store) Remove(d Digest) error {
 	if !d.Valid() {

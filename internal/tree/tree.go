@@ -254,7 +254,8 @@ func (t *Tree) Mkdir(name string, mode uint32, origin *Origin) error {
 // maxReadFile bounds what ReadFile holds in memory, in bytes.
 const maxReadFile = 64 << 20
 
-// ReadFile returns the content of the file that name leads to.
+// ReadFile returns the content of the file that name leads to, checked against its
+// digest.
 func (t *Tree) ReadFile(name string) ([]byte, error) {
 	n, err := t.Resolve(name)
 	if err != nil {
@@ -279,6 +280,9 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, n.Size+1))
 	if err != nil {
 		return nil, fmt.Errorf("read /%s: %w", n.Path, err)
+	}
+	if sum := sha256.Sum256(b); n.SHA256 != "" && hex.EncodeToString(sum[:]) != n.SHA256 {
+		return nil, fmt.Errorf("read /%s: content has sha256 %x, expected %s", n.Path, sum, n.SHA256)
 	}
 	return b, nil
 }

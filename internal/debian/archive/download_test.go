@@ -157,7 +157,7 @@ func TestFetchHints(t *testing.T) {
 		error
 		Hint() string
 	}](err)
-	if !ok || hinted.Hint() != "the archive has moved on: hardpan lock --update" {
+	if !ok || hinted.Hint() != "the archive has moved on: renew the lock with hardpan lock" {
 		t.Errorf("error %v has no such hint", err)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // TestRealArchive fetches the three suites of trixie from the mirror of this
 // machine, twice with one cache, and the smallest package of trixie-updates.
 func TestRealArchive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs the network")
+	}
 	mirrors, err := FindMirrors(MirrorOptions{})
 	if err != nil {
 		t.Fatal(err)

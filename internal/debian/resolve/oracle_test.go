@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"hash/fnv"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,19 +118,8 @@ func newApt(t *testing.T, arch string) *apt {
 		t.Fatal(err)
 	}
 	a := &apt{arch, filepath.Join(dir, arch)}
-	for _, sub := range []string{"lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d"} {
-		if err := os.MkdirAll(filepath.Join(a.dir, sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writeFile(t, filepath.Join(a.dir, "status"), "")
+	a.configure(t)
 	writeFile(t, filepath.Join(a.dir, "etc/sources.list"), trixieSources(t))
-	writeFile(t, filepath.Join(a.dir, "apt.conf"), fmt.Sprintf(`
-Dir::State %[1]q; Dir::State::lists "%[1]s/lists"; Dir::State::status "%[1]s/status";
-Dir::Cache "%[1]s/cache"; Dir::Etc "%[1]s/etc"; Dir::Etc::sourceparts "/dev/null";
-APT::Architecture %[2]q; APT::Architectures {%[2]q;};
-APT::Sandbox::User "root"; Acquire::Languages "none";
-`, a.dir, a.arch))
 	if lists, _ := filepath.Glob(filepath.Join(a.dir, "lists/*_Packages")); len(lists) == 0 {
 		if out, err := a.command("update", "--error-on=any").CombinedOutput(); err != nil {
 			t.Skipf("SKIPPED: the mirror of the machine's apt sources cannot be reached: %v\n%s", err, out)
@@ -140,6 +130,22 @@ APT::Sandbox::User "root"; Acquire::Languages "none";
 		t.Fatalf("apt-get: %v\n%s", err, out)
 	}
 	return a
+}
+
+// configure writes apt's configuration, with directories and a status of its own.
+func (a *apt) configure(t *testing.T) {
+	for _, sub := range []string{"lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d"} {
+		if err := os.MkdirAll(filepath.Join(a.dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(a.dir, "status"), "")
+	writeFile(t, filepath.Join(a.dir, "apt.conf"), fmt.Sprintf(`
+Dir::State %[1]q; Dir::State::lists "%[1]s/lists"; Dir::State::status "%[1]s/status";
+Dir::Cache "%[1]s/cache"; Dir::Etc "%[1]s/etc"; Dir::Etc::sourceparts "/dev/null";
+APT::Architecture %[2]q; APT::Architectures {%[2]q;};
+APT::Sandbox::User "root"; Acquire::Languages "none";
+`, a.dir, a.arch))
 }
 
 func (a *apt) command(args ...string) *exec.Cmd {
@@ -236,27 +242,38 @@ const (
 	outcomeUnsatisfiable = "unsatisfiable\n"
 )
 
-// install returns what apt would install, a line for each package.
+// install returns what "apt-get install --no-install-recommends" would install, a
+// line for each package. Instead of simulating with -s, which goes through the
+// installation once more, it has apt print the files to fetch: the same set in
+// half the time.
 func (a *apt) install(names []string) string {
-	cmd := a.command(append([]string{"install", "--no-install-recommends", "-s"}, names...)...)
+	cmd := a.command(append([]string{"install", "--no-install-recommends", "-qq", "--print-uris"}, names...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		for _, text := range []string{"Unable to locate package", "has no installation candidate", "was not found"} {
-			if strings.Contains(stderr.String(), text) {
-				return outcomeUnknown
-			}
+		said := func(texts ...string) bool {
+			return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(stderr.String(), s) })
 		}
-		if strings.Contains(stdout.String(), "unmet dependencies") {
+		switch {
+		case said("Unable to locate package", "has no installation candidate", "was not found"):
+			return outcomeUnknown
+		case said("Unable to correct problems", "generated breaks"):
 			return outcomeUnsatisfiable
 		}
 		return fmt.Sprintf("apt-get: %v: %s", err, stderr.String())
 	}
 	var set []string
 	for line := range strings.Lines(stdout.String()) {
-		if f := strings.Fields(line); len(f) > 2 && f[0] == "Inst" {
-			set = append(set, f[1]+" "+strings.TrimPrefix(f[2], "(")+"\n")
+		f := strings.Fields(line) // 'uri' name_version_arch.deb size hash
+		if len(f) < 3 || !strings.HasSuffix(f[1], ".deb") {
+			return "apt-get prints: " + line
 		}
+		parts := strings.Split(f[1], "_")
+		version, err := url.PathUnescape(parts[1])
+		if err != nil || len(parts) != 3 {
+			return "apt-get prints: " + line
+		}
+		set = append(set, parts[0]+" "+version+"\n")
 	}
 	slices.Sort(set)
 	return strings.Join(set, "")

@@ -30,8 +30,11 @@ type Reason struct {
 
 // String returns "requested" or "foo depends on bar (>= 1)".
 func (r Reason) String() string {
-	if r.Request != "" {
+	switch {
+	case r.Request != "":
 		return "requested"
+	case r.By == "": // as apt leaves it too
+		return "left by an alternative that failed"
 	}
 	for k := preDepends; k <= suggests; k++ {
 		if k.String() == r.Field {
@@ -124,23 +127,20 @@ func (s *solver) choose(requests []Request, c choice) error {
 	return nil
 }
 
-// run marks the requested packages, then what they need, in the order of their
-// names' numbers, mends and sweeps. It reports whether a set was found.
+// run marks the requested packages, then what they need, mends and sweeps. It
+// reports whether a set was found.
 func (s *solver) run() bool {
-	var names []nodeID
 	for _, c := range s.chosen {
 		n := s.u.versions[c.version].node
 		s.setCandidate(c.version)
 		s.states[n].protected = true
 		s.install(n, false, 0, true)
-		names = append(names, n)
 	}
-	slices.Sort(names)
-	for _, n := range slices.Compact(names) {
+	for _, c := range s.chosen {
 		if s.ctx.Err() != nil {
 			return false
 		}
-		s.install(n, true, 0, true)
+		s.install(s.u.versions[c.version].node, true, 0, true)
 	}
 	if !s.mend() {
 		return false

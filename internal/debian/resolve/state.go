@@ -37,7 +37,7 @@ type state struct {
 	install   versionID // the version to install, or none
 	candidate versionID // the version that would be, or none
 	changed   uint32    // when install or candidate last changed
-	install0  bool      // is in marked
+	listed    bool      // is in solver.marked
 	marked    bool      // mode is install, not keep
 	auto      bool      // came in as a dependency
 	protected bool      // nothing but a request may change it
@@ -84,8 +84,8 @@ func (s *solver) change(n nodeID, install, candidate versionID) {
 	s.clock++
 	st.install, st.candidate, st.changed = install, candidate, s.clock
 	s.history[n] = append(s.history[n], snapshot{s.clock, install, candidate})
-	if install != none && !st.install0 {
-		st.install0 = true
+	if install != none && !st.listed {
+		st.listed = true
 		s.marked = append(s.marked, n)
 	}
 }

@@ -11,6 +11,9 @@ import (
 // depend on, pass the check; each fails it, with the chain, when a package with a
 // needed file is taken out.
 func TestRealArchive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs the network")
+	}
 	archive := treetest.OpenArchive(t, "trixie", "amd64")
 	const jre = "/usr/lib/jvm/java-21-openjdk-amd64/bin/java"
 	for _, test := range []struct {

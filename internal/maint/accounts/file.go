@@ -24,6 +24,7 @@ type User struct {
 	// locked one. "" becomes "!": there are no empty passwords.
 	Password string
 	aging    []string // the further fields of shadow(5), where they were read
+	system   bool     // made at installation: its password does not age
 }
 
 // Group is one line of /etc/group with its line of /etc/gshadow.

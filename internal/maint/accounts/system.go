@@ -77,7 +77,7 @@ func (f *File) AddSystem(s System) error {
 			return fmt.Errorf("user %q: group %q: %w", s.User, s.Group, ErrUnknown)
 		}
 	}
-	u := User{Name: s.User, UID: uid, GID: gid, Gecos: s.Gecos, Home: s.Home, Shell: s.Shell, Password: "!"}
+	u := User{Name: s.User, UID: uid, GID: gid, Gecos: s.Gecos, Home: s.Home, Shell: s.Shell, Password: "!", system: true}
 	if s.Sysusers {
 		u.Password = "!*" // systemd's own mark for a locked account
 	}

@@ -20,6 +20,9 @@ func (f *File) Text(day int64) Text {
 	for _, u := range f.Users {
 		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s:%s:%s\n", u.Name, u.UID, u.GID, u.Gecos, u.Home, u.Shell)
 		aging := fmt.Sprintf("%d:0:99999:7:::", day)
+		if u.system {
+			aging = fmt.Sprintf("%d::::::", day)
+		}
 		if u.aging != nil {
 			aging = strings.Join(u.aging, ":")
 		}

@@ -35,6 +35,8 @@ type Install struct {
 	Slaves   []Slave
 
 	Origin *tree.Origin // of what the alternative makes where it is chosen
+
+	order int // in which the group's alternatives were installed
 }
 
 // ErrSyntax is wrapped by the error for arguments that are no --install.
@@ -127,10 +129,14 @@ func (s *Set) Add(in *Install) {
 	for _, sl := range in.Slaves {
 		g.slaves[sl.Name] = sl.Link
 	}
+	in.order = len(g.choices)
+	if old := g.choices[in.Path]; old != nil {
+		in.order = old.order
+	}
 	g.choices[in.Path] = in
 }
 
-// Links returns the number of link groups.
+// Len returns the number of link groups.
 func (s *Set) Len() int { return len(s.groups) }
 
 // Put writes one node into the tree. The path is clean and may lead through
@@ -193,16 +199,12 @@ func (g *group) apply(t *tree.Tree, put Put) error {
 	return put(&tree.Node{Path: path.Join(AdminDir, g.name), Type: tree.File, Mode: 0o644, Size: int64(len(admin)), Content: tree.Bytes(admin), Origin: best.Origin})
 }
 
-// best is the alternative of the highest priority; of equal ones the first by
-// path, as update-alternatives keeps them sorted.
+// best is the alternative of the highest priority; of equal ones the first that
+// was installed, as update-alternatives changes only to a higher one.
 func (g *group) best() *Install {
-	var best *Install
-	for _, p := range slices.Sorted(maps.Keys(g.choices)) {
-		if c := g.choices[p]; best == nil || c.Priority > best.Priority {
-			best = c
-		}
-	}
-	return best
+	return slices.MinFunc(slices.Collect(maps.Values(g.choices)), func(a, b *Install) int {
+		return cmp.Or(-cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.order, b.order))
+	})
 }
 
 // admin returns the administrative file of the group: mode, link, slaves by
@@ -212,7 +214,7 @@ func (g *group) best() *Install {
 func (g *group) admin() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "auto\n%s\n", g.link)
-	slaves := slices.SortedFunc(maps.Keys(g.slaves), cmp.Compare)
+	slaves := slices.Sorted(maps.Keys(g.slaves))
 	for _, name := range slaves {
 		fmt.Fprintf(&b, "%s\n%s\n", name, g.slaves[name])
 	}

@@ -33,6 +33,9 @@ func run(t *testing.T, args ...string) {
 // The real ldconfig of each release, run in trees of real packages, writes the bytes
 // that Cache returns and makes the links that Links returns.
 func TestRealArchive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs the network")
+	}
 	for suite, sets := range map[string][][]string{
 		"trixie":   {{"libc-bin"}, {"python3.13", "libpython3.13"}, {"postgresql-client-17", "curl"}, {"nginx", "libgprofng0", "libblas3"}},
 		"bookworm": {{"libc-bin"}, {"python3.11", "curl", "libblas3"}},
@@ -64,6 +67,9 @@ var qemu = map[string]string{
 // The golden caches are what the real ldconfig of each architecture writes; with
 // -update they are written anew.
 func TestRealArchiveGolden(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs the network")
+	}
 	for _, g := range golden {
 		t.Run(g.suite+"-"+g.arch, func(t *testing.T) {
 			var command []string

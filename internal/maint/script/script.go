@@ -48,12 +48,21 @@ type Context struct {
 // script made to be endless ends.
 const maxCalls = 20000
 
+// maxValue bounds a variable's value, in bytes, so that one that doubles itself
+// ends; a longer value counts as unknown.
+const maxValue = 4096
+
 // ErrNotShell is wrapped by the error for a script of another interpreter.
 var ErrNotShell = fmt.Errorf("not a shell script")
 
 // Calls returns the commands that the script called name, with the given text,
 // can call, in the order of the text.
-func Calls(name, text string, ctx Context) ([]Call, error) {
+func Calls(name, text string, ctx Context) (calls []Call, err error) {
+	defer func() { // the shell library panics on some malformed expansions
+		if p := recover(); p != nil {
+			calls, err = nil, fmt.Errorf("%s: %v", name, p)
+		}
+	}()
 	if line, _, _ := strings.Cut(text, "\n"); !isShell(line) {
 		return nil, fmt.Errorf("%s: interpreter %q: %w", name, strings.TrimSpace(strings.TrimPrefix(line, "#!")), ErrNotShell)
 	}

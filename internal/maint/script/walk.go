@@ -425,6 +425,9 @@ func (r *reader) assigns(list []*syntax.Assign) error {
 				v = value{old.s + s, true, true}
 			}
 		}
+		if len(v.s) > maxValue {
+			v = value{set: true}
+		}
 		r.scope.vars[a.Name.Value] = v
 	}
 	r.status = yes

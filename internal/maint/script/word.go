@@ -48,6 +48,10 @@ func (r *reader) literal(w *syntax.Word) (string, bool, error) {
 func (r *reader) fields(words []*syntax.Word) (all []string, known bool, err error) {
 	known = true
 	for _, w := range words {
+		if hasBraces(w) {
+			known, all = false, append(all, "")
+			continue
+		}
 		cfg, env := r.config()
 		f, err := expand.Fields(cfg, w)
 		if err := expansionError(err); err != nil {
@@ -62,6 +66,18 @@ func (r *reader) fields(words []*syntax.Word) (all []string, known bool, err err
 		all = append(all, f...)
 	}
 	return all, known, nil
+}
+
+// hasBraces reports whether a word has braces that the shell library would expand
+// as bash does, {1..1000000} and all: sh does not, and the words could be
+// without number.
+func hasBraces(w *syntax.Word) bool {
+	for _, part := range w.Parts {
+		if l, ok := part.(*syntax.Lit); ok && strings.Contains(l.Value, "{") {
+			return true
+		}
+	}
+	return false
 }
 
 // expansionError passes on only what stops the reading of the script; a word

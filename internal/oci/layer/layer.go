@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -216,7 +217,9 @@ func (w *Writer) Close() error {
 }
 
 // Join writes the layer that holds the entries of parts, in that order, by
-// copying their compressed bytes. All must have the same compression.
+// copying their compressed bytes. All must have the same compression. Where parts
+// are damaged in the store the error wraps [store.ErrCorrupt], and all that are
+// have been removed.
 func Join(ctx context.Context, s *store.Store, parts []Info) (Info, error) {
 	w, err := NewWriter(s, parts[0].Compression)
 	if err != nil {
@@ -228,13 +231,23 @@ func Join(ctx context.Context, s *store.Store, parts []Info) (Info, error) {
 			return Info{}, err
 		}
 		if err := w.join(s, p); err != nil {
-			return Info{}, fmt.Errorf("cannot join layer %s: %w", p.Digest, err)
+			return Info{}, fmt.Errorf("cannot join layer %s: %w", p.Digest, blame(s, parts, p, err))
 		}
 	}
 	if err := w.buf.Flush(); err != nil {
 		return Info{}, err
 	}
 	return w.end()
+}
+
+// blame returns err or, where parts are damaged, the reason for it.
+func blame(s *store.Store, parts []Info, at Info, err error) error {
+	if err = s.Blame(at.Digest, err); errors.Is(err, store.ErrCorrupt) {
+		for _, p := range parts {
+			s.Verify(p.Digest)
+		}
+	}
+	return err
 }
 
 // join copies the body of one layer, and hashes what it holds.

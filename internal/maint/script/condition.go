@@ -60,11 +60,12 @@ func (r *reader) builtin(args []string, known bool) (flow, bool) {
 	case "false":
 		r.status = no
 	case "[", "test":
-		if args[0] == "[" {
-			args = args[:len(args)-1]
+		operands := args[1:]
+		if n := len(operands); args[0] == "[" && n > 0 {
+			operands = operands[:n-1]
 		}
 		if known {
-			t := test{r: r, args: args[1:]}
+			t := test{r: r, args: operands}
 			r.status = t.eval()
 		}
 	case "command", "which", "type":

@@ -1,0 +1,248 @@
+// Command bench measures hardpan against plain tools on one set of packages and
+// prints ratios taken in the same run, which hold where absolute times do not. It
+// is what `make bench` runs; no test calls it.
+//
+// The plain tools do the least that making layers out of .debs can cost:
+// `xz -dc | sha256sum` and `gzip -1` over the same files, two at a time.
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+//go:embed bench-set.txt
+var packages string
+
+func main() {
+	hardpan := flag.String("hardpan", "bin/hardpan", "`binary` to measure")
+	rounds := flag.Int("rounds", 5, "measured rounds")
+	flag.Parse()
+	if err := run(*hardpan, *rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one benchmark in a directory of its own.
+type bench struct {
+	hardpan string
+	dir     string
+}
+
+// sample is what one run of a command cost.
+type sample struct {
+	wall time.Duration
+	rss  int64 // bytes, the largest process
+}
+
+func run(hardpan string, rounds int) error {
+	binary, err := filepath.Abs(hardpan)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "hardpan-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{binary, dir}
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	results := map[string][]sample{}
+	for round := range rounds + 1 {
+		for _, c := range b.cases() {
+			s, err := c.measure()
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			if round > 0 { // the first warms the machine up
+				results[c.name] = append(results[c.name], s)
+			}
+		}
+	}
+	return b.report(results, rounds)
+}
+
+// prepare writes the specs, fills the cache and lays out what the plain tools read.
+func (b *bench) prepare() error {
+	set := strings.Fields(packages)
+	if err := b.writeSpec("set", set); err != nil {
+		return err
+	}
+	if err := b.writeSpec("changed", append(set, "hostname")); err != nil {
+		return err
+	}
+	for _, spec := range []string{"set", "changed"} {
+		if _, err := b.time(b.build(spec)); err != nil {
+			return err
+		}
+	}
+	debs, err := b.debs()
+	if err != nil {
+		return err
+	}
+	for i, deb := range debs {
+		if err := extractData(deb, filepath.Join(b.dir, "xz", fmt.Sprintf("%03d.xz", i))); err != nil {
+			return fmt.Errorf("%s: %w", deb, err)
+		}
+	}
+	unpack := `mkdir -p tar; for f in xz/*.xz; do xz -dc "$f" > "tar/$(basename "$f" .xz)"; done`
+	_, err = b.time(b.shell(unpack))
+	return err
+}
+
+func (b *bench) writeSpec(name string, packages []string) error {
+	text := fmt.Sprintf("apiVersion: hardpan/v1\nname: %s\nversion: bench\ndistro: debian/trixie\nplatforms: [linux/amd64]\ncontents:\n  packages: [%s]\nentrypoint: [/usr/bin/python3]\n",
+		name, strings.Join(packages, ", "))
+	return os.WriteFile(filepath.Join(b.dir, name+".yaml"), []byte(text), 0o644)
+}
+
+// debs returns the cached packages of the set, the largest first, as a careful
+// user of the plain tools would order them.
+func (b *bench) debs() ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(b.dir, "set.lock"))
+	if err != nil {
+		return nil, err
+	}
+	var lock struct {
+		Platforms map[string]struct {
+			Packages []struct {
+				SHA256 string
+				Size   int64
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &lock); err != nil {
+		return nil, err
+	}
+	list := lock.Platforms["linux/amd64"].Packages
+	slices.SortFunc(list, func(x, y struct {
+		SHA256 string
+		Size   int64
+	}) int {
+		return int(y.Size - x.Size)
+	})
+	var debs []string
+	for _, p := range list {
+		debs = append(debs, filepath.Join(b.dir, "cache", "blobs", "sha256", p.SHA256[:2], p.SHA256))
+	}
+	return debs, os.MkdirAll(filepath.Join(b.dir, "xz"), 0o755)
+}
+
+// extractData copies the data.tar.xz of a package to a file.
+func extractData(deb, to string) error {
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command("ar", "p", deb, "data.tar.xz")
+	cmd.Stdout = out
+	return cmd.Run()
+}
+
+type benchCase struct {
+	name    string
+	measure func() (sample, error)
+}
+
+// The cases, which the report names.
+const (
+	plain   = "plain tools"
+	cold    = "cold layers"
+	warm    = "warm, nothing changed"
+	absent  = "warm, output missing"
+	changed = "one package more"
+	start   = "hardpan version"
+)
+
+func (b *bench) cases() []benchCase {
+	return []benchCase{
+		{plain, func() (sample, error) {
+			return b.time(b.shell(`ls xz/*.xz | xargs -P2 -n1 sh -c 'xz -dc "$0" | sha256sum >/dev/null'; ls -S tar/* | xargs -P2 -n1 sh -c 'gzip -1 <"$0" >/dev/null'`))
+		}},
+		{cold, func() (sample, error) {
+			if err := b.forget("cache/keys", "dist"); err != nil {
+				return sample{}, err
+			}
+			return b.time(b.build("set"))
+		}},
+		{warm, func() (sample, error) { return b.time(b.build("set")) }},
+		{absent, func() (sample, error) {
+			if err := b.forget("dist"); err != nil {
+				return sample{}, err
+			}
+			return b.time(b.build("set"))
+		}},
+		{changed, func() (sample, error) { return b.time(b.build("changed")) }},
+		{start, func() (sample, error) { return b.time(exec.Command(b.hardpan, "version")) }},
+	}
+}
+
+func (b *bench) forget(paths ...string) error {
+	for _, p := range paths {
+		if err := os.RemoveAll(filepath.Join(b.dir, p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) build(spec string) *exec.Cmd {
+	return exec.Command(b.hardpan, "build", spec+".yaml", "--cache-dir", "cache", "--layout", "dist/"+spec)
+}
+
+func (b *bench) shell(script string) *exec.Cmd { return exec.Command("sh", "-c", script) }
+
+func (b *bench) time(cmd *exec.Cmd) (sample, error) {
+	cmd.Dir = b.dir
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = io.Discard, &stderr
+	begin := time.Now()
+	err := cmd.Run()
+	s := sample{wall: time.Since(begin)}
+	if err != nil {
+		return s, fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		s.rss = usage.Maxrss << 10
+	}
+	return s, nil
+}
+
+func (b *bench) report(results map[string][]sample, rounds int) error {
+	fmt.Printf("%d packages, %d rounds, median (least to most)\n", len(strings.Fields(packages)), rounds)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\twall\tto plain tools\tmemory")
+	for _, name := range []string{plain, cold, changed, absent, warm, start} {
+		samples := results[name]
+		var walls, ratios []float64
+		var rss int64
+		for i, s := range samples {
+			walls = append(walls, s.wall.Seconds())
+			ratios = append(ratios, s.wall.Seconds()/results[plain][i].wall.Seconds())
+			rss = max(rss, s.rss)
+		}
+		fmt.Fprintf(w, "%s\t%s s\t%s\t%d MB\n", name, spread(walls), spread(ratios), rss/1e6)
+	}
+	return w.Flush()
+}
+
+// spread writes median, least and most.
+func spread(v []float64) string {
+	s := slices.Sorted(slices.Values(v))
+	return fmt.Sprintf("%.3f (%.3f to %.3f)", s[len(s)/2], s[0], s[len(s)-1])
+}
