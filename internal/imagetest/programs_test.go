@@ -45,7 +45,7 @@ var linked = probe{
 // probes are the programs of the images, by folder or, for a variant, folder and name.
 var probes = map[string][]probe{
 	"static": {{
-		name: "static Go program", built: "static",
+		name: "static Go program", built: "probe.go",
 		want: []string{"zone: 2025-08-09 02:00 CEST", "authorities: " + moreThan100, "user: nonroot 65532 65532 /home/nonroot",
 			"directory: /home/nonroot temporary: /tmp/"},
 	}},
@@ -166,7 +166,7 @@ func (p *probe) build(t *testing.T) string {
 	case ".cc":
 		cmd = exec.Command(tool(t, "g++"), "-o", out, source)
 	default:
-		cmd = exec.Command(tool(t, "go"), "build", "-o", out, "./"+source)
+		cmd = exec.Command(tool(t, "go"), "build", "-o", out, source)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	}
 	if message, err := cmd.CombinedOutput(); err != nil {
