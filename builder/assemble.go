@@ -182,3 +182,28 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 		pl.Mode[real] = owner{n.Mode, n.UID, n.GID}
 	}
 }
+
+// refresh gives the entries of the package database in the tree the form that
+// they have in the layers of members which were unpacked under a plan: they list
+// what is left of a package.
+func refresh(t *tree.Tree, members []*member) {
+	for _, m := range members {
+		made := map[string]*entry{}
+		for i := range m.files.Entries {
+			if e := &m.files.Entries[i]; e.Made {
+				made[e.Path] = e
+			}
+		}
+		for _, name := range databaseFiles(m.Name) {
+			n := t.Lookup(name)
+			if n == nil || n.Origin != m.record {
+				continue // the spec has a file of its own there
+			}
+			if e := made[name]; e != nil {
+				n.Size, n.SHA256, n.ModTime = e.Size, e.SHA256, e.Time
+			} else {
+				t.Remove(name)
+			}
+		}
+	}
+}
