@@ -149,12 +149,12 @@ func (p *placement) replan(members []*member, epoch int64) []*member {
 	for _, m := range members {
 		pl := plan{Rename: map[string]string{}, Mode: map[string]owner{}}
 		if m.files.Latest > epoch {
-			pl.Clamp = epoch
+			pl.Clamp = &epoch
 		}
 		for i := range m.files.Entries {
 			pl.note(p, m, &m.files.Entries[i])
 		}
-		if len(pl.Drop)+len(pl.Rename)+len(pl.Mode) > 0 || pl.Clamp > 0 {
+		if len(pl.Drop)+len(pl.Rename)+len(pl.Mode) > 0 || pl.Clamp != nil {
 			m.plan = pl
 			changed = append(changed, m)
 		}

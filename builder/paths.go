@@ -163,17 +163,37 @@ func (b *build) setPermissions(t *tree.Tree) error {
 		if err != nil {
 			return b.specError([]any{"paths", i}, fmt.Errorf("cannot set permissions of %s: %w", p.Path, err))
 		}
-		setPermissions(n, p)
+		setPermissions(linkedFile(t, n), p)
 		if !p.Recursive {
 			continue
 		}
 		for below := range t.All() {
 			if strings.HasPrefix(below.Path, n.Path+"/") && below.Type != tree.Symlink {
-				setPermissions(below, p)
+				setPermissions(linkedFile(t, below), p)
 			}
 		}
 	}
+	alignHardlinks(t)
 	return nil
+}
+
+// linkedFile returns the file that n is another name of, or n itself.
+func linkedFile(t *tree.Tree, n *tree.Node) *tree.Node {
+	for n.Type == tree.Hardlink && t.Lookup(n.Link) != nil {
+		n = t.Lookup(n.Link)
+	}
+	return n
+}
+
+// alignHardlinks gives every name of a file the mode and the owner of the file,
+// which have changed under one of its names only.
+func alignHardlinks(t *tree.Tree) {
+	for n := range t.All() {
+		if n.Type == tree.Hardlink {
+			file := linkedFile(t, n)
+			n.Mode, n.UID, n.GID = file.Mode, file.UID, file.GID
+		}
+	}
 }
 
 // setPermissions changes one node. With a recursive change a file does not get a

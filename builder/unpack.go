@@ -26,7 +26,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack3"
+const unpackFormat = "unpack4"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
@@ -35,7 +35,7 @@ type plan struct {
 	Keep   []string          `json:"keep,omitempty"`   // paths that policy would drop and a hard link needs
 	Rename map[string]string `json:"rename,omitempty"` // diversions, and paths below a link of another package
 	Mode   map[string]owner  `json:"mode,omitempty"`   // metadata that the spec sets
-	Clamp  int64             `json:"clamp,omitempty"`  // latest time, where the package has later ones
+	Clamp  *int64            `json:"clamp,omitempty"`  // latest time, where the package has later ones
 }
 
 type owner struct {
@@ -131,7 +131,7 @@ type unpackRun struct {
 	control *deb.Control
 	out     *layer.Writer
 	res     *unpacked
-	stats   map[string]bool   // of paths in the layer
+	stats   map[string]int    // place of each path of the layer in res.Entries
 	dropped map[string]bool   // by policy
 	md5s    map[string]string // of conffiles, which no md5sums file lists
 	small   map[string][]byte // content of files that scripts may read; see readByScripts
@@ -164,7 +164,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	defer out.Close()
 	run := &unpackRun{
 		unpacker: u, plan: pl, control: &d.Control, out: out, res: newUnpacked(&d.Control),
-		stats: map[string]bool{}, dropped: map[string]bool{}, md5s: map[string]string{},
+		stats: map[string]int{}, dropped: map[string]bool{}, md5s: map[string]string{},
 		small: map[string][]byte{},
 	}
 	if err := run.copyFiles(d); err != nil {
@@ -265,14 +265,14 @@ func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bo
 		r.res.Stripped = append(r.res.Stripped, stripped{Path: e.Path, Rule: rule.ID, Size: h.Size})
 		return nil
 	}
-	if r.plan.Clamp > 0 {
-		e.Time = min(e.Time, r.plan.Clamp)
+	if r.plan.Clamp != nil {
+		e.Time = min(e.Time, *r.plan.Clamp)
 	}
 	e.Time = max(e.Time, 0)
-	if r.stats[e.Path] {
+	if _, ok := r.stats[e.Path]; ok {
 		return fmt.Errorf("data.tar: %q is in it twice, once above /usr", e.Path)
 	}
-	r.stats[e.Path] = true
+	r.stats[e.Path] = len(r.res.Entries) // where add puts it
 	r.res.Latest = max(r.res.Latest, e.Time)
 	switch h.Typeflag {
 	case tar.TypeSymlink:
@@ -299,10 +299,14 @@ func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
 	if r.dropped[e.Link] {
 		return &needTargetError{e.Link}
 	}
-	if !r.stats[e.Link] {
+	at, ok := r.stats[e.Link]
+	if !ok {
 		return fmt.Errorf("hard link %q: its file %q belongs to another package of the image", e.Path, e.Link)
 	}
-	r.setMode(&e)
+	// One file has one mode and one owner. Who extracts the layer gives it those of
+	// the last entry, so that all must say the same.
+	file := &r.res.Entries[at]
+	e.Mode, e.UID, e.GID = file.Mode, file.UID, file.GID
 	return r.add(e, nil)
 }
 
@@ -423,7 +427,14 @@ func (r *unpackRun) addDatabase(name string) error {
 		}
 		p := paths[i]
 		sum := sha256.Sum256(b)
-		e := entry{Path: p, Mode: 0o644, Time: r.res.Latest, Size: int64(len(b)), SHA256: hex.EncodeToString(sum[:]), Made: true}
+		if slices.Contains(r.plan.Drop, p) {
+			continue
+		}
+		at := p
+		if to, ok := r.plan.Rename[p]; ok {
+			at = to
+		}
+		e := entry{Path: at, Mode: 0o644, Time: r.res.Latest, Size: int64(len(b)), SHA256: hex.EncodeToString(sum[:]), Made: true}
 		if err := r.add(e, bytes.NewReader(b)); err != nil {
 			return err
 		}

@@ -79,7 +79,11 @@ func newLimitReader(r io.Reader, limit int64, what string) *limitReader {
 func (l *limitReader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, fmt.Errorf("%s %w of %d bytes", l.what, ErrTooLarge, l.limit)
+		return 0, tooLarge(l.what, l.limit)
 	}
 	return n, err
+}
+
+func tooLarge(what string, limit int64) error {
+	return fmt.Errorf("%s %w of %d bytes", what, ErrTooLarge, limit)
 }

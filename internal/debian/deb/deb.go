@@ -23,7 +23,8 @@ const (
 	defaultDataLimit    = 8 << 30
 	defaultControlLimit = 32 << 20
 	defaultEntries      = 1_000_000
-	maxPath             = 4096 // PATH_MAX of Linux
+	maxPath             = 4096      // PATH_MAX of Linux
+	noID                = 1<<32 - 1 // (uid_t)-1, which chown(2) takes for no id
 )
 
 // Control is what a package says of itself.
@@ -41,6 +42,7 @@ type Reader struct {
 	ar      *arReader
 	limits  Limits
 	entries int
+	size    int64           // bytes of the files so far
 	seen    map[string]byte // path to type flag
 }
 
@@ -145,6 +147,7 @@ func (t *truncationReader) Read(p []byte) (int, error) {
 
 func (d *Reader) readControl(t *tar.Reader) error {
 	d.Control.Files = map[string][]byte{}
+	var size int64
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -155,6 +158,9 @@ func (d *Reader) readControl(t *tar.Reader) error {
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
+		}
+		if size, err = addSize(size, h, d.limits.Control, "control.tar"); err != nil {
+			return err
 		}
 		if d.Control.Files[path.Base(h.Name)], err = io.ReadAll(t); err != nil {
 			return err
@@ -175,6 +181,15 @@ func (d *Reader) readControl(t *tar.Reader) error {
 	}
 	d.Control.Paragraph = p
 	return nil
+}
+
+// addSize adds the size of a file to the sum of them. A file with holes says a size
+// that the stream below never has, so that a limit of the stream does not bound it.
+func addSize(sum int64, h *tar.Header, limit int64, what string) (int64, error) {
+	if h.Size > limit-sum {
+		return 0, tooLarge(what, limit)
+	}
+	return sum + h.Size, nil
 }
 
 // DataLimit returns the bytes that a package of the stated installed size may
@@ -202,6 +217,9 @@ func (d *Reader) Next() (*tar.Header, error) {
 		return nil, fmt.Errorf("data.tar: %w of %d entries", ErrTooLarge, d.limits.Entries)
 	}
 	if err := d.check(h); err != nil {
+		return nil, fmt.Errorf("data.tar: %w", err)
+	}
+	if d.size, err = addSize(d.size, h, d.limits.Data, "data.tar"); err != nil {
 		return nil, fmt.Errorf("data.tar: %w", err)
 	}
 	return h, nil
@@ -233,6 +251,9 @@ func (d *Reader) check(h *tar.Header) error {
 	h.Name = name
 	if old, ok := d.seen[name]; ok && (old != tar.TypeDir || h.Typeflag != tar.TypeDir) {
 		return fmt.Errorf("%q is in it twice", name)
+	}
+	if h.Uid < 0 || h.Gid < 0 || int64(h.Uid) >= noID || int64(h.Gid) >= noID {
+		return fmt.Errorf("%q belongs to %d:%d, expected ids below %d", name, h.Uid, h.Gid, int64(noID))
 	}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir:
