@@ -42,11 +42,18 @@ lint: ## check format, vet, generated files and the module file
 
 .PHONY: generate
 generate: ## renew generated files: the JSON Schema and the CLI reference
-	$(GO) test ./specs ./cmd/hardpan -run 'Generated' -update
+	$(GO) generate ./specs
+	$(GO) test ./cmd/hardpan -run 'Generated' -update
 
 .PHONY: bench
 bench: build ## measure hardpan against plain tools, as ratios of one run
 	$(GO) run ./internal/bench -hardpan $(BIN)
+
+.PHONY: pgo
+pgo: build ## renew the profile that the compiler inlines by, from cold builds
+	@rm -rf dist/pgo && mkdir -p dist/pgo && cp -r specs/images dist/pgo/ && for i in 1 2 3; do rm -rf dist/pgo/cache/keys; \
+	  $(BIN) build dist/pgo/images/python/3.13.yaml --cache-dir dist/pgo/cache --layout dist/pgo/out --cpuprofile dist/pgo/$$i.prof >/dev/null; done
+	$(GO) tool pprof -proto dist/pgo/2.prof dist/pgo/3.prof > cmd/hardpan/default.pgo
 
 .PHONY: oracle
 oracle: ## compare the resolver with apt on the whole corpus

@@ -6,6 +6,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/specs"
 )
 
 // addAccounts writes the accounts of the packages and the spec, and makes the home
@@ -26,6 +27,9 @@ func (b *build) addAccounts(img *maint.Image) error {
 			return b.specError([]any{"accounts", "users", i}, err)
 		}
 	}
+	if err := b.addBaseAccounts(img.Tree, file); err != nil {
+		return err
+	}
 	for i, g := range b.spec.Accounts.Groups {
 		for _, m := range g.Members {
 			if err := file.AddMember(g.Name, m); err != nil {
@@ -42,6 +46,74 @@ func (b *build) addAccounts(img *maint.Image) error {
 		return fmt.Errorf("cannot write accounts: %w", err)
 	}
 	return b.addHomes(img.Tree)
+}
+
+// addBaseAccounts adds those accounts of every Debian system that the image needs,
+// so that a program finds the user that it runs as, and every file has an owner
+// and a group with a name. base-passwd would bring all of them.
+func (b *build) addBaseAccounts(t *tree.Tree, file *accounts.File) error {
+	need, err := b.neededAccounts(t)
+	if err != nil {
+		return err
+	}
+	base := specs.BaseAccounts()
+	for _, u := range base.Users {
+		if file.User(u.Name) != nil || !need.uids[u.UID] && !need.names[u.Name] {
+			continue
+		}
+		need.gids[u.GID] = true
+		user := accounts.User{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Gecos: u.GECOS, Home: u.Home, Shell: u.Shell, Password: "*"}
+		need.users = append(need.users, user)
+	}
+	for _, g := range base.Groups {
+		if file.Group(g.Name) != nil || !need.gids[g.GID] {
+			continue
+		}
+		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID), Password: "*"}); err != nil {
+			return fmt.Errorf("cannot add a group of the base system: %w", err)
+		}
+	}
+	for _, u := range need.users {
+		if err := file.AddUser(u); err != nil {
+			return fmt.Errorf("cannot add an account of the base system: %w", err)
+		}
+	}
+	return nil
+}
+
+// needed is what an image refers to its accounts by.
+type needed struct {
+	uids, gids map[specs.ID]bool
+	names      map[string]bool // of users that are members of the spec's groups
+	users      []accounts.User
+}
+
+// neededAccounts returns the owners of the tree, also those that the spec is yet
+// to set, who the image is run as, and the members of the spec's groups.
+func (b *build) neededAccounts(t *tree.Tree) (needed, error) {
+	n := needed{uids: map[specs.ID]bool{}, gids: map[specs.ID]bool{}, names: map[string]bool{}}
+	uid, gid, err := b.spec.Accounts.Resolve()
+	if err != nil {
+		return n, b.specError([]any{"accounts", "run-as"}, err)
+	}
+	n.uids[uid], n.gids[gid] = true, true
+	for node := range t.All() {
+		n.uids[specs.ID(node.UID)], n.gids[specs.ID(node.GID)] = true, true
+	}
+	for _, p := range b.spec.Paths {
+		if p.UID != nil {
+			n.uids[*p.UID] = true
+		}
+		if p.GID != nil {
+			n.gids[*p.GID] = true
+		}
+	}
+	for _, g := range b.spec.Accounts.Groups {
+		for _, m := range g.Members {
+			n.names[m] = true
+		}
+	}
+	return n, nil
 }
 
 // noHome is the home directory of accounts that have none (Debian Policy 9.2.3).

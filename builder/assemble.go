@@ -162,34 +162,6 @@ func (p *placement) replan(members []*member, epoch int64) []*member {
 	return changed
 }
 
-// resettle brings the tree up to date with layers that were made again: a package's
-// entries in the package database say what is left of its files.
-func (p *placement) resettle(members []*member) error {
-	for _, m := range members {
-		for _, name := range []string{m.Name, m.Name + ".md5sums"} {
-			at, err := p.at(m, databaseDir+"/"+name)
-			if err != nil {
-				return err
-			}
-			if n := p.tree.Lookup(at); n != nil && n.Origin == m.record {
-				p.tree.Remove(at)
-			}
-		}
-		for i := range m.files.Entries {
-			e := &m.files.Entries[i]
-			if !e.Made {
-				continue
-			}
-			n := e.node(m.record)
-			n.Content = debContent{m.source, e.Path}
-			if err := p.tree.Set(n); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func (pl *plan) note(p *placement, m *member, e *entry) {
 	if e.Type == tree.Dir {
 		return // directories are in the image's own layer, as the tree has them
@@ -208,5 +180,30 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 	}
 	if e.Type != tree.Symlink && (n.Mode != e.Mode || n.UID != e.UID || n.GID != e.GID) {
 		pl.Mode[real] = owner{n.Mode, n.UID, n.GID}
+	}
+}
+
+// refresh gives the entries of the package database in the tree the form that
+// they have in the layers of members which were unpacked under a plan: they list
+// what is left of a package.
+func refresh(t *tree.Tree, members []*member) {
+	for _, m := range members {
+		made := map[string]*entry{}
+		for i := range m.files.Entries {
+			if e := &m.files.Entries[i]; e.Made {
+				made[e.Path] = e
+			}
+		}
+		for _, name := range databaseFiles(m.Name) {
+			n := t.Lookup(name)
+			if n == nil || n.Origin != m.record {
+				continue // the spec has a file of its own there
+			}
+			if e := made[name]; e != nil {
+				n.Size, n.SHA256, n.ModTime = e.Size, e.SHA256, e.Time
+			} else {
+				t.Remove(name)
+			}
+		}
 	}
 }

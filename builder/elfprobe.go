@@ -14,7 +14,8 @@ import (
 // temporary file.
 type elfProbe struct {
 	sum  io.Writer
-	head []byte // of the file, in memory
+	buf  *[maxProbe]byte
+	head []byte // of the file, in buf
 	file *os.File
 	not  bool
 }
@@ -22,7 +23,7 @@ type elfProbe struct {
 // maxProbe is how many bytes of an ELF file are held in memory.
 const maxProbe = 2 << 20
 
-var probeBuffers = sync.Pool{New: func() any { return make([]byte, 0, maxProbe) }}
+var probeBuffers = sync.Pool{New: func() any { return new([maxProbe]byte) }}
 
 // newELFProbe returns a probe that passes on what it is given to sum.
 func newELFProbe(sum io.Writer) *elfProbe { return &elfProbe{sum: sum} }
@@ -36,7 +37,8 @@ func (p *elfProbe) Write(b []byte) (int, error) {
 		p.not = true
 		return len(b), nil
 	case p.head == nil:
-		p.head = probeBuffers.Get().([]byte)[:0]
+		p.buf = probeBuffers.Get().(*[maxProbe]byte)
+		p.head = p.buf[:0]
 	}
 	if p.file == nil && len(p.head)+len(b) <= maxProbe {
 		p.head = append(p.head, b...)
@@ -83,7 +85,7 @@ func (p *elfProbe) close() {
 	if p.file != nil {
 		p.file.Close()
 	}
-	if p.head != nil {
-		probeBuffers.Put(p.head[:0])
+	if p.buf != nil {
+		probeBuffers.Put(p.buf)
 	}
 }

@@ -38,9 +38,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 		if err := b.unpack(ctx, u, changed); err != nil {
 			return nil, nil, err
 		}
-		if err := placed.resettle(changed); err != nil {
-			return nil, nil, err
-		}
+		refresh(t, changed)
 	}
 	warnings, err := b.complete(t, p, members)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // imageFormat names what this package makes of packages and spec. It changes when
 // that does, so that no cache answers for an older program.
-const imageFormat = "image1"
+const imageFormat = "image2"
 
 // key returns the text under which the result of this build is remembered: all
 // that it depends on and nothing else.
@@ -23,8 +23,12 @@ func (b *build) key(platforms []specs.Platform) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	policy, err := b.policy() // whose rules are the program's
+	if err != nil {
+		return "", err
+	}
 	return strings.Join([]string{
-		imageFormat, unpackFormat, b.canonical, string(locked), b.o.Variant,
+		imageFormat, unpackFormat, policy.Key(), b.canonical, string(locked), b.o.Variant,
 		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(),
 	}, "\x00"), nil
 }

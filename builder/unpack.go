@@ -182,6 +182,9 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	if run.res.Layer, err = out.Finish(); err != nil {
 		return nil, err
 	}
+	if len(run.small) == 0 {
+		return run.res, nil
+	}
 	return run.res, u.store.Set("small", pkg.SHA256, run.small)
 }
 
@@ -402,6 +405,12 @@ func mergeUsr(name string, flag byte) string {
 // dpkg, one file each, as distroless introduced it.
 const databaseDir = "var/lib/dpkg/status.d"
 
+// databaseFiles returns the paths of a package's record: its status paragraph, and
+// the checksums of its files if it has any.
+func databaseFiles(name string) []string {
+	return []string{databaseDir + "/" + name, databaseDir + "/" + name + ".md5sums"}
+}
+
 // addDatabase adds the package's record to its own layer: the status paragraph
 // and the checksums of what is left of its files.
 func (r *unpackRun) addDatabase(name string) error {
@@ -411,12 +420,12 @@ func (r *unpackRun) addDatabase(name string) error {
 			sums[e.Path] = e.SHA256
 		}
 	}
-	files := map[string][]byte{databaseDir + "/" + name: r.statusParagraph()}
-	if md5 := r.remainingMD5(sums); len(md5) > 0 {
-		files[databaseDir+"/"+name+".md5sums"] = md5
-	}
-	for _, p := range slices.Sorted(maps.Keys(files)) {
-		b := files[p]
+	paths := databaseFiles(name)
+	for i, b := range [][]byte{r.statusParagraph(), r.remainingMD5(sums)} {
+		if len(b) == 0 {
+			continue
+		}
+		p := paths[i]
 		sum := sha256.Sum256(b)
 		if slices.Contains(r.plan.Drop, p) {
 			continue

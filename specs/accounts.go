@@ -2,33 +2,46 @@ package specs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-type baseUser struct {
-	name     string
-	uid, gid ID
-}
+// nologin is the shell of an account that nobody logs in to.
+const nologin = "/usr/sbin/nologin"
 
 // baseUsers and baseGroups are the accounts of every Debian system, from
 // passwd.master and group.master of base-passwd 3.6.1 (bookworm) and 3.6.7 (trixie).
-var baseUsers = []baseUser{
-	{"root", 0, 0}, {"daemon", 1, 1}, {"bin", 2, 2}, {"sys", 3, 3}, {"sync", 4, 65534}, {"games", 5, 60},
-	{"man", 6, 12}, {"lp", 7, 7}, {"mail", 8, 8}, {"news", 9, 9}, {"uucp", 10, 10}, {"proxy", 13, 13},
-	{"www-data", 33, 33}, {"backup", 34, 34}, {"list", 38, 38}, {"irc", 39, 39}, {"_apt", 42, 65534},
-	{"nobody", 65534, 65534},
+// The shells of root and sync are not those of an image, which may have none.
+var baseUsers = []User{
+	{"root", 0, 0, "/root", nologin, "root"}, {"daemon", 1, 1, "/usr/sbin", nologin, "daemon"},
+	{"bin", 2, 2, "/bin", nologin, "bin"}, {"sys", 3, 3, "/dev", nologin, "sys"},
+	{"sync", 4, 65534, "/bin", nologin, "sync"}, {"games", 5, 60, "/usr/games", nologin, "games"},
+	{"man", 6, 12, "/var/cache/man", nologin, "man"}, {"lp", 7, 7, "/var/spool/lpd", nologin, "lp"},
+	{"mail", 8, 8, "/var/mail", nologin, "mail"}, {"news", 9, 9, "/var/spool/news", nologin, "news"},
+	{"uucp", 10, 10, "/var/spool/uucp", nologin, "uucp"}, {"proxy", 13, 13, "/bin", nologin, "proxy"},
+	{"www-data", 33, 33, "/var/www", nologin, "www-data"}, {"backup", 34, 34, "/var/backups", nologin, "backup"},
+	{"list", 38, 38, "/var/list", nologin, "Mailing List Manager"}, {"irc", 39, 39, "/run/ircd", nologin, "ircd"},
+	{"_apt", 42, 65534, "/nonexistent", nologin, ""}, {"nobody", 65534, 65534, "/nonexistent", nologin, "nobody"},
 }
 
-var baseGroups = []struct {
-	name string
-	gid  ID
-}{
-	{"root", 0}, {"daemon", 1}, {"bin", 2}, {"sys", 3}, {"adm", 4}, {"tty", 5}, {"disk", 6}, {"lp", 7}, {"mail", 8},
-	{"news", 9}, {"uucp", 10}, {"man", 12}, {"proxy", 13}, {"kmem", 15}, {"dialout", 20}, {"fax", 21}, {"voice", 22},
-	{"cdrom", 24}, {"floppy", 25}, {"tape", 26}, {"sudo", 27}, {"audio", 29}, {"dip", 30}, {"www-data", 33},
-	{"backup", 34}, {"operator", 37}, {"list", 38}, {"irc", 39}, {"src", 40}, {"shadow", 42}, {"utmp", 43},
-	{"video", 44}, {"sasl", 45}, {"plugdev", 46}, {"staff", 50}, {"games", 60}, {"users", 100}, {"nogroup", 65534},
+var baseGroups = []Group{
+	{Name: "root", GID: 0}, {Name: "daemon", GID: 1}, {Name: "bin", GID: 2}, {Name: "sys", GID: 3},
+	{Name: "adm", GID: 4}, {Name: "tty", GID: 5}, {Name: "disk", GID: 6}, {Name: "lp", GID: 7},
+	{Name: "mail", GID: 8}, {Name: "news", GID: 9}, {Name: "uucp", GID: 10}, {Name: "man", GID: 12},
+	{Name: "proxy", GID: 13}, {Name: "kmem", GID: 15}, {Name: "dialout", GID: 20}, {Name: "fax", GID: 21},
+	{Name: "voice", GID: 22}, {Name: "cdrom", GID: 24}, {Name: "floppy", GID: 25}, {Name: "tape", GID: 26},
+	{Name: "sudo", GID: 27}, {Name: "audio", GID: 29}, {Name: "dip", GID: 30}, {Name: "www-data", GID: 33},
+	{Name: "backup", GID: 34}, {Name: "operator", GID: 37}, {Name: "list", GID: 38}, {Name: "irc", GID: 39},
+	{Name: "src", GID: 40}, {Name: "shadow", GID: 42}, {Name: "utmp", GID: 43}, {Name: "video", GID: 44},
+	{Name: "sasl", GID: 45}, {Name: "plugdev", GID: 46}, {Name: "staff", GID: 50}, {Name: "games", GID: 60},
+	{Name: "users", GID: 100}, {Name: "nogroup", GID: 65534},
+}
+
+// BaseAccounts returns the accounts of every Debian system. Their ids never change
+// (Debian Policy 9.2.2), so a package may give files to them without making them.
+func BaseAccounts() Accounts {
+	return Accounts{Users: slices.Clone(baseUsers), Groups: slices.Clone(baseGroups)}
 }
 
 // Resolve returns the ids that RunAs stands for; none is root's. A user's group,
@@ -59,10 +72,10 @@ func (a *Accounts) user(name string) (uid, gid ID, err error) {
 		names = append(names, u.Name)
 	}
 	for _, u := range baseUsers {
-		if u.name == name || isNumber && u.uid == n {
-			return u.uid, u.gid, nil
+		if u.Name == name || isNumber && u.UID == n {
+			return u.UID, u.GID, nil
 		}
-		names = append(names, u.name)
+		names = append(names, u.Name)
 	}
 	if isNumber {
 		return n, 0, nil
@@ -84,10 +97,10 @@ func (a *Accounts) group(name string) (ID, error) {
 		names = append(names, g.Name)
 	}
 	for _, g := range baseGroups {
-		if g.name == name {
-			return g.gid, nil
+		if g.Name == name {
+			return g.GID, nil
 		}
-		names = append(names, g.name)
+		names = append(names, g.Name)
 	}
 	return 0, &valueError{fmt.Sprintf("group %q is neither declared nor one of Debian's base groups%s", name, didYouMean(name, names)),
 		"declare it in accounts.groups; one that a package makes has to be declared, too"}
@@ -117,7 +130,7 @@ func (v *validator) accounts() {
 func (v *validator) groups(a *Accounts) {
 	byID := map[ID]string{}
 	for _, g := range baseGroups {
-		byID[g.gid] = g.name
+		byID[g.GID] = g.Name
 	}
 	for i, g := range a.Groups {
 		path := fmt.Sprintf("accounts.groups[%d]", i)
@@ -139,10 +152,10 @@ func (v *validator) groups(a *Accounts) {
 func (v *validator) users(a *Accounts) {
 	byID, gids := map[ID]string{}, map[ID]bool{}
 	for _, u := range baseUsers {
-		byID[u.uid] = u.name
+		byID[u.UID] = u.Name
 	}
 	for _, g := range baseGroups {
-		gids[g.gid] = true
+		gids[g.GID] = true
 	}
 	for _, g := range a.Groups {
 		gids[g.GID] = true

@@ -30,7 +30,7 @@ func newApp(stdout, stderr io.Writer) *app {
 }
 
 func newRoot(a *app) *cobra.Command {
-	var configFile string
+	var configFile, profile string
 	root := &cobra.Command{
 		Use:   "hardpan",
 		Short: "build hardened container base images out of Debian packages",
@@ -65,10 +65,17 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	flags := root.PersistentFlags()
 	flags.StringVar(&configFile, "config", "", "read settings from this `file` only")
 	flags.String("output", "text", "print results as text or json")
+	flags.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	flags.Lookup("cpuprofile").Hidden = true
 	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newSchema(a), newCompletion(a), newVersion(a))
 	for _, verb := range root.Commands() {
 		work := verb.RunE
 		verb.RunE = func(cmd *cobra.Command, args []string) error {
+			stop, err := profileTo(profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			a.working = true
 			return work(cmd, args)
 		}

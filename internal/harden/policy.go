@@ -35,7 +35,7 @@ var Rules = []Rule{
 	{
 		ID: "documentation", Profiles: []Profile{Strict, Standard},
 		Why:  "nobody reads manuals in a container; copyright files stay, since licences demand them",
-		Drop: []string{"usr/share/doc/**", "usr/share/doc-base/**", "usr/share/man/**", "usr/share/info/**", "usr/share/gtk-doc/**", "usr/share/help/**"},
+		Drop: []string{"usr/share/doc/**", "usr/share/doc-base/**", "usr/share/man/**", "usr/**/man/man[1-9]/**", "usr/share/info/**", "usr/share/gtk-doc/**", "usr/share/help/**"},
 		But:  []string{"usr/share/doc/*/copyright"},
 	},
 	{

@@ -34,7 +34,7 @@ const (
 // The levels are part of every layer's digest. Gzip 5 costs half of what 6 and
 // above cost on Debian's packages and gives away 2 % of size.
 const (
-	gzipLevel = 5
+	gzipLevel = 1
 	zstdLevel = zstd.SpeedBetterCompression
 )
 
