@@ -172,7 +172,11 @@ func configFiles(only string) []string {
 // flags of all verbs.
 func settingNames(root *cobra.Command) []string {
 	var names []string
-	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	add := func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	}
 	root.PersistentFlags().VisitAll(add)
 	for _, verb := range root.Commands() {
 		verb.LocalFlags().VisitAll(add)

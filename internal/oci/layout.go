@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -93,7 +93,9 @@ type layoutWriter struct {
 	blobs []blob
 	index []byte // the content of index.json
 	jobs  int
-	wrote atomic.Bool // a blob
+
+	mu    sync.Mutex
+	added []string // blobs that this writer put there, by name
 }
 
 // create makes a layout where there is nothing. The error is that of a rename onto
@@ -205,9 +207,10 @@ func (w *layoutWriter) fill(ctx context.Context, dir string) (err error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
+		w.withdraw()
 		return err
 	}
-	if old, err := w.root.ReadFile(indexFile); err == nil && string(old) == string(w.index) && !w.wrote.Load() {
+	if old, err := w.root.ReadFile(indexFile); err == nil && string(old) == string(w.index) && len(w.added) == 0 {
 		return nil // and who wrote it made the blobs durable before
 	}
 	for _, sub := range []string{layoutBlobs, "blobs"} {
@@ -216,6 +219,7 @@ func (w *layoutWriter) fill(ctx context.Context, dir string) (err error) {
 		}
 	}
 	if err := w.put(indexFile, strings.NewReader(string(w.index))); err != nil {
+		w.withdraw()
 		return err
 	}
 	return w.syncDir(".")
@@ -231,11 +235,20 @@ func (w *layoutWriter) putBlob(b blob) error {
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
 	defer r.Close()
-	w.wrote.Store(true)
 	if err := w.put(name, sized(r, b)); err != nil {
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.added = append(w.added, name)
 	return nil
+}
+
+// withdraw removes what this writer put there, which nothing leads to yet.
+func (w *layoutWriter) withdraw() {
+	for _, name := range w.added {
+		w.root.Remove(name)
+	}
 }
 
 // hasBlob reports whether the layout has b with the right content.
