@@ -23,6 +23,7 @@ paths:
 // The same spec and lock give the same image whoever builds, wherever, with whatever
 // environment and cache.
 func TestSameDigest(t *testing.T) {
+	t.Parallel()
 	w := newWorkshop(t)
 	w.write("hello.yaml", richSpec, 0o644)
 	w.write("settings.txt", "a: 1\n", 0o600)

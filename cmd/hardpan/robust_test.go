@@ -7,10 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/sample"
@@ -98,14 +98,18 @@ func (w *workshop) files(dir string) []string {
 // A process that is killed leaves nothing under a final name that is not whole, and
 // the next build works and leads to the same image.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	w := newWorkshop(t)
 	want := w.build()
 	if err := os.Remove(filepath.Join(w.dir, "hello.lock")); err != nil {
 		t.Fatal(err)
 	}
 	requests := len(w.server.Requests())
-	points := 0
-	for n := 1; n <= requests; n += 2 {
+	points, step := 0, 2
+	if testing.Short() {
+		step = 5
+	}
+	for n := 1; n <= requests; n += step {
 		w.reset()
 		cmd := w.hardpan("build", "hello.yaml")
 		left := n
@@ -136,7 +140,7 @@ func TestKill(t *testing.T) {
 	}
 	// From here on what the disk shows decides: so many files in the cache, or the
 	// first sign of an output.
-	for n := 2; n < 40; n += 4 {
+	for n := 2; n < 40; n += 2 * step {
 		w.reset()
 		w.build("--platform", "linux/amd64", "--layout", "other") // makes the lock and a part of the cache
 		before := len(w.files("cache"))
@@ -156,7 +160,7 @@ func TestKill(t *testing.T) {
 					cmd.Process.Kill()
 					killed = true
 				}
-				runtime.Gosched()
+				time.Sleep(100 * time.Microsecond) // a core for the one that is watched
 			}
 		}
 		w.afterKill(want)
@@ -196,6 +200,7 @@ func (w *workshop) afterKill(want string) {
 // Builds that run at once on one cache, one spec and one output do not disturb each
 // other.
 func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorkshop(t)
 	digests := make([]string, 4)
 	var wg sync.WaitGroup
