@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hardpan/hardpan/internal/debian/archive"
@@ -92,6 +93,7 @@ type build struct {
 	spec      *specs.Spec // the variant of it that is built
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
+	clients   sync.Mutex // guards archive, which damaged packages ask for side by side
 	archive   *archive.Client
 	epoch     time.Time
 }

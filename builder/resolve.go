@@ -41,6 +41,8 @@ func (b *build) repositories(spec *specs.Spec) ([]archive.Repository, error) {
 
 // client returns the client of the archives, once.
 func (b *build) client() (*archive.Client, error) {
+	b.clients.Lock()
+	defer b.clients.Unlock()
 	if b.archive != nil {
 		return b.archive, nil
 	}

@@ -223,11 +223,19 @@ func TestTwoAtOnce(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	w := newWorkshop(t)
 	w.server.Inject("pool/main/t/tool/tool_1.2-1_all.deb", archivetest.Fault{Stall: true})
+	started := make(chan struct{})
 	cmd := w.hardpan("build", "hello.yaml")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	w.server.Inject("pool/main/h/hello/hello_2.10-3_amd64.deb", archivetest.Fault{Hook: func() { cmd.Process.Signal(os.Interrupt) }})
-	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitFailed {
+	w.server.Inject("pool/main/h/hello/hello_2.10-3_amd64.deb", archivetest.Fault{Hook: func() {
+		<-started
+		cmd.Process.Signal(os.Interrupt)
+	}})
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(started)
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != exitFailed {
 		t.Errorf("have %v, want exit code %d", err, exitFailed)
 	}
 	if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, ": interrupt signal received\n") {
