@@ -39,8 +39,9 @@ const (
 )
 
 // Format names the bytes that this package writes. It changes when they do, and
-// belongs into the key of whatever is cached about a layer.
-const Format = "tar1"
+// belongs into the key of whatever is cached about a layer. The level is a part, so
+// that nobody can change it and forget the format.
+const Format = "tar1-gzip" + string(rune('0'+gzipLevel))
 
 // MediaType returns the media type of a layer (OCI image spec, media-types.md).
 func (c Compression) MediaType() string {
