@@ -34,7 +34,7 @@ const (
 // LayoutOptions say how an image layout is written.
 type LayoutOptions struct {
 	RefName string // annotation org.opencontainers.image.ref.name, such as a tag; none by default
-	Jobs    int    // blobs written at a time; 0 is one per CPU, at least 2
+	Jobs    int    // blobs written at a time; 0 is one per CPU, at least 8
 }
 
 // WriteLayout writes x as the OCI image layout in dir (OCI image spec,
@@ -64,7 +64,7 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 	}
 	w := &layoutWriter{blobs: blobs, jobs: o.Jobs}
 	if w.jobs <= 0 {
-		w.jobs = max(2, runtime.GOMAXPROCS(0))
+		w.jobs = max(8, runtime.GOMAXPROCS(0)) // most of the time each waits for the disk
 	}
 	if w.index, err = encode(indexDoc{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{x.descriptor(o.RefName)}}); err != nil {
 		return err

@@ -24,17 +24,18 @@ import (
 // Compression is how a layer is compressed.
 type Compression string
 
-// The compressions of layers. Gzip is read by every runtime; zstd is smaller and
-// quicker, and read by those of the last years.
+// The compressions of layers. Gzip is read by every runtime; zstd is smaller, and
+// read by those of the last years.
 const (
 	Gzip Compression = "gzip"
 	Zstd Compression = "zstd"
 )
 
-// The levels are part of every layer's digest. Gzip 5 costs half of what 6 and
-// above cost on Debian's packages and gives away 2 % of size.
+// The levels are part of every layer's digest. On Debian's packages gzip 2 is as
+// quick as 1 and 3 % smaller; 5 takes twice as long for 7 % less. Who wants small
+// layers chooses zstd, which is 30 % smaller.
 const (
-	gzipLevel = 1
+	gzipLevel = 2
 	zstdLevel = zstd.SpeedBetterCompression
 )
 
