@@ -30,7 +30,7 @@ type Options struct {
 	Epoch *time.Time
 
 	CacheDir string // required
-	Jobs     int    // packages that are unpacked at a time; 0 is one more than CPUs
+	Jobs     int    // packages that are unpacked at a time; 0 is one per CPU
 	Archive  ArchiveOptions
 	Outputs  Outputs
 	Progress archive.Progress // of downloads; may be nil
@@ -129,7 +129,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 // open loads the spec and the cache.
 func open(o Options) (*build, error) {
 	if o.Jobs <= 0 {
-		o.Jobs = runtime.GOMAXPROCS(0) + 1 // now and then each waits for the disk
+		o.Jobs = runtime.GOMAXPROCS(0)
 	}
 	base, err := specs.Load(o.Spec)
 	if err != nil {

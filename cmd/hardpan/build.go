@@ -54,7 +54,7 @@ time of the image.`,
 	flags.String("docker-archive", "", "write an archive for docker load to this `file`; needs one platform")
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
-	flags.Int("jobs", 0, "packages unpacked at a time (default: one more than CPUs)")
+	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
 	return cmd

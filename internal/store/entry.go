@@ -48,7 +48,9 @@ func (s *Store) Set(kind, key string, v any) error {
 		f.Close()
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
-	if err := publish(f, s.entryPath(kind, key)); err != nil {
+	// Not synced: after a power failure a torn entry has a wrong digest and is made
+	// again, and a build writes two for every package.
+	if err := moveTo(f, s.entryPath(kind, key)); err != nil {
 		f.Close()
 		return err
 	}

@@ -290,6 +290,11 @@ func publish(f *os.File, path string) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
+	return moveTo(f, path)
+}
+
+// moveTo gives a finished temporary file its final name.
+func moveTo(f *os.File, path string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
