@@ -39,12 +39,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if ctx.Err() != nil {
+		// Where the work was at that moment is chance and of no use to anybody.
+		report(stderr, errInterrupted)
+		return exitFailed
+	}
 	if !a.working {
 		err = usageError{err: err}
 	}
 	report(stderr, err)
 	return exitCode(err)
 }
+
+// errInterrupted is what a call ends with that a signal ended.
+var errInterrupted = errors.New("interrupted")
 
 // usageError is an error in the way the program was called.
 type usageError struct {
