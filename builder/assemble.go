@@ -38,6 +38,7 @@ type placement struct {
 	tree     *tree.Tree
 	owners   map[string]*member // of files and links
 	diverted map[string]maint.Diversion
+	epoch    int64 // time of directories
 }
 
 // at returns the path that an entry of m has in the image: diversions move it, and
@@ -52,8 +53,8 @@ func (p *placement) at(m *member, name string) (string, error) {
 
 // addPackages puts the files of every package into the tree, in that order, and
 // settles who owns a path that several claim.
-func addPackages(t *tree.Tree, members []*member, diversions []maint.Diversion) (*placement, error) {
-	p := &placement{tree: t, owners: map[string]*member{}, diverted: map[string]maint.Diversion{}}
+func addPackages(t *tree.Tree, members []*member, diversions []maint.Diversion, epoch int64) (*placement, error) {
+	p := &placement{tree: t, owners: map[string]*member{}, diverted: map[string]maint.Diversion{}, epoch: epoch}
 	for _, d := range diversions {
 		d.From, d.To = mergeUsr(d.From, tar.TypeReg), mergeUsr(d.To, tar.TypeReg)
 		p.diverted[d.From] = d
@@ -73,6 +74,9 @@ func (p *placement) add(m *member, e *entry) error {
 	n := e.node(m.origin)
 	if e.Made {
 		n.Origin = m.record
+	}
+	if n.Type == tree.Dir {
+		n.ModTime = p.epoch // the newest thing in it is the image's
 	}
 	n.Content = debContent{m.source, e.Path}
 	real, err := p.at(m, e.Path)

@@ -119,7 +119,7 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 	implied := &tree.Origin{Kind: tree.FromBuilder, Command: "directory above another path"}
 	t := tree.New(implied, b.epoch.Unix())
 	img := b.maintImage(t, p, members)
-	placed, err := addPackages(t, members, maint.Diversions(img))
+	placed, err := addPackages(t, members, maint.Diversions(img), b.epoch.Unix())
 	if err != nil {
 		return nil, nil, nil, err
 	}
