@@ -1,0 +1,104 @@
+package builder
+
+import (
+	"slices"
+
+	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// record writes down how the image came to be.
+func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report *maint.Report, strata []stratum) *record.Record {
+	r := &record.Record{
+		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
+		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
+		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
+		Effects: report.Applied,
+	}
+	for _, s := range report.Skipped {
+		r.Skipped = append(r.Skipped, s.String())
+	}
+	for _, d := range b.lock.Platforms[p.String()].Dropped {
+		if len(d.Variants) == 0 || slices.Contains(d.Variants, b.o.Variant) {
+			r.Dropped = append(r.Dropped, d)
+		}
+	}
+	layerOf := map[*tree.Origin]int{}
+	for i, st := range strata {
+		l := record.Layer{Digest: st.Digest, DiffID: st.DiffID, Size: st.Size}
+		for _, m := range st.members {
+			l.Packages = append(l.Packages, m.Name)
+			layerOf[m.origin], layerOf[m.record] = i, i
+		}
+		r.Layers = append(r.Layers, l)
+	}
+	for _, m := range members {
+		r.Packages = append(r.Packages, *m.Package)
+		for _, s := range m.files.Stripped {
+			r.Stripped = append(r.Stripped, record.Stripped{Package: m.Name, Path: s.Path, Rule: s.Rule, Size: s.Size, Bits: s.Bits})
+		}
+	}
+	r.SetPaths(t, func(n *tree.Node) int {
+		if n.Layered {
+			return layerOf[n.Origin]
+		}
+		return len(strata) - 1
+	})
+	return r
+}
+
+// maxRecord is how large a record may be, in bytes, for the config that holds it in
+// base64 to stay within [oci.MaxDocument].
+const maxRecord = 2 << 20
+
+// imageOf makes config and manifest.
+func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) (*oci.Image, error) {
+	config, err := b.config(p)
+	if err != nil {
+		return nil, err
+	}
+	if config.Record, err = rec.Encode(); err != nil {
+		return nil, err
+	}
+	if len(config.Record) > maxRecord {
+		rec.Shorten()
+		if config.Record, err = rec.Encode(); err != nil {
+			return nil, err
+		}
+	}
+	return oci.NewImage(b.store, config, imageLayers(b.store, strata), b.annotations())
+}
+
+func stats(img *oci.Image, rec *record.Record) *ImageStats {
+	s := &ImageStats{
+		Platform: rec.Platform, Digest: img.Digest, Layers: len(rec.Layers),
+		Packages: len(rec.Packages), Paths: len(rec.Paths.Path), Skipped: rec.Skipped, Warnings: rec.Warnings,
+	}
+	for _, l := range rec.Layers {
+		s.Size += l.Size
+	}
+	for _, n := range rec.Paths.Size {
+		s.Unpacked += n
+	}
+	for _, d := range rec.Dropped {
+		s.Dropped = append(s.Dropped, d.Name)
+	}
+	for _, rule := range harden.Rules {
+		total := RuleStats{Rule: rule.ID}
+		for _, p := range rec.Stripped {
+			if p.Rule == rule.ID {
+				total.Paths++
+				total.Size += p.Size
+			}
+		}
+		if total.Paths > 0 {
+			s.Stripped = append(s.Stripped, total)
+		}
+	}
+	return s
+}
