@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,8 +65,16 @@ func printExplanation(w io.Writer, e *builder.Explanation) {
 		fmt.Fprintf(w, "\n  from %s\n", step.Origin)
 		if p := step.Package; p != nil {
 			fmt.Fprintf(w, "  package file %s, sha256 %s\n  of archive %s, source %s %s\n", p.Path, p.SHA256, p.Archive, p.Source, p.SourceVersion)
-			fmt.Fprintf(w, "  in the image because %s\n", strings.TrimSpace(p.Why))
+			fmt.Fprintf(w, "  in the image because %s\n", reason(p.Why))
 		}
 		fmt.Fprintf(w, "  layer %d of %d, %s\n", step.Layer+1, e.Layers, step.LayerDigest)
 	}
+}
+
+// reason completes "in the image because".
+func reason(why string) string {
+	if why == "requested" {
+		return "the spec names it"
+	}
+	return why
 }
