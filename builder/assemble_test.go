@@ -1,9 +1,14 @@
 package builder
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -45,4 +50,145 @@ func TestRefresh(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAddPackages is who owns a path that several packages claim, and where it
+// goes: the packages as text, the tree that they become, and what each package's
+// layer has otherwise than the package.
+func TestAddPackages(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		packages []string // "NAME [replaces X]: PATH, PATH/, PATH -> TARGET, ..."
+		divert   []maint.Diversion
+		want     string // "PATH OWNER", or the error
+		plans    string
+	}{
+		{
+			name:     "directories are shared",
+			packages: []string{"a: usr/, usr/share/, usr/share/a", "b: usr/, usr/share/, usr/share/b"},
+			want:     "usr a\nusr/share a\nusr/share/a a\nusr/share/b b",
+		},
+		{
+			name:     "a path of two packages",
+			packages: []string{"a: etc/x", "b: etc/x"},
+			want:     "/etc/x: file of package b 1 is also file of package a 1",
+		},
+		{
+			name:     "the later one replaces the first",
+			packages: []string{"aa: etc/x, etc/y", "bb replaces aa: etc/x"},
+			want:     "etc -\netc/x bb\netc/y aa",
+			plans:    "aa drops etc/x",
+		},
+		{
+			name:     "the first one replaces the later",
+			packages: []string{"aa replaces bb (<< 2): etc/x", "bb: etc/x, etc/y"},
+			want:     "etc -\netc/x aa\netc/y bb",
+			plans:    "bb drops etc/x",
+		},
+		{
+			name:     "another version is replaced",
+			packages: []string{"aa replaces bb (<< 1): etc/x", "bb: etc/x"},
+			want:     "/etc/x: file of package bb 1 is also file of package aa 1",
+		},
+		{
+			name:     "a diversion moves the others' path",
+			packages: []string{"dash: usr/bin/sh", "posh: usr/bin/sh"},
+			divert:   []maint.Diversion{{Package: "posh", From: "bin/sh", To: "bin/sh.distrib"}},
+			want:     "usr -\nusr/bin -\nusr/bin/sh posh\nusr/bin/sh.distrib dash",
+			plans:    "dash moves usr/bin/sh to usr/bin/sh.distrib",
+		},
+		{
+			name:     "a path below another package's link",
+			packages: []string{"a: run/, var/, var/run -> /run", "b: var/run/, var/run/b"},
+			want:     "run a\nrun/b b\nvar a\nvar/run a",
+			plans:    "b moves var/run/b to run/b",
+		},
+		{
+			name:     "a link out of the root stays in it",
+			packages: []string{"a: etc/, esc -> ../../etc", "b: esc/passwd"},
+			want:     "esc a\netc a\netc/passwd b",
+			plans:    "b moves esc/passwd to etc/passwd",
+		},
+		{
+			name:     "a directory where another has a link to one",
+			packages: []string{"a: usr/share/doc/a/, usr/share/doc/b/", "b: usr/share/doc/b -> a"},
+			want:     "usr -\nusr/share -\nusr/share/doc -\nusr/share/doc/a a\nusr/share/doc/b a",
+			plans:    "b drops usr/share/doc/b",
+		},
+		{
+			name:     "a link where another has a file",
+			packages: []string{"a: etc/x", "b: etc/x -> y"},
+			want:     "/etc/x: symlink of package b 1 is also file of package a 1",
+		},
+		{
+			name:     "links in a circle",
+			packages: []string{"a: x -> y, y -> x", "b: x/file"},
+			want:     "package b: resolve /x/file: too many levels of symbolic links",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var members []*member
+			for _, text := range c.packages {
+				members = append(members, parseMember(text))
+			}
+			tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+			placed, err := addPackages(tr, members, c.divert, 0)
+			got := fmt.Sprint(err)
+			if err == nil {
+				got = owners(tr)
+			}
+			if got != c.want {
+				t.Fatalf("found\n%s\nexpected\n%s", got, c.want)
+			}
+			if err != nil {
+				return
+			}
+			if got := plans(placed.replan(members, 0)); got != c.plans {
+				t.Errorf("found plans\n%s\nexpected\n%s", got, c.plans)
+			}
+		})
+	}
+}
+
+func parseMember(text string) *member {
+	head, list, _ := strings.Cut(text, ": ")
+	name, replaces, _ := strings.Cut(head, " replaces ")
+	m := newMember(nil, &lock.Package{Name: name, Version: "1"})
+	m.files = &unpacked{Replaces: replaces}
+	for item := range strings.SplitSeq(list, ", ") {
+		path, target, isLink := strings.Cut(item, " -> ")
+		e := entry{Path: strings.TrimSuffix(path, "/"), Mode: 0o644, Link: target}
+		switch {
+		case isLink:
+			e.Type = tree.Symlink
+		case strings.HasSuffix(path, "/"):
+			e.Type = tree.Dir
+		}
+		m.files.Entries = append(m.files.Entries, e)
+	}
+	return m
+}
+
+func owners(tr *tree.Tree) string {
+	var lines []string
+	for n := range tr.All() {
+		if n.Path != "." {
+			lines = append(lines, n.Path+" "+cmp.Or(n.Origin.Package, "-"))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func plans(members []*member) string {
+	var lines []string
+	for _, m := range members {
+		for _, p := range m.plan.Drop {
+			lines = append(lines, m.Name+" drops "+p)
+		}
+		for from, to := range m.plan.Rename {
+			lines = append(lines, m.Name+" moves "+from+" to "+to)
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }

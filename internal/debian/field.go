@@ -85,7 +85,7 @@ func packageFromFields(v *[packageFields]string) (Package, error) {
 		Homepage:     v[fieldHomepage],
 	}
 	if err := checkName(p.Name); err != nil {
-		return Package{}, fmt.Errorf("Package: %w", err)
+		return Package{}, fmt.Errorf("field Package: %w", err)
 	}
 	if err := p.setFields(v); err != nil {
 		return Package{}, fmt.Errorf("package %s: %w", p.Name, err)
@@ -96,20 +96,20 @@ func packageFromFields(v *[packageFields]string) (Package, error) {
 // setFields fills in the fields that have a syntax of their own.
 func (p *Package) setFields(v *[packageFields]string) (err error) {
 	if err := CheckVersion(p.Version); err != nil {
-		return fmt.Errorf("Version: %w", err)
+		return fmt.Errorf("field Version: %w", err)
 	}
 	if err := CheckArchitecture(p.Architecture); err != nil {
-		return fmt.Errorf("Architecture: %w", err)
+		return fmt.Errorf("field Architecture: %w", err)
 	}
 	switch ma := v[fieldMultiArch]; ma {
 	case "", "no":
 	case "same", "foreign", "allowed":
 		p.MultiArch = ma
 	default:
-		return fmt.Errorf("Multi-Arch: found %.40q, expected same, foreign, allowed or no", ma)
+		return fmt.Errorf("field Multi-Arch: found %.40q, expected same, foreign, allowed or no", ma)
 	}
 	if p.Source, p.SourceVersion, err = parseSource(v[fieldSource]); err != nil {
-		return fmt.Errorf("Source: %w", err)
+		return fmt.Errorf("field Source: %w", err)
 	}
 	if p.Source == "" {
 		p.Source = p.Name
@@ -118,19 +118,19 @@ func (p *Package) setFields(v *[packageFields]string) (err error) {
 		p.SourceVersion = p.Version
 	}
 	if p.Filename, err = cleanFilename(v[fieldFilename]); err != nil {
-		return fmt.Errorf("Filename: %w", err)
+		return fmt.Errorf("field Filename: %w", err)
 	}
 	if p.Size, err = parseSize(v[fieldSize]); err != nil || p.Size == 0 {
-		return fmt.Errorf("Size: found %.40q, expected a number of bytes", v[fieldSize])
+		return fmt.Errorf("field Size: found %.40q, expected a number of bytes", v[fieldSize])
 	}
 	if p.InstalledSize, err = parseSize(v[fieldInstalledSize]); err != nil && v[fieldInstalledSize] != "" {
-		return fmt.Errorf("Installed-Size: found %.40q, expected a number of KiB", v[fieldInstalledSize])
+		return fmt.Errorf("field Installed-Size: found %.40q, expected a number of KiB", v[fieldInstalledSize])
 	}
 	if !isHex(p.SHA256, 64) {
-		return fmt.Errorf("SHA256: found %.80q, expected 64 hex digits", p.SHA256)
+		return fmt.Errorf("field SHA256: found %.80q, expected 64 hex digits", p.SHA256)
 	}
 	if p.SHA512 != "" && !isHex(p.SHA512, 128) {
-		return fmt.Errorf("SHA512: found %.140q, expected 128 hex digits", p.SHA512)
+		return fmt.Errorf("field SHA512: found %.140q, expected 128 hex digits", p.SHA512)
 	}
 	return nil
 }

@@ -287,7 +287,8 @@ func TestReproducible(t *testing.T) {
 func compareIndexes(t testing.TB, got, want *oci.Index) {
 	t.Helper()
 	if got == nil {
-		t.Fatal("no index was read")
+		t.Error("no index was read")
+		return
 	}
 	if got.Digest != want.Digest || !bytes.Equal(got.Manifest, want.Manifest) || got.MediaType != want.MediaType {
 		t.Errorf("index\n got %s %s\nwant %s %s", got.Digest, got.Manifest, want.Digest, want.Manifest)

@@ -42,7 +42,7 @@ func parse(line string) (*tree.Node, error) {
 	switch kind {
 	case "dir":
 		n.Type, n.Mode = tree.Dir, 0o755
-		rest = mode(n, rest)
+		mode(n, rest)
 	case "symlink":
 		n.Type, n.Mode, n.Link = tree.Symlink, 0o777, rest
 	case "hardlink":
