@@ -31,7 +31,7 @@ type bench struct {
 	dir    string
 }
 
-// newBench copies testdata/golden to a directory of its own: a spec and its lock.
+// newBench copies ../testdata/golden to a directory of its own: a spec and its lock.
 // With a lock the archive's key, which is another one at every run, plays no part.
 func newBench(t *testing.T) *bench {
 	t.Helper()
@@ -41,7 +41,7 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(s.Close)
 	b := &bench{t, s, t.TempDir()}
-	if err := os.CopyFS(b.dir, os.DirFS("testdata/golden")); err != nil {
+	if err := os.CopyFS(b.dir, os.DirFS("../testdata/golden")); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -87,7 +87,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile("testdata/golden/sample.lock", text, 0o644); err != nil {
+		if err := os.WriteFile("../testdata/golden/sample.lock", text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestGolden(t *testing.T) {
 	for _, img := range res.Index.Images {
 		dumpImage(t, &out, img)
 	}
-	const golden = "testdata/golden/sample.txt"
+	const golden = "../testdata/golden/sample.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
 			t.Fatal(err)
