@@ -37,7 +37,7 @@ type Severity uint8
 
 const (
 	Error   Severity = iota // the program or library cannot be loaded
-	Warning                 // a plugin may lack it: its program has loaded it already, or its package only recommends it
+	Warning                 // a plugin may lack it: its program has loaded it already, or its package only recommends it, or it is data
 )
 
 func (s Severity) String() string { return [...]string{"error", "warning"}[s] }
@@ -51,7 +51,9 @@ type Problem struct {
 	Others   int      // how many more libraries lack the same; of a Warning
 
 	needs    string // what kind of thing is missing: "", "the interpreter ", ...
-	provider string
+	library  bool   // what is missing is a shared library that no path of the image has
+	holder   string // package of the file that lacks it, "" if none shipped it
+	provider string // package that has what is missing, "" if none is known
 }
 
 // Path returns the path of the program or library that the problem begins with.
@@ -71,13 +73,29 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%s needs %s%s, %s: %s%s", p.Path(), p.needs, p.Missing(), p.Reason, strings.Join(p.Chain, " -> "), more)
 }
 
-// Hint returns the package to add, "" if none is known.
+// Hint returns the package to add, or how to find the one that has a library; ""
+// if there is nothing to say.
 func (p *Problem) Hint() string {
-	if p.provider == "" {
+	if p.provider != "" {
+		return "add " + p.provider
+	}
+	if !p.library {
 		return ""
 	}
-	return "add " + p.provider
+	hint := "add the package that has " + p.Missing()
+	if name := packageName(p.Missing()); name != "" {
+		hint += ", whose name may begin with " + name
+	}
+	if p.holder != "" {
+		hint += ", or leave out " + p.holder
+	}
+	return hint
 }
+
+// dataDir holds what is the same on every architecture (FHS 3.0, section 4.11): a
+// program in there that is not the entrypoint's is data, such as the samples that
+// the tests of Go's debug/elf read.
+const dataDir = "usr/share/"
 
 const nowhere = "which no path of the image has"
 
@@ -104,7 +122,7 @@ func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
 	executables, libraries := c.elfFiles()
 	for _, n := range append(executables, libraries...) {
 		if !c.reached[n.Path] {
-			c.checkELF(n, []string{"/" + n.Path})
+			c.checkELF(n, []string{"/" + n.Path}, strings.HasPrefix(n.Path, dataDir))
 		}
 	}
 	return c.problems, nil

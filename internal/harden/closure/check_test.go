@@ -96,6 +96,13 @@ func TestCheck(t *testing.T) {
 			/usr/lib/libx.so.1 elf i386 soname=libx.so.1`, "", nil,
 			"error /usr/bin/a needs libx.so.1, which is at /lib/libx.so.1 but for another machine: /usr/bin/a -> libx.so.1"},
 		{"files of other machines are data", `/usr/share/fw elf arm64 interp=/ld needed=libx.so`, "", nil, ""},
+		{"programs and libraries among the architecture-independent files are data", `
+			/usr/share/go/testdata/prog elf amd64 interp=/lib64/ld.so.2 needed=libc.so.6
+			/usr/share/go/testdata/libx.so_ elf amd64 needed=libc.so.6`, "", nil, `
+			warning /usr/share/go/testdata/prog needs the dynamic linker /lib64/ld.so.2, which no path of the image has: /usr/share/go/testdata/prog -> /lib64/ld.so.2
+			warning /usr/share/go/testdata/libx.so_ needs libc.so.6, which no path of the image has: /usr/share/go/testdata/libx.so_ -> libc.so.6`},
+		{"the entrypoint is no data wherever it lies", `/usr/share/app elf amd64 interp=/lib64/ld.so.2`, "/usr/share/app", nil,
+			"error /usr/share/app needs the dynamic linker /lib64/ld.so.2, which no path of the image has: /usr/share/app -> /lib64/ld.so.2"},
 		{"library behind links", libc + "/usr/bin/a " + program + `,libx.so.1
 			/usr/lib/libx.so.1 symlink /etc/alternatives/libx
 			/etc/alternatives/libx symlink ../../opt/libx.so.1.2
@@ -184,8 +191,9 @@ func TestHint(t *testing.T) {
 	if got, want := problems[0].Hint(), "add libssl3t64"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
 	}
-	if got := problems[1].Hint(); got != "" {
-		t.Errorf("hint %q for a library that no package is known to have", got)
+	want := "add the package that has libx.so.1, whose name may begin with libx1, or leave out fixture"
+	if got := problems[1].Hint(); got != want {
+		t.Errorf("hint %q, want %q", got, want)
 	}
 }
 

@@ -18,13 +18,13 @@ type object struct {
 }
 
 // checkELF loads n as the dynamic linker would, without a look at symbols, and
-// reports what cannot be found. The chain ends with n.
-func (c *checker) checkELF(n *tree.Node, chain []string) {
+// reports what cannot be found: as warnings if n may be data. The chain ends with n.
+func (c *checker) checkELF(n *tree.Node, chain []string, data bool) {
 	c.reached[n.Path] = true
 	if !n.ELF.Dynamic {
 		return
 	}
-	p := process{c: c, chain: chain, program: n.ELF.Interp != "", loaded: map[string]bool{}, files: map[string]bool{n.Path: true}}
+	p := process{c: c, chain: chain, data: data, program: n.ELF.Interp != "", loaded: map[string]bool{}, files: map[string]bool{n.Path: true}}
 	if p.program && !p.loadLinker(n.ELF.Interp) {
 		return
 	}
@@ -35,6 +35,7 @@ func (c *checker) checkELF(n *tree.Node, chain []string) {
 type process struct {
 	c       *checker
 	chain   []string // to the program
+	data    bool     // it lies where no program of this machine does
 	program bool     // it starts by itself; a plugin's host has loaded libraries already
 	loaded  map[string]bool
 	files   map[string]bool // paths of loaded files, links followed
@@ -56,7 +57,11 @@ func (p *process) loadLinker(interp string) bool {
 		reason = fmt.Sprintf("which is not executable (mode %04o)", f.Mode)
 	}
 	if reason != "" {
-		c.report(Problem{Chain: chain, needs: "the dynamic linker ", Reason: reason})
+		problem := Problem{Chain: chain, needs: "the dynamic linker ", Reason: reason}
+		if p.data {
+			problem.Severity = Warning
+		}
+		c.report(problem)
 		return false
 	}
 	p.add(f, interp)
@@ -116,6 +121,9 @@ func (p *process) chainTo(holder *object, name string) []string {
 // lacks reports that holder does not get name.
 func (p *process) lacks(holder *object, name string, found finding) {
 	problem := Problem{Chain: p.chainTo(holder, name), Reason: nowhere}
+	if p.data {
+		problem.Severity = Warning
+	}
 	at := p.c.elsewhere(name)
 	switch {
 	case at != "" && p.program:
@@ -128,6 +136,11 @@ func (p *process) lacks(holder *object, name string, found finding) {
 	case !p.program && p.c.recommended(holder.file, name):
 		problem.Severity = Warning
 		problem.Reason = nowhere + "; package " + holder.file.Origin.Package + " only recommends it"
+	default:
+		problem.library = true
+		if o := holder.file.Origin; o != nil {
+			problem.holder = o.Package
+		}
 	}
 	p.c.report(problem)
 }

@@ -114,7 +114,7 @@ func (c *checker) checkProgram(name string, args, chain []string, depth int) {
 		c.report(Problem{Chain: chain, needs: kind, Reason: c.relative(chain, "is for another machine: "+machine(n.ELF))})
 		return
 	}
-	c.checkELF(n, chain)
+	c.checkELF(n, chain, false)
 	if path.Base(name) == "env" {
 		c.checkEnv(args, chain, depth)
 	}
