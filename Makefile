@@ -1,5 +1,8 @@
 # Needs Go, make and git. `make help` lists the targets.
 
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
+
 GO      ?= go
 BIN     := bin/hardpan
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)

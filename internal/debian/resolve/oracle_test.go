@@ -27,7 +27,7 @@ var (
 
 // sampleSize is how many names of the corpus a plain test run compares on each
 // architecture.
-const sampleSize = 40
+const sampleSize = 160
 
 // TestRealArchiveAptOracle compares the resolver with the machine's own apt on
 // the real trixie archive: for each request, on an empty dpkg status, the set of
