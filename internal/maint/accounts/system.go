@@ -108,7 +108,10 @@ func (f *File) systemGroup(name, id string, sysusers bool) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	}
-	return gid, f.AddGroup(Group{Name: name, GID: gid})
+	if err := checkSystemName("group", name); err != nil {
+		return 0, err
+	}
+	return gid, f.addGroup(Group{Name: name, GID: gid})
 }
 
 // takenUIDs returns the ids that a new user may not have.
