@@ -65,6 +65,20 @@ app:!:20309:0:99999:7:::
 	}
 }
 
+// The gid 100 is the base system's, also where the image has no base-passwd.
+func TestSystemGroupLeavesUsersAlone(t *testing.T) {
+	f := accounts.Minimal()
+	if err := f.AddSystem(accounts.System{User: "redis", Group: "redis"}); err != nil {
+		t.Fatal(err)
+	}
+	if u := f.User("redis"); u.UID != 100 || u.GID != 101 {
+		t.Errorf("redis has uid %d and gid %d, want 100 and 101 as on Debian", u.UID, u.GID)
+	}
+	if err := f.AddGroup(accounts.Group{Name: "users", GID: 100}); err != nil {
+		t.Error(err)
+	}
+}
+
 // Debian's exim4, snmpd and gdm3 have accounts with upper case in their names.
 func TestSystemNamesWithUpperCase(t *testing.T) {
 	f := accounts.Minimal()
