@@ -147,7 +147,7 @@ func TestRun(t *testing.T) {
 		packages: map[string]string{"bus": `#!/bin/sh
 			adduser --system --group --no-create-home bus
 			dpkg-statoverride --list /usr/lib/launch >/dev/null || dpkg-statoverride --update --add root bus 4754 /usr/lib/launch`},
-		want: `usr/lib/launch file 4754 0:100 "" | bus: dpkg-statoverride root bus 4754 /usr/lib/launch`,
+		want: `usr/lib/launch file 4754 0:101 "" | bus: dpkg-statoverride root bus 4754 /usr/lib/launch`,
 	}, {
 		name: "libc without libc-bin, and scripts with effects nobody knows",
 		packages: map[string]string{

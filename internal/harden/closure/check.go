@@ -52,6 +52,7 @@ type Problem struct {
 
 	needs    string // what kind of thing is missing: "", "the interpreter ", ...
 	library  bool   // what is missing is a shared library that no path of the image has
+	outside  string // directory of the image that has the library, where the dynamic linker does not look
 	holder   string // package of the file that lacks it, "" if none shipped it
 	provider string // package that has what is missing, "" if none is known
 }
@@ -78,6 +79,9 @@ func (p *Problem) Error() string {
 func (p *Problem) Hint() string {
 	if p.provider != "" {
 		return "add " + p.provider
+	}
+	if p.outside != "" {
+		return "set LD_LIBRARY_PATH to " + p.outside + " in the environment, or leave out what needs it"
 	}
 	if !p.library {
 		return ""

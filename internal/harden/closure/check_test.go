@@ -197,6 +197,21 @@ func TestHint(t *testing.T) {
 	}
 }
 
+// The hint must be one that works: with it the same image has no problem.
+func TestHintOfLibraryElsewhere(t *testing.T) {
+	image := treetest.New(t, libc+"/usr/bin/a "+program+",libx.so.1\n/opt/x/libx.so.1 elf amd64 soname=libx.so.1")
+	problems, err := Check(image, "amd64", Options{})
+	if err != nil || len(problems) != 1 {
+		t.Fatalf("problems %v, error %v", problems, err)
+	}
+	if got, want := problems[0].Hint(), "set LD_LIBRARY_PATH to /opt/x in the environment, or leave out what needs it"; got != want {
+		t.Errorf("hint %q, want %q", got, want)
+	}
+	if problems, err = Check(image, "amd64", Options{Env: map[string]string{"LD_LIBRARY_PATH": "/opt/x"}}); err != nil || len(problems) != 0 {
+		t.Errorf("with the hint taken: problems %v, error %v", problems, err)
+	}
+}
+
 func TestUnknownArchitecture(t *testing.T) {
 	if _, err := Check(treetest.New(t, ""), "m68k", Options{}); err == nil || !strings.Contains(err.Error(), `architecture "m68k"`) {
 		t.Errorf("error %v", err)

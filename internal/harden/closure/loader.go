@@ -127,6 +127,7 @@ func (p *process) lacks(holder *object, name string, found finding) {
 	at := p.c.elsewhere(name)
 	switch {
 	case at != "" && p.program:
+		problem.outside = path.Dir(at)
 		problem.Reason = "which the image has only at " + at + ", where the dynamic linker does not look"
 	case at != "":
 		problem.Severity = Warning

@@ -65,6 +65,42 @@ app:!:20309:0:99999:7:::
 	}
 }
 
+// The gid 100 is the base system's, also where the image has no base-passwd.
+func TestSystemGroupLeavesUsersAlone(t *testing.T) {
+	f := accounts.Minimal()
+	if err := f.AddSystem(accounts.System{User: "redis", Group: "redis"}); err != nil {
+		t.Fatal(err)
+	}
+	if u := f.User("redis"); u.UID != 100 || u.GID != 101 {
+		t.Errorf("redis has uid %d and gid %d, want 100 and 101 as on Debian", u.UID, u.GID)
+	}
+	if err := f.AddGroup(accounts.Group{Name: "users", GID: 100}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Debian's exim4, snmpd and gdm3 have accounts with upper case in their names.
+func TestSystemNamesWithUpperCase(t *testing.T) {
+	f := accounts.Minimal()
+	for _, s := range []accounts.System{
+		{User: "Debian-exim", Group: "Debian-exim"},
+		{User: "Debian-gdm", Sysusers: true},
+		{Group: "Debian-snmp"},
+	} {
+		if err := f.AddSystem(s); err != nil {
+			t.Error(err)
+		}
+	}
+	if f.User("Debian-exim") == nil || f.User("Debian-gdm") == nil || f.Group("Debian-snmp") == nil {
+		t.Errorf("an account is missing:\n%s", f.Text(day).Passwd)
+	}
+	for _, name := range []string{"De bian", "Debian:exim", "0Debian", "\u212aelvin", "Debian\n"} {
+		if err := f.AddSystem(accounts.System{User: name}); !errors.Is(err, accounts.ErrInvalid) {
+			t.Errorf("user %q: error %v", name, err)
+		}
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	user := func(name string, uid, gid uint32, home string) func(*accounts.File) error {
 		return func(f *accounts.File) error {

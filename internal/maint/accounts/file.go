@@ -58,6 +58,9 @@ const maxID = 4294967293
 // is for machine accounts.
 var nameRE = regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,30}[a-z0-9_$-]?$`)
 
+// systemNameRE is nameRE with upper case; see checkSystemName.
+var systemNameRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_$-]?$`)
+
 // User returns the named user, nil where there is none. The pointer holds until
 // the next user is added.
 func (f *File) User(name string) *User {
@@ -84,6 +87,10 @@ func (f *File) AddGroup(g Group) error {
 	if err := checkName("group", g.Name); err != nil {
 		return err
 	}
+	return f.addGroup(g)
+}
+
+func (f *File) addGroup(g Group) error {
 	if g.GID > maxID {
 		return fmt.Errorf("group %q: gid %d, expected at most %d: %w", g.Name, g.GID, uint32(maxID), ErrInvalid)
 	}
@@ -107,7 +114,11 @@ func (f *File) AddGroup(g Group) error {
 // AddUser appends a user, whose primary group must be there. The error wraps
 // [ErrDuplicate], [ErrInvalid] or, for the group, [ErrUnknown].
 func (f *File) AddUser(u User) error {
-	if err := checkName("user", u.Name); err != nil {
+	check := checkName
+	if u.system {
+		check = checkSystemName
+	}
+	if err := check("user", u.Name); err != nil {
 		return err
 	}
 	if u.UID > maxID {
@@ -156,6 +167,16 @@ func checkName(what, name string) error {
 		return fmt.Errorf("%s name %q, expected %s: %w", what, name, "lower-case letters, digits, '_', '.' and '-', at most 32, not beginning with a digit", ErrInvalid)
 	}
 	return nil
+}
+
+// checkSystemName allows upper case too, as adduser(8) does with --allow-bad-names
+// and systemd-sysusers always: Debian Policy 9.2.1 asks new packages for a name
+// that begins with an underscore, and older ones have Debian-exim or Debian-snmp.
+func checkSystemName(what, name string) error {
+	if systemNameRE.MatchString(name) {
+		return nil
+	}
+	return checkName(what, name)
 }
 
 // Parse reads the accounts of passwd, group, shadow and gshadow files, of which

@@ -69,7 +69,7 @@ func Adduser(args []string) (System, bool, error) {
 	if len(operands) != 1 || !system && name == "adduser" {
 		return s, false, nil
 	}
-	if err := checkName("account", operands[0]); err != nil {
+	if err := checkSystemName("account", operands[0]); err != nil {
 		return s, false, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	if group {
@@ -146,7 +146,7 @@ func Sysusers(file []byte) (accounts []System, members []Member, err error) {
 		default:
 			return nil, nil, fmt.Errorf("line %d: type %q, expected u, g, m or r: %w", n, v[0], ErrInvalid)
 		}
-		if err := checkName("account", v[1]); err != nil {
+		if err := checkSystemName("account", v[1]); err != nil {
 			return nil, nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		accounts = append(accounts, s)

@@ -42,6 +42,11 @@ type System struct {
 const (
 	firstSystemID = 100
 	lastSystemID  = 999
+
+	// usersGID is the gid of base-passwd's group users, the only one of the base
+	// system in this range: it is not free in an image without base-passwd either,
+	// to which the group is added where a file belongs to it.
+	usersGID = 100
 )
 
 // AddSystem adds an account as Debian's tools do at installation. An account
@@ -101,6 +106,7 @@ func (f *File) systemGroup(name, id string, sysusers bool) (uint32, error) {
 	if sysusers {
 		taken = f.takenUIDs(false)
 	}
+	taken[usersGID] = true
 	for _, g := range f.Groups {
 		taken[g.GID] = true
 	}
@@ -108,7 +114,10 @@ func (f *File) systemGroup(name, id string, sysusers bool) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	}
-	return gid, f.AddGroup(Group{Name: name, GID: gid})
+	if err := checkSystemName("group", name); err != nil {
+		return 0, err
+	}
+	return gid, f.addGroup(Group{Name: name, GID: gid})
 }
 
 // takenUIDs returns the ids that a new user may not have.
