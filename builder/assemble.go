@@ -166,6 +166,34 @@ func (p *placement) replan(members []*member, epoch int64) []*member {
 	return changed
 }
 
+// verify makes sure that tree and layers agree: each file of the tree that is to be
+// in a package's layer is in that of its owner, and a package's layer has no other.
+func (p *placement) verify(members []*member) error {
+	left := 0
+	for n := range p.tree.All() {
+		if n.Layered {
+			left++
+		}
+	}
+	for _, m := range members {
+		for i := range m.files.Entries {
+			e := &m.files.Entries[i]
+			if e.Type == tree.Dir {
+				continue
+			}
+			n := p.tree.Lookup(e.Path)
+			if n == nil || !n.Layered || p.owners[e.Path] != m {
+				return fmt.Errorf("/%s is in the layer of package %s and has no place in the image: a fault of hardpan", e.Path, m.Name)
+			}
+			left--
+		}
+	}
+	if left != 0 {
+		return fmt.Errorf("%d files of the image are in no layer: a fault of hardpan", left)
+	}
+	return nil
+}
+
 func (pl *plan) note(p *placement, m *member, e *entry) {
 	if e.Type == tree.Dir {
 		return // directories are in the image's own layer, as the tree has them
@@ -175,7 +203,8 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 		real = e.Path
 	}
 	n := p.tree.Lookup(real)
-	if n == nil || !n.Layered || n.Origin != m.origin && n.Origin != m.record {
+	// A script may have changed mode and owner, and so the origin; the file stays where it is.
+	if n == nil || !n.Layered || p.owners[real] != m {
 		pl.Drop = append(pl.Drop, real)
 		return
 	}

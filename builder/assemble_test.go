@@ -150,6 +150,30 @@ func TestAddPackages(t *testing.T) {
 	}
 }
 
+// A script that changes the mode of a package's file gets the origin, and the file
+// stays in the package's layer; one that writes a file anew takes it out.
+func TestReplanAfterScripts(t *testing.T) {
+	m := parseMember("redis: etc/redis.conf, etc/other.conf")
+	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+	placed, err := addPackages(tr, []*member{m}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := &tree.Origin{Kind: tree.FromScript, Package: "redis"}
+	changed := *tr.Lookup("etc/redis.conf")
+	changed.Origin, changed.Mode, changed.GID = script, 0o640, 101
+	if err := tr.Set(&changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.WriteFile("etc/other.conf", nil, 0o644, script); err != nil {
+		t.Fatal(err)
+	}
+	placed.replan([]*member{m}, 0)
+	if got, want := fmt.Sprint(m.plan.Drop, m.plan.Mode), "[etc/other.conf] map[etc/redis.conf:{416 0 101}]"; got != want {
+		t.Errorf("found %s, expected %s", got, want)
+	}
+}
+
 func parseMember(text string) *member {
 	head, list, _ := strings.Cut(text, ": ")
 	name, replaces, _ := strings.Cut(head, " replaces ")

@@ -34,6 +34,9 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 		}
 		refresh(t, changed)
 	}
+	if err := placed.verify(members); err != nil {
+		return nil, nil, err
+	}
 	warnings, err := b.complete(t, p, members)
 	if err != nil {
 		return nil, nil, err
@@ -42,7 +45,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 	if err != nil {
 		return nil, nil, err
 	}
-	rec := b.record(p, t, members, report, strata)
+	rec := b.record(p, placed, members, report, strata)
 	rec.Warnings = warnings
 	img, err := b.imageOf(p, rec, strata)
 	if err != nil {

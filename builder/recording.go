@@ -13,7 +13,7 @@ import (
 )
 
 // record writes down how the image came to be.
-func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report *maint.Report, strata []stratum) *record.Record {
+func (b *build) record(p specs.Platform, placed *placement, members []*member, report *maint.Report, strata []stratum) *record.Record {
 	r := &record.Record{
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
 		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
@@ -28,12 +28,12 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 			r.Dropped = append(r.Dropped, d)
 		}
 	}
-	layerOf := map[*tree.Origin]int{}
+	layerOf := map[*member]int{}
 	for i, st := range strata {
 		l := record.Layer{Digest: st.Digest, DiffID: st.DiffID, Size: st.Size}
 		for _, m := range st.members {
 			l.Packages = append(l.Packages, m.Name)
-			layerOf[m.origin], layerOf[m.record] = i, i
+			layerOf[m] = i
 		}
 		r.Layers = append(r.Layers, l)
 	}
@@ -43,9 +43,9 @@ func (b *build) record(p specs.Platform, t *tree.Tree, members []*member, report
 			r.Stripped = append(r.Stripped, record.Stripped{Package: m.Name, Path: s.Path, Rule: s.Rule, Size: s.Size, Bits: s.Bits})
 		}
 	}
-	r.SetPaths(t, func(n *tree.Node) int {
+	r.SetPaths(placed.tree, func(n *tree.Node) int {
 		if n.Layered {
-			return layerOf[n.Origin]
+			return layerOf[placed.owners[n.Path]]
 		}
 		return len(strata) - 1
 	})
