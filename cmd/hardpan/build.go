@@ -21,7 +21,7 @@ import (
 func sourceFlags(flags *pflag.FlagSet) {
 	cacheFlag(flags)
 	flags.StringP("variant", "V", "", "`name` of the spec's variant to work on")
-	flags.String("mirror", "", "base `URI` of Debian's archive (default: the machine's apt sources, else deb.debian.org)")
+	flags.String("mirror", "", "base `URI` of Debian's archive (default: the machine's apt sources, else Debian's primary mirror)")
 	flags.String("security-mirror", "", "base `URI` of Debian's security archive")
 	flags.String("keyring", "", "OpenPGP `file` that replaces Debian's archive keys")
 	flags.Bool("snapshot", false, "accept an archive of the past although its Release has expired")

@@ -29,8 +29,8 @@ func dumpSources(sources []Source) string {
 func TestParseSources(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want, err string }{
 		"as the installer writes it": {
-			text: "Types: deb deb-src\nURIs: http://deb.debian.org/debian/\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
-			want: "1 deb,deb-src http://deb.debian.org/debian/ bookworm,bookworm-updates main signed-by=/usr/share/keyrings/debian-arc\n",
+			text: "Types: deb deb-src\nURIs: http://mirror.example.org/debian/\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+			want: "1 deb,deb-src http://mirror.example.org/debian/ bookworm,bookworm-updates main signed-by=/usr/share/keyrings/debian-arc\n",
 		},
 		"two entries, one disabled": {
 			text: "# comment\nTypes: deb\nURIs: http://a/debian\nSuites: sid\nComponents: main\nEnabled: no\n\nEnabled: yes\nTypes: deb\nURIs: http://b/debian\n http://c/debian\nSuites: sid\nComponents: main contrib\nArchitectures: amd64 arm64\nTrusted: yes\n",
@@ -54,8 +54,8 @@ func TestParseSources(t *testing.T) {
 func TestParseSourcesList(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want, err string }{
 		"plain": {
-			text: "deb http://deb.debian.org/debian bookworm main contrib\ndeb-src http://deb.debian.org/debian bookworm main # trailing\n",
-			want: "1 deb http://deb.debian.org/debian bookworm main,contrib\n2 deb-src http://deb.debian.org/debian bookworm main\n",
+			text: "deb http://mirror.example.org/debian bookworm main contrib\ndeb-src http://mirror.example.org/debian bookworm main # trailing\n",
+			want: "1 deb http://mirror.example.org/debian bookworm main,contrib\n2 deb-src http://mirror.example.org/debian bookworm main\n",
 		},
 		"options": {
 			text: "deb [ arch=amd64,arm64 signed-by=/k.gpg trusted=yes lang=de ]\thttp://a/debian  sid\tmain\ndeb [arch+=i386] http://b/debian sid main\n",
@@ -102,8 +102,8 @@ func TestFindMirrors(t *testing.T) {
 		debian, security string // "URI why"
 	}{
 		"nothing on the machine": {
-			debian:   "https://deb.debian.org/debian " + noSources,
-			security: "https://deb.debian.org/debian-security " + noSources,
+			debian:   PrimaryMirror + " " + noSources,
+			security: PrimarySecurityMirror + " " + noSources,
 		},
 		"deb822 for another release": {
 			files: map[string]string{"sources.list.d/debian.sources": deb822("http://m.example/debian/", "bookworm bookworm-updates", debianKey) + "\n" +
@@ -114,9 +114,9 @@ func TestFindMirrors(t *testing.T) {
 		"one line": {
 			files: map[string]string{"sources.list": "deb cdrom:[x y]/ bookworm main\n" +
 				"deb mirror+file:/etc/apt/mirrors.txt trixie main\n" +
-				"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] https://m.example/deb.debian.org trixie main\n" +
+				"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] https://m.example/mirror.example.org trixie main\n" +
 				"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] https://m.example/sec trixie-security main\n"},
-			debian:   "https://m.example/deb.debian.org apt sources: sources.list:3",
+			debian:   "https://m.example/mirror.example.org apt sources: sources.list:3",
 			security: "https://m.example/sec apt sources: sources.list:4",
 		},
 		"others that look like debian": {
@@ -128,7 +128,7 @@ func TestFindMirrors(t *testing.T) {
 				"sources.list.d/2.sources": deb822("http://m.example/debian", "bookworm", ""),
 			},
 			debian:   "http://m.example/debian apt sources: sources.list.d/2.sources:1",
-			security: "https://deb.debian.org/debian-security debian's primary mirror: no apt source for security updates",
+			security: PrimarySecurityMirror + " debian's primary mirror: no apt source for security updates",
 		},
 		"disabled, sources only, other endings": {
 			files: map[string]string{
@@ -137,8 +137,8 @@ func TestFindMirrors(t *testing.T) {
 				"sources.list.d/3.sources":          "Types: deb-src\nURIs: http://src.example/debian\nSuites: bookworm\nComponents: main\n",
 				"sources.list.d/4.sources.disabled": deb822("http://dis.example/debian", "bookworm", ""),
 			},
-			debian:   "https://deb.debian.org/debian " + noSources,
-			security: "https://deb.debian.org/debian-security " + noSources,
+			debian:   PrimaryMirror + " " + noSources,
+			security: PrimarySecurityMirror + " " + noSources,
 		},
 		"all suites at one uri": {
 			files:    map[string]string{"sources.list.d/a.sources": deb822("https://m.example/repo", "trixie trixie-updates trixie-security", "")},
@@ -194,7 +194,7 @@ func TestFindMirrors(t *testing.T) {
 }
 
 func TestFindMirrorsRefuses(t *testing.T) {
-	for _, uri := range []string{"deb.debian.org", "ftp://x/debian", "file://host/debian", "http:///debian"} {
+	for _, uri := range []string{"mirror.example.org", "ftp://x/debian", "file://host/debian", "http:///debian"} {
 		_, err := FindMirrors(MirrorOptions{Mirror: uri, AptDir: "/nonexistent"})
 		wantError(t, err, nil, "cannot use mirror: ", uri)
 	}
@@ -225,7 +225,7 @@ func TestDebianSuites(t *testing.T) {
 // FuzzSources: neither parser panics, and what they return is usable.
 func FuzzSources(f *testing.F) {
 	for _, seed := range []string{
-		"Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nComponents: main\nSigned-By:\n -----BEGIN\n .\n",
+		"Types: deb\nURIs: http://mirror.example.org/debian\nSuites: trixie\nComponents: main\nSigned-By:\n -----BEGIN\n .\n",
 		"deb [ arch=amd64 signed-by=/k.gpg ] http://a/debian sid main # x\n",
 		"deb cdrom:[a b]/ sid main\n", "deb [", "deb", "Types", ": x", " x", "Enabled: no\n\n",
 	} {
