@@ -26,7 +26,7 @@ demo: build ## build the python image for two platforms into dist/ and look at i
 
 .PHONY: test
 test: ## run all tests, those on the real archive too
-	$(GO) test -timeout 40m ./...
+	@$(GO) test -v -timeout 60m ./... 2>&1 | awk -f .ci/report.awk
 
 .PHONY: short
 short: ## run the tests that need no network
