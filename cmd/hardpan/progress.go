@@ -18,6 +18,7 @@ type progress struct {
 	pool  *mpb.Progress // nil where nobody looks
 	bar   *mpb.Bar
 	total int64
+	tasks int // under way
 }
 
 func newProgress(w io.Writer) *progress {
@@ -36,6 +37,7 @@ func isTerminal(f *os.File) bool {
 func (p *progress) Start(name string, size int64) archive.Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tasks++
 	if p.pool == nil {
 		return task{p}
 	}
@@ -57,12 +59,17 @@ func (p *progress) Wait() {
 	if p.pool == nil {
 		return
 	}
-	if p.bar != nil {
-		p.bar.SetTotal(-1, true)
-		p.bar.Abort(true)
-	}
+	p.clear()
 	p.pool.Wait()
 	p.pool = nil
+}
+
+// clear takes the bar away.
+func (p *progress) clear() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar, p.total = nil, 0
+	}
 }
 
 type task struct{ p *progress }
@@ -71,10 +78,16 @@ type task struct{ p *progress }
 func (t task) Add(n int64) {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	if t.p.pool != nil {
+	if t.p.bar != nil {
 		t.p.bar.IncrInt64(n)
 	}
 }
 
-// Done implements [archive.Task].
-func (t task) Done(error) {}
+// Done implements [archive.Task]. After the last download there is nothing to show.
+func (t task) Done(error) {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.p.tasks--; t.p.tasks == 0 {
+		t.p.clear()
+	}
+}
