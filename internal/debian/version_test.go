@@ -87,7 +87,7 @@ func TestCompareVersionsDpkg(t *testing.T) {
 		t.Skip("SKIPPED: -short leaves out the comparison with dpkg")
 	}
 	if _, err := exec.LookPath("dpkg"); err != nil {
-		t.Skip("SKIPPED: dpkg is not installed")
+		t.Skip("SKIPPED: needs a Debian linux: dpkg is not installed")
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	base := ""

@@ -18,7 +18,7 @@ func TestAptOracleGenerated(t *testing.T) {
 		t.Skip("SKIPPED: -short leaves out the comparison with apt")
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		t.Skip("SKIPPED: apt-get, the oracle, is not installed")
+		t.Skip("SKIPPED: needs a Debian linux: apt-get, the oracle, is not installed")
 	}
 	universes := 12
 	if *oracle == "all" {

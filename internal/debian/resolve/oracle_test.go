@@ -37,7 +37,7 @@ func TestRealArchiveAptOracle(t *testing.T) {
 		t.Skip("SKIPPED: the apt oracle needs the mirror and takes long; -short leaves it out")
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		t.Skip("SKIPPED: apt-get, the oracle, is not installed")
+		t.Skip("SKIPPED: needs a Debian linux: apt-get, the oracle, is not installed")
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
 		t.Run(arch, func(t *testing.T) {
