@@ -66,7 +66,7 @@ var ErrLoop = errors.New("too many levels of symbolic links")
 // tree, symbolic links followed to the end. Errors wrap [fs.ErrNotExist] or
 // [ErrLoop] or say that a component is not a directory.
 func (t *Tree) Resolve(name string) (*Node, error) {
-	p, err := t.walk(name, true)
+	p, err := t.End(name)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,10 @@ func (t *Tree) Resolve(name string) (*Node, error) {
 // followed. The last element need not exist, nor need directories above it: a link
 // into a place that nobody made yet, such as /var/run to /run, leads there.
 func (t *Tree) RealPath(name string) (string, error) { return t.walk(name, false) }
+
+// End returns the path that name leads to, every symbolic link followed. Nothing
+// need be there.
+func (t *Tree) End(name string) (string, error) { return t.walk(name, true) }
 
 var errNotDir = errors.New("not a directory")
 
