@@ -87,6 +87,10 @@ type Contents struct {
 	Packages []PackageRequest `yaml:"packages" spec:"set"`
 	// Further archives, each with its own key.
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
+	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
+	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
+	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
+	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }
 
 // Repository is a further archive (sources.list(5)). Credentials are never part

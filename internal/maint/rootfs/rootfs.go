@@ -430,8 +430,9 @@ func (f *FS) Touch(name string, time int64) error {
 	if n.Layered {
 		return nil // the package's time is as good as any, and costs no layer
 	}
-	n.ModTime = time
-	return nil
+	c := *n
+	c.ModTime = time
+	return f.Tree.Set(&c)
 }
 
 // change gives a node and its other names other metadata. The bytes stay where
