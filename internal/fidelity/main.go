@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command fidelity compares the trees that hardpan makes of Debian packages with
 // those that dpkg itself makes of the same packages in the same versions: every
 // path, its type, mode, owner, link target and content. It is what `make fidelity`
