@@ -178,7 +178,9 @@ func (in *inside) install() error {
 }
 
 // overlay mounts the base at root, to be written to without changing it. What is
-// written is not synchronised to the disk where the kernel offers that.
+// written is not synchronised to the disk. Directories can be renamed, as dpkg and
+// scripts do, where the file system may mark them: with trusted attributes, which
+// are for root of the machine, else with a user's.
 func (in *inside) overlay(root string) error {
 	upper, work := filepath.Join(in.Work, "upper"), filepath.Join(in.Work, "work")
 	for _, d := range []string{root, upper, work} {
@@ -187,7 +189,7 @@ func (in *inside) overlay(root string) error {
 		}
 	}
 	var err error
-	for _, more := range []string{",volatile", ",volatile,userxattr", ""} {
+	for _, more := range []string{",volatile,redirect_dir=on", ",volatile,userxattr"} {
 		if err = unix.Mount("overlay", root, "overlay", 0, "lowerdir="+in.Base+",upperdir="+upper+",workdir="+work+more); err == nil {
 			return nil
 		}

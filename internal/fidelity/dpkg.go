@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -244,7 +243,7 @@ func canRun(arch string) error {
 	cpu := map[string]string{"arm64": "aarch64", "amd64": "x86_64"}[arch]
 	status, err := os.ReadFile("/proc/sys/fs/binfmt_misc/qemu-" + cpu)
 	if errors.Is(err, fs.ErrNotExist) || !bytes.HasPrefix(status, []byte("enabled")) {
-		return fmt.Errorf("programs for %s cannot run here: qemu-%s is not registered in binfmt_misc (qemu-user-static does it)", arch, strconv.Quote(cpu))
+		return fmt.Errorf("programs for %s cannot run here: qemu-%s is not registered in binfmt_misc (qemu-user-static does it)", arch, cpu)
 	}
 	return err
 }
