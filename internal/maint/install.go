@@ -99,7 +99,7 @@ func (e *ScriptError) Error() string {
 			said = fmt.Sprintf(" (it said %q)", lines[len(lines)-1])
 		}
 	}
-	return fmt.Sprintf("package %s %s: %v%s", e.Package, e.Version, e.Err, said)
+	return fmt.Sprintf("%s %v%s (version %s)", e.Package, e.Err, said, e.Version)
 }
 
 // Unwrap returns the reason.
