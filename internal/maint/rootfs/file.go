@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hardpan/hardpan/internal/tree"
@@ -33,6 +34,8 @@ func (f *FS) openFile(name string, perm uint32, keep bool) (*File, error) {
 	}
 	w := &File{fs: f, path: at}
 	switch {
+	case n == nil && strings.HasSuffix(name, "/"):
+		return nil, fail("open", name, syscall.EISDIR)
 	case n == nil:
 		c := &tree.Node{Path: at, Type: tree.File, Mode: perm & 0o7777}
 		f.inherit(c)
@@ -60,9 +63,8 @@ func (f *FS) openFile(name string, perm uint32, keep bool) (*File, error) {
 
 // Write appends p. It fails with a [*LimitError] where too much was written in all.
 func (w *File) Write(p []byte) (int, error) {
-	w.fs.written += int64(len(p))
-	if limit := w.fs.MaxWritten; limit > 0 && w.fs.written > limit {
-		return 0, &LimitError{limit}
+	if err := w.fs.charge(int64(len(p))); err != nil {
+		return 0, err
 	}
 	w.buf, w.dirty = append(w.buf, p...), w.dirty || len(p) > 0
 	return len(p), nil

@@ -179,8 +179,24 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 	return f.Tree.ReadFile(n.Path)
 }
 
+// nodeCost is what a path counts for against MaxWritten, bytes: without content it
+// takes memory too.
+const nodeCost = 512
+
+// charge counts n bytes as written.
+func (f *FS) charge(n int64) error {
+	f.written += n
+	if f.MaxWritten > 0 && f.written > f.MaxWritten {
+		return &LimitError{f.MaxWritten}
+	}
+	return nil
+}
+
 // set puts n into the tree as something made now.
 func (f *FS) set(op, name string, n *tree.Node) error {
+	if err := f.charge(nodeCost); err != nil {
+		return err
+	}
 	n.ModTime, n.Origin, n.Layered = f.Time, f.Origin, false
 	if err := f.Tree.Set(n); err != nil {
 		return fail(op, name, syscall.ENOTDIR)
@@ -285,7 +301,47 @@ func (f *FS) Link(old, name string) error {
 	}
 	c := *f.file(from)
 	c.Path = at
+	if err := f.charge(c.Size); err != nil {
+		return err
+	}
 	return f.set("link", name, &c)
+}
+
+// Copy makes the content of the file that name leads to that of the file that old
+// leads to, and the file where there is none, with the mode perm. The bytes are not
+// read, however many they are.
+func (f *FS) Copy(old, name string, perm uint32) error {
+	from, err := f.stat("open", old, true)
+	if err != nil {
+		return err
+	}
+	if from.Type == tree.Dir {
+		return fail("read", old, syscall.EISDIR)
+	}
+	w, err := f.Create(name, perm)
+	if err != nil {
+		return err
+	}
+	w.dirty = false // what was there is replaced, not emptied
+	if err := w.Close(); err != nil {
+		return err
+	}
+	to, err := f.stat("open", name, true)
+	if err != nil {
+		return err
+	}
+	if err := f.charge(from.Size); err != nil {
+		return err
+	}
+	for _, at := range append(slices.Clone(f.names(to)), to.Path) {
+		c := *to
+		c.Path, c.Size, c.SHA256, c.Content, c.ELF = at, from.Size, from.SHA256, from.Content, from.ELF
+		if err := f.set("write", name, &c); err != nil {
+			return err
+		}
+	}
+	delete(f.links, to.Path)
+	return nil
 }
 
 // Remove removes a file, a link or an empty directory.
@@ -298,6 +354,8 @@ func (f *FS) Remove(name string) error {
 	switch {
 	case n == nil:
 		return fail("remove", name, syscall.ENOENT)
+	case f.throughLink(name):
+		return fail("remove", name, syscall.ENOTDIR)
 	case at == ".":
 		return fail("remove", name, syscall.EBUSY)
 	case n.Type == tree.Dir && len(f.Tree.ReadDir(at)) > 0:
@@ -306,6 +364,17 @@ func (f *FS) Remove(name string) error {
 	f.detach(n)
 	f.Tree.Remove(at)
 	return nil
+}
+
+// throughLink reports whether name is that of a link with a slash after it, which
+// leads to a directory but cannot be removed by that name.
+func (f *FS) throughLink(name string) bool {
+	trimmed := strings.TrimRight(name, "/")
+	if trimmed == name {
+		return false
+	}
+	n, err := f.stat("lstat", trimmed, false)
+	return err == nil && n.Type == tree.Symlink
 }
 
 // RemoveAll removes name and all below it. Where there is nothing it does nothing.
@@ -320,6 +389,9 @@ func (f *FS) RemoveAll(name string) error {
 	}
 	if at == "." {
 		return fail("remove", name, syscall.EBUSY)
+	}
+	if f.throughLink(name) {
+		return fail("remove", name, syscall.ENOTDIR)
 	}
 	for _, below := range f.below(n) {
 		f.detach(below)
@@ -402,7 +474,7 @@ const Owner = ^uint32(0)
 
 // Chown sets the owner and the group, where they are not [Owner]. follow says
 // whether a link in the last place is followed. The bits that let a program run as
-// its owner are cleared on files (chown(2)).
+// its owner or group are cleared on files (chown(2)).
 func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 	n, err := f.stat("chown", name, follow)
 	if err != nil {
@@ -415,15 +487,20 @@ func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 		if gid != Owner {
 			c.GID = gid
 		}
-		if c.Type == tree.File && c.Mode&0o111 != 0 {
-			c.Mode &^= tree.SetUID | tree.SetGID
+		if c.Type != tree.File {
+			return
+		}
+		c.Mode &^= tree.SetUID
+		if c.Mode&0o010 != 0 {
+			c.Mode &^= tree.SetGID
 		}
 	})
 }
 
-// Touch sets the time of what name leads to.
-func (f *FS) Touch(name string, time int64) error {
-	n, err := f.stat("utimes", name, true)
+// Touch sets the time of what name leads to. follow says whether a link in the last
+// place is followed.
+func (f *FS) Touch(name string, time int64, follow bool) error {
+	n, err := f.stat("utimes", name, follow)
 	if err != nil {
 		return err
 	}
@@ -465,6 +542,9 @@ func (f *FS) changedFrom(n *tree.Node) *tree.Origin {
 	o.Inputs = append(slices.Clone(o.Inputs), n.Origin.String())
 	return &o
 }
+
+// Links returns how many other names the file n has, which are hard links to it.
+func (f *FS) Links(n *tree.Node) int { return len(f.names(n)) }
 
 // names returns the other names of a file.
 func (f *FS) names(n *tree.Node) []string {
