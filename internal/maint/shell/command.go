@@ -58,7 +58,7 @@ func (p *Proc) Environ() []string { return p.caller.environ() }
 
 // Setvar sets a variable of the calling shell. No true process can do that; it
 // serves commands that stand for shell functions, as those of debconf do.
-func (p *Proc) Setvar(name, value string) error { return p.caller.set(name, value) }
+func (p *Proc) Setvar(name, value string) error { return p.caller.assign(name, value) }
 
 // Errorf writes a line to the standard error, after the command's name, and returns
 // status 1.
