@@ -266,7 +266,7 @@ func (r *unpackRun) copyFiles(d *deb.Reader) error {
 			continue
 		}
 		e := entry{
-			Path: mergeUsr(h.Name, h.Typeflag), Mode: uint32(h.Mode) & 0o7777,
+			Path: debian.MergedUsr(h.Name, h.Typeflag == tar.TypeDir), Mode: uint32(h.Mode) & 0o7777,
 			UID: uint32(h.Uid), GID: uint32(h.Gid), Time: h.ModTime.Unix(),
 		}
 		conffile := conffiles[e.Path]
@@ -321,7 +321,7 @@ func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bo
 }
 
 func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
-	e.Type, e.Link = tree.Hardlink, mergeUsr(h.Linkname, tar.TypeReg)
+	e.Type, e.Link = tree.Hardlink, debian.MergedUsr(h.Linkname, false)
 	if to, ok := r.plan.Rename[e.Link]; ok {
 		e.Link = to
 	}
@@ -404,18 +404,4 @@ func (r *unpackRun) settleDirs() {
 		}
 		r.res.Entries = append(r.res.Entries, e)
 	}
-}
-
-// mergeUsr returns the path that an entry has where /bin, /sbin and /lib* are
-// links into /usr, as on every Debian since bookworm (Debian technical
-// committee, #1051371). The links themselves stay what they are.
-func mergeUsr(name string, flag byte) string {
-	top, _, below := strings.Cut(name, "/")
-	switch top {
-	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
-		if below || flag == tar.TypeDir {
-			return "usr/" + name
-		}
-	}
-	return name
 }

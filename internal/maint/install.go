@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hardpan/hardpan/internal/maint/debconf"
+	//	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -141,7 +141,7 @@ func Begin(img *Image) (*Installation, error) {
 	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time)}
 	img.Tree.Watch()
 	in.fs.MaxWritten = maxWritten
-	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf, Sourced: debconf.Sourced()}
+	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf}
 	var err error
 	if in.tools, err = newTools(in); err != nil {
 		return nil, err
@@ -225,9 +225,6 @@ func (in *Installation) Configure(ctx context.Context, batch []int) error {
 	}
 	for _, i := range batch {
 		p := &in.img.Packages[i]
-		if err := in.tools.debconf.Load(p.Name, p.Templates); err != nil {
-			return fmt.Errorf("package %s %s: templates: %w", p.Name, p.Version, err)
-		}
 		// The scripts' own way to debconf runs config first; nothing else does where
 		// apt-utils is not installed.
 		if strings.Contains(p.Scripts["postinst"], "debconf/confmodule") {

@@ -182,7 +182,7 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
-			name: "a change of mode keeps the package visible",
+			name:     "a change of mode keeps the package visible",
 			packages: []pkg{{name: "a", files: map[string]string{"etc/secret": "s"}, scripts: script("postinst", `chmod 0600 /etc/secret`)}},
 			want: `0600 etc/secret "s": postinst a
 `,
@@ -224,7 +224,7 @@ func TestRefused(t *testing.T) {
 		{"what it said", `echo "no such thing" >&2; exit 3`, `a postinst:3: exit 3: exit status 3 (it said "no such thing") (version 1.0)`},
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
-		{"an endless loop", `while :; do :; done`, `a postinst:3: :: 2000 commands: the limit for maintainer scripts (version 1.0)`},
+		{"an endless loop", `while :; do :; done`, `a postinst:3: 2000 commands: the limit for maintainer scripts (version 1.0)`},
 		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 100 calls in one another: the limit for maintainer scripts (version 1.0)`},
 		{"not a script for a shell", "", `a postinst: python3 code is not supported (version 1.0)`},
 	} {

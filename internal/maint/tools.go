@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/debian"
-	"github.com/hardpan/hardpan/internal/maint/accounts"
-	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/alternatives"
+	//	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/shell"
-	"github.com/hardpan/hardpan/internal/maint/text"
+	//	"github.com/hardpan/hardpan/internal/maint/text"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -21,7 +21,6 @@ import (
 type tools struct {
 	commands map[string]shell.Command
 	dpkg     *dpkg.Dpkg
-	debconf  *debconf.Debconf
 	packages []*dpkg.Package // by index of the image's
 
 	diverted   map[string]Diversion
@@ -32,7 +31,7 @@ type tools struct {
 func newTools(in *Installation) (*tools, error) {
 	t := &tools{commands: map[string]shell.Command{}, diverted: map[string]Diversion{}, absent: absent(in.img)}
 	for _, p := range in.img.Packages {
-		control, err := debian.ParseParagraph(p.Control)
+		control, err := debian.NewControlReader(strings.NewReader(p.Control)).Next()
 		if err != nil {
 			return nil, err
 		}
@@ -47,21 +46,21 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.activate(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
-	t.debconf = debconf.New(in.img.Answers)
-	for _, set := range []map[string]shell.Command{text.Commands(), files.Commands(), accounts.Commands(), t.dpkg.Commands(), t.debconf.Commands()} {
+	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands()} {
 		maps.Copy(t.commands, set)
 	}
+	t.commands["ldconfig"] = in.ldconfig
 	return t, nil
 }
 
 // divert notes a diversion, for the files that are unpacked from then on.
 func (t *tools) divert(_ context.Context, d dpkg.Diversion, removed bool) error {
-	from := tree.Clean(d.From)
+	from, to := debian.MergedUsr(tree.Clean(d.From), false), debian.MergedUsr(tree.Clean(d.To), false)
 	if removed {
 		delete(t.diverted, from)
 		return nil
 	}
-	t.diverted[from] = Diversion{Package: d.Package, From: from, To: tree.Clean(d.To)}
+	t.diverted[from] = Diversion{Package: d.Package, From: from, To: to}
 	t.diversions = append(t.diversions, t.diverted[from])
 	return nil
 }
