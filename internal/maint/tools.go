@@ -10,6 +10,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	//	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/certs"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -46,7 +47,7 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.activate(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
-	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands()} {
+	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig
