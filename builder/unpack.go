@@ -76,6 +76,7 @@ type entry struct {
 	Link   string    `json:"l,omitempty"`
 	SHA256 string    `json:"h,omitempty"`
 	ELF    *tree.ELF `json:"e,omitempty"`
+	Script string    `json:"i,omitempty"` // the interpreter of an executable script
 	Made   bool      `json:"x,omitempty"` // a record of the package database, not in the package
 }
 
@@ -369,6 +370,9 @@ func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	}
 	last := &r.res.Entries[len(r.res.Entries)-1]
 	last.SHA256, last.ELF = hex.EncodeToString(sum.Sum(nil)), probe.facts()
+	if last.Mode&0o111 != 0 {
+		last.Script = probe.interpreter()
+	}
 	return nil
 }
 
@@ -380,7 +384,7 @@ func (r *unpackRun) add(e entry, content io.Reader) error {
 func (e *entry) node(o *tree.Origin) *tree.Node {
 	return &tree.Node{
 		Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.Time,
-		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Origin: o, Layered: e.Type != tree.Dir,
+		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Interpreter: e.Script, Origin: o, Layered: e.Type != tree.Dir,
 	}
 }
 
