@@ -112,7 +112,7 @@ func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *m
 	for name := range b.spec.Contents.Scripts { // each says skip; see specs
 		img.Skip = append(img.Skip, name)
 	}
-	for _, d := range b.lock.Platforms[p.String()].Dropped {
+	for _, d := range b.dropped(p) {
 		img.LeftOut = append(img.LeftOut, d.Name)
 	}
 	for _, m := range members {

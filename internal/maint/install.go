@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	//	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -141,7 +141,7 @@ func Begin(img *Image) (*Installation, error) {
 	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time)}
 	img.Tree.Watch()
 	in.fs.MaxWritten = maxWritten
-	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf}
+	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf, Sourced: debconf.Sourced()}
 	var err error
 	if in.tools, err = newTools(in); err != nil {
 		return nil, err
@@ -225,13 +225,6 @@ func (in *Installation) Configure(ctx context.Context, batch []int) error {
 	}
 	for _, i := range batch {
 		p := &in.img.Packages[i]
-		// The scripts' own way to debconf runs config first; nothing else does where
-		// apt-utils is not installed.
-		if strings.Contains(p.Scripts["postinst"], "debconf/confmodule") {
-			if err := in.run(ctx, p, "config", "config", "configure", ""); err != nil {
-				return err
-			}
-		}
 		in.tools.state(i, dpkg.HalfConfigured, nil)
 		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 			return err

@@ -175,7 +175,7 @@ func TestInstall(t *testing.T) {
 					"postinst": "#!/bin/sh -e\n. /usr/share/debconf/confmodule\ndb_get q/name\necho $RET > /etc/name\ndb_get q/color\necho $RET > /etc/color\n",
 				},
 			}, {name: "debconf", files: map[string]string{"usr/share/debconf/confmodule": ""}}},
-			want: `0644 etc/asked "asked\n": config q
+			want: `0644 etc/asked "asked\n": postinst q
 0644 etc/color "red\n": postinst q
 0644 etc/name "answered\n": postinst q
 0644 usr/share/debconf/confmodule "": package debconf

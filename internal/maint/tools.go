@@ -9,12 +9,12 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
-	//	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/certs"
+	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/shell"
-	//	"github.com/hardpan/hardpan/internal/maint/text"
+
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -47,11 +47,31 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.activate(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
-	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands()} {
+	questions := debconf.New()
+	for _, p := range in.img.Packages {
+		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
+			return nil, err
+		}
+	}
+	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig
 	return t, nil
+}
+
+// answersTo returns the answers to the questions of a package.
+func (img *Image) answersTo(p *Package) map[string]string {
+	answers := map[string]string{}
+	for line := range strings.Lines(p.Templates) {
+		if name, ok := strings.CutPrefix(line, "Template:"); ok {
+			name = strings.TrimSpace(name)
+			if v, ok := img.Answers[name]; ok {
+				answers[name] = v
+			}
+		}
+	}
+	return answers
 }
 
 // divert notes a diversion, for the files that are unpacked from then on.
@@ -130,5 +150,7 @@ var scriptTools = map[string]string{
 		debconf-show debconf-communicate`,
 	"adduser": "adduser addgroup deluser delgroup", "ucf": "ucf ucfr ucfq",
 	"passwd":  "useradd userdel usermod groupadd groupdel groupmod gpasswd passwd chage chsh chfn shadowconfig pwconv grpconv",
+	"systemd": "systemd-sysusers systemd-tmpfiles", "systemd-sysusers": "systemd-sysusers",
+	"systemd-standalone-sysusers": "systemd-sysusers", "systemd-standalone-tmpfiles": "systemd-tmpfiles",
 	"openssl": "openssl c_rehash", "sensible-utils": "sensible-editor sensible-pager", "perl-base": "", "dpkg": "",
 }
