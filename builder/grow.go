@@ -119,11 +119,19 @@ func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *m
 		c := &m.files.control
 		img.Packages = append(img.Packages, maint.Package{
 			Name: m.Name, Version: m.Version, Architecture: m.Architecture, SHA256: m.SHA256,
-			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: c.Conffiles,
+			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
 			Control: c.Paragraph, Files: m.paths,
 		})
 	}
 	return img
+}
+
+func absolute(paths map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, v := range paths {
+		all["/"+name] = v
+	}
+	return all
 }
 
 // paths returns what a package ships, as absolute paths.

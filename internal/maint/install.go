@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -204,7 +205,12 @@ func (in *Installation) Preinst(ctx context.Context, i int) error {
 
 // Unpacked says that the package's files are in the tree.
 func (in *Installation) Unpacked(i int) {
-	in.tools.state(i, dpkg.Unpacked, in.img.Packages[i].Files)
+	p := &in.img.Packages[i]
+	in.tools.state(i, dpkg.Unpacked, p.Files)
+	in.interested(i)
+	in.incorporate()
+	in.activateBy(p)
+	in.activateFiles(in.tools.packages[i].Paths)
 }
 
 // Diverted returns where a file of the package goes: the path itself, unless
@@ -220,18 +226,18 @@ func (in *Installation) Diverted(pkg, path string) string {
 // triggers that are pending.
 func (in *Installation) Configure(ctx context.Context, batch []int) error {
 	in.img.Tree.Changed()
-	for _, i := range batch {
-		in.interested(&in.img.Packages[i])
-	}
-	for _, i := range batch {
+	for _, i := range in.img.dependencies().configureOrder(batch) {
 		p := &in.img.Packages[i]
 		in.tools.state(i, dpkg.HalfConfigured, nil)
+		in.activateBy(p)
 		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 			return err
 		}
 		in.tools.state(i, dpkg.Installed, nil)
+		in.incorporate()
+		in.activateFiles(slices.Sorted(maps.Keys(p.Conffiles)))
 	}
-	if err := in.processTriggers(ctx, batch); err != nil {
+	if err := in.processTriggers(ctx); err != nil {
 		return err
 	}
 	if in.configured += len(batch); in.configured == len(in.img.Packages) {

@@ -155,14 +155,24 @@ func TestInstall(t *testing.T) {
 		{
 			name: "triggers: of files of others, by directive, by dpkg-trigger; once, at the end",
 			packages: []pkg{
-				{name: "cache", control: map[string]string{"triggers": "interest-noawait /usr/share/cached\ninterest named\n"},
+				{name: "cache", control: map[string]string{"Essential": "yes", "triggers": "interest-noawait /usr/share/cached\ninterest named\n"},
 					scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
 				{name: "x", files: map[string]string{"usr/share/cached/x": ""}, control: map[string]string{"triggers": "activate-noawait other\n"}},
 				{name: "y", scripts: script("postinst", `dpkg-trigger named; echo y >> /var/ran`)},
 				{name: "z", control: map[string]string{"triggers": "activate named\n"}},
 			},
 			want: `0644 usr/share/cached/x "": package x
-0644 var/ran "configure \ny\ntriggered named /usr/share/cached\n": postinst triggered cache
+0644 var/ran "configure \ny\ntriggered /usr/share/cached named\n": postinst triggered cache
+`,
+		},
+		{
+			name: "a package triggers itself; who is not configured yet is not triggered, for its postinst sees what is there",
+			packages: []pkg{
+				{name: "self", control: map[string]string{"triggers": "interest again\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/self\n[ $1 = triggered ] || dpkg-trigger again\n"}},
+				{name: "later", depends: "self", control: map[string]string{"triggers": "interest again\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/later\n"}},
+			},
+			want: `0644 var/later "configure \n": postinst later
+0644 var/self "configure \ntriggered again\n": postinst triggered self
 `,
 		},
 		{

@@ -44,7 +44,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	t.dpkg = dpkg.New(dpkg.System{
 		Architecture: in.img.Architecture, Packages: t.packages,
-		Trigger: func(_ context.Context, a dpkg.Activation) error { in.activate(a.Trigger); return nil },
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
 	questions := debconf.New()
