@@ -52,6 +52,7 @@ func (j *job) ln(context.Context) error {
 
 func (j *job) lnOne(target, name string) error {
 	symbolic := j.Has("symbolic")
+	j.aside = ""
 	if !symbolic {
 		n, err := j.lstat(target)
 		if err == nil && n.Type == tree.Symlink && j.Last("logical", "physical") == "logical" {
@@ -89,7 +90,7 @@ func (j *job) lnOne(target, name string) error {
 	if symbolic {
 		arrow = "->"
 	}
-	return j.tell("'%s' %s '%s'", name, arrow, target)
+	return j.tell("'%s' %s '%s'%s", name, arrow, target, j.backedUp())
 }
 
 // makeRoom removes what is at the name of a new link, where -f or a backup says so.

@@ -18,8 +18,8 @@ import (
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// Time is that of the image in which cases run: 2025-08-09, a Saturday.
-const Time = 1754697600
+// Time is that of the image in which cases run: noon of 2025-08-09, a Saturday.
+const Time = 1754740800
 
 const (
 	work = "/work" // where a script starts
