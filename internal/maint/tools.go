@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/shell"
+	"github.com/hardpan/hardpan/internal/maint/ucf"
 
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -53,7 +54,7 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig

@@ -32,7 +32,7 @@ func copyFile(f *rootfs.FS, from, to string, preserve bool) error {
 	if err := f.Chmod(to, mode); err != nil {
 		return err
 	}
-	return f.Touch(to, time)
+	return f.Touch(to, time, true)
 }
 
 // rotate keeps the last versions of a state file, as NAME.0 to NAME.7.
