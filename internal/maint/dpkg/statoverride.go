@@ -119,6 +119,7 @@ func (d *Dpkg) addOverride(p *shell.Proc, args []string, update, force bool) (in
 	if o.GID, ok = id(p, o.Group, "/etc/group"); !ok {
 		return fail(p, "group '%s' does not exist", o.Group)
 	}
+	o.User, o.Group = name(p, o.UID, "/etc/passwd", o.User), name(p, o.GID, "/etc/group", o.Group)
 	mode, err := strconv.ParseUint(args[2], 8, 32)
 	if err != nil || mode > 0o7777 {
 		return fail(p, "invalid statoverride mode %s", args[2])
