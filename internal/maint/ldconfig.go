@@ -12,9 +12,13 @@ import (
 // ldconfig is ldconfig(8), of the format of the image's glibc: it makes the links
 // that sonames name, and the cache.
 func (in *Installation) ldconfig(_ context.Context, p *shell.Proc) (int, error) {
-	for _, a := range p.Args[1:] {
-		if a != "-v" && a != "--verbose" {
-			return 0, shell.Unsupported("ldconfig %s", a)
+	for args := p.Args[1:]; len(args) > 0; args = args[1:] {
+		switch {
+		case args[0] == "-v" || args[0] == "--verbose":
+		case args[0] == "-r" && len(args) > 1 && strings.Trim(args[1], "/") == "":
+			args = args[1:]
+		default:
+			return 0, shell.Unsupported("ldconfig %s", args[0])
 		}
 	}
 	libc := in.img.Package("libc6")

@@ -8,12 +8,16 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	"github.com/hardpan/hardpan/internal/maint/certs"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
+	"github.com/hardpan/hardpan/internal/maint/pam"
+	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
+	"github.com/hardpan/hardpan/internal/maint/text"
 	"github.com/hardpan/hardpan/internal/maint/ucf"
 
 	"github.com/hardpan/hardpan/internal/tree"
@@ -54,7 +58,7 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig
