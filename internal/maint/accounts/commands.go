@@ -17,5 +17,8 @@ func init() { // for adduser calls others of the table
 		"usermod": usermod, "userdel": userdel, "passwd": passwd, "chage": chage, "chsh": chsh, "chfn": chfn,
 		"chpasswd": chpasswd, "chgpasswd": chgpass, "pwconv": pwconv, "grpconv": grpconv, "pwunconv": pwunconv,
 		"grpunconv": grpunconv, "shadowconfig": shadowconfig,
+		"pwck": pwck, "grpck": grpck, "adduser": adduser, "addgroup": adduser, "deluser": deluser, "delgroup": deluser,
+		"update-passwd": updatePasswd, "getent": getent, "id": id, "groups": groups, "whoami": whoami, "logname": logname,
+		"users": nobody, "who": nobody, "w": nobody, "last": nobody, "lastlog": nobody,
 	}
 }

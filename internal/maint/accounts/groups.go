@@ -78,11 +78,11 @@ func (j *job) groupadd(context.Context) error {
 			return j.refuse(idInUse, "Can't get unique GID (no more available GIDs)")
 		}
 	}
-	password := "!"
+	password, field := "!", shadowed
 	if j.Has("password") {
-		password = j.Value("password")
+		password, field = j.Value("password"), j.Value("password")
 	}
-	j.addGroup(name, gid, password, users)
+	j.addGroup(name, gid, password, field, users)
 	return lock(j.FS)
 }
 

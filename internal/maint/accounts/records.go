@@ -147,12 +147,17 @@ func (t *table) write(f *rootfs.FS) error {
 	if !t.changed {
 		return nil
 	}
-	t.changed = false
 	if t.exists {
 		if err := backUp(f, t.name); err != nil {
 			return err
 		}
 	}
+	return t.replace(f)
+}
+
+// replace is write without a backup.
+func (t *table) replace(f *rootfs.FS) error {
+	t.changed = false
 	text := strings.Join(t.lines, "\n")
 	if len(t.lines) > 0 {
 		text += "\n"
@@ -279,13 +284,12 @@ func (a *records) groupOf(s string) []string {
 	return nil
 }
 
-// addGroup appends a group.
-func (a *records) addGroup(name string, gid uint32, password string, members []string) {
-	field := "x"
+// addGroup appends a group. field is its password in /etc/group where there is no
+// /etc/gshadow.
+func (a *records) addGroup(name string, gid uint32, password, field string, members []string) {
 	if a.gshadow.exists {
 		a.gshadow.put([]string{name, password, "", strings.Join(members, ",")})
-	} else {
-		field = password
+		field = shadowed
 	}
 	a.group.put([]string{name, field, strconv.FormatUint(uint64(gid), 10), strings.Join(members, ",")})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
-var useradd = tool("badname|badnames b|base-dir= c|comment= d|home-dir= D|defaults e|expiredate= f|inactive= F|add-subids-for-system g|gid= G|groups= "+
+var useradd = tool("badnames|badname b|base-dir= c|comment= d|home-dir= D|defaults e|expiredate= f|inactive= F|add-subids-for-system g|gid= G|groups= "+
 	"k|skel= K|key= l|no-log-init m|create-home M|no-create-home N|no-user-group o|non-unique p|password= r|system s|shell= u|uid= "+
 	"U|user-group Z|selinux-user= btrfs-subvolume-home"+rootOptions, badUsage, (*job).useradd)
 
@@ -165,7 +165,7 @@ func (j *job) giveIDs(u *newUser) (bool, error) {
 			return false, j.refuse(idInUse, "Can't get unique GID (no more available GIDs)")
 		}
 	}
-	j.addGroup(u.name, u.gid, "!", nil)
+	j.addGroup(u.name, u.gid, "!", "!", nil)
 	return true, nil
 }
 

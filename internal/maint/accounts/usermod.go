@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	usermod = tool("a|append b|badname|badnames c|comment= d|home= e|expiredate= f|inactive= g|gid= G|groups= l|login= L|lock m|move-home o|non-unique "+
+	usermod = tool("a|append b|badnames|badname c|comment= d|home= e|expiredate= f|inactive= g|gid= G|groups= l|login= L|lock m|move-home o|non-unique "+
 		"p|password= r|remove s|shell= u|uid= U|unlock v|add-subuids= V|del-subuids= w|add-subgids= W|del-subgids= Z|selinux-user="+rootOptions, badUsage, (*job).usermod)
 	userdel = tool("f|force r|remove Z|selinux-user"+rootOptions, badUsage, (*job).userdel)
 )
@@ -23,7 +23,7 @@ type change struct {
 	oldUID, uid   uint32
 	oldGID, gid   uint32
 	oldHome, home string
-	dirty, aged   bool // passwd, shadow changed
+	dirty, aged   bool // passwd, shadow are written
 }
 
 // usermod is usermod(8).
@@ -163,11 +163,11 @@ func (j *job) changePassword(c *change) (bool, error) {
 			v[field] = rest
 		}
 	}
-	if v[field] != old {
-		c.aged, c.dirty = c.aged || c.shadow != nil, c.dirty || c.shadow == nil
-		if c.shadow != nil && j.Has("password") {
-			c.shadow[2] = j.day()
-		}
+	if j.Last("password", "lock", "unlock") != "" {
+		c.dirty, c.aged = true, true
+	}
+	if v[field] != old && c.shadow != nil && j.Has("password") {
+		c.shadow[2] = j.day()
 	}
 	if c.shadow == nil {
 		return true, nil
@@ -211,7 +211,7 @@ func (j *job) store(c *change) {
 		if c.dirty {
 			j.passwd.put(c.passwd)
 		}
-		if c.aged {
+		if c.aged && c.shadow != nil {
 			j.shadow.put(c.shadow)
 		}
 		return
