@@ -147,6 +147,13 @@ func (f *File) AddUser(u User) error {
 	return nil
 }
 
+// AddSystemUser is AddUser for an account of a package, whose name Debian's programs
+// let have upper case, and dots.
+func (f *File) AddSystemUser(u User) error {
+	u.system = true
+	return f.AddUser(u)
+}
+
 // AddMember makes a user a member of a group that is there; twice is once.
 func (f *File) AddMember(group, user string) error {
 	g := f.Group(group)
