@@ -18,7 +18,7 @@ func init() { // for adduser calls others of the table
 		"chpasswd": chpasswd, "chgpasswd": chgpass, "pwconv": pwconv, "grpconv": grpconv, "pwunconv": pwunconv,
 		"grpunconv": grpunconv, "shadowconfig": shadowconfig,
 		"pwck": pwck, "grpck": grpck, "adduser": adduser, "addgroup": adduser, "deluser": deluser, "delgroup": deluser,
-		"update-passwd": updatePasswd, "getent": getent, "id": id, "groups": groups, "whoami": whoami, "logname": logname,
+		"systemd-sysusers": sysusersCommand, "update-passwd": updatePasswd, "getent": getent, "id": id, "groups": groups, "whoami": whoami, "logname": logname,
 		"users": nobody, "who": nobody, "w": nobody, "last": nobody, "lastlog": nobody,
 	}
 }
