@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -30,10 +31,12 @@ func Commands(c Config) map[string]shell.Command {
 		"update-shells":            updateShells,
 		"add-shell":                addShell,
 		"remove-shell":             removeShell,
+		"update-catalog":           updateCatalog,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,
 		"systemd-machine-id-setup": machineID,
 	}
+	maps.Copy(all, c.libraryPrograms())
 	for name, why := range omitted {
 		all[name] = c.omit(why)
 	}

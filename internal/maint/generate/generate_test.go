@@ -281,3 +281,57 @@ func TestLdconfig(t *testing.T) {
 		t.Errorf("no cache (%v)", err)
 	}
 }
+
+func TestGlib(t *testing.T) {
+	const lib = "usr/lib/x86_64-linux-gnu/"
+	out, tr := run(t, map[string]string{
+		lib + "gio/modules/libgiognutls.so": "", lib + "gio/modules/libdconfsettings.so": "", lib + "gio/modules/README": "",
+		"usr/share/glib-2.0/schemas/x": "", lib + "libgdk_pixbuf-2.0.so.0.4200.12": "",
+	}, `/usr/lib/x86_64-linux-gnu/glib-2.0/gio-querymodules /usr/lib/x86_64-linux-gnu/gio/modules /nope; echo $?
+/usr/lib/x86_64-linux-gnu/glib-2.0/glib-compile-schemas /usr/share/glib-2.0/schemas; echo $?; glib-compile-schemas /nope; echo $?
+/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders /l/libpixbufloader-xbm.so`)
+	if want := `0
+No schema files found: doing nothing.
+0
+1
+# GdkPixbuf Image Loader Modules file
+# Automatically generated file, do not edit
+# Created by gdk-pixbuf-query-loaders from gdk-pixbuf-2.42.12
+#
+"/l/libpixbufloader-xbm.so"
+"xbm" 4 "gdk-pixbuf" "XBM" "LGPL"
+"image/x-xbitmap" ""
+"xbm" ""
+"#define " "" 100
+"/*" "" 50
+
+
+`; out != want {
+		t.Errorf("printed\n%s\nwant\n%s", out, want)
+	}
+	got, err := tr.ReadFile(lib + "gio/modules/giomodule.cache")
+	if want := "libdconfsettings.so: gsettings-backend\nlibgiognutls.so: gio-tls-backend\n"; err != nil || string(got) != want {
+		t.Errorf("giomodule.cache is %q (%v), want %q", got, err, want)
+	}
+}
+
+func TestUpdateCatalog(t *testing.T) {
+	out, tr := run(t, map[string]string{
+		"usr/share/sgml-base/catalog.centralized": "-- this is CATALOG --\n", "usr/share/a.cat": "", "var/lib/sgml-base/supercatalog": "old\n",
+		"etc/sgml/whole.cat": "-- CATALOG nope -- BASE \"/usr/share\" CATALOG 'a.cat'\nPUBLIC \"x\" y\n", "etc/sgml/broken.cat": "CATALOG /nope\n", "etc/sgml/.hidden.cat": "",
+	}, `update-catalog --add /etc/sgml/new.cat /usr/share/a.cat; update-catalog --quiet --add /etc/sgml/new.cat /usr/share/b.cat; update-catalog --quiet --remove /etc/sgml/new.cat /usr/share/b.cat; update-catalog --quiet --update-super; echo $?; update-catalog; echo $?`)
+	if want := "Adding entry /usr/share/a.cat to catalog /etc/sgml/new.cat...\n0\n1\n"; out != want {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	want := `etc/sgml/.hidden.cat 0644 ""
+etc/sgml/broken.cat 0644 "CATALOG /nope\n"
+etc/sgml/new.cat 0644 "-- this is /etc/sgml/new.cat --\nCATALOG /usr/share/a.cat\n"
+etc/sgml/new.cat.old 0644 "-- this is /etc/sgml/new.cat --\nCATALOG /usr/share/a.cat\nCATALOG /usr/share/b.cat\n"
+etc/sgml/whole.cat 0644 "-- CATALOG nope -- BASE \"/usr/share\" CATALOG 'a.cat'\nPUBLIC \"x\" y\n"
+var/lib/sgml-base/supercatalog 0644 "--\n## This file is created by update-catalog with update-super.\n## Please see update-catalog(8) for how to modify this file.\n--\nCATALOG /etc/sgml/new.cat\nCATALOG /etc/sgml/whole.cat\n"
+var/lib/sgml-base/supercatalog.old 0644 "old\n"
+`
+	if got := dump(t, tr, "etc/sgml", "var/lib/sgml-base"); got != want {
+		t.Errorf("left\n%swant\n%s", got, want)
+	}
+}
