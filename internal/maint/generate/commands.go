@@ -31,6 +31,7 @@ func Commands(c Config) map[string]shell.Command {
 		"update-shells":            updateShells,
 		"add-shell":                addShell,
 		"remove-shell":             removeShell,
+		"journalctl":               journalctl,
 		"update-catalog":           updateCatalog,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,

@@ -335,3 +335,37 @@ var/lib/sgml-base/supercatalog.old 0644 "old\n"
 		t.Errorf("left\n%swant\n%s", got, want)
 	}
 }
+
+// As the real journalctl does, with two catalogs of its own format.
+func TestRealJournalCatalog(t *testing.T) {
+	if _, err := exec.LookPath("journalctl"); err != nil {
+		t.Skip("SKIPPED: no journalctl on this host: nothing to compare with")
+	}
+	root := t.TempDir()
+	files := map[string]string{
+		"usr/lib/systemd/catalog/b.catalog":    "# comment\n\n-- f77379a8490b408bbe5f6940505a777b\nSubject: One\nDefined-By: b\n\nText of\ntwo lines.\n\n\n-- d93fb3c9c24d451a97cea615ce59c00b de\nSubject: Zwei\n\nEnde.\n",
+		"usr/lib/systemd/catalog/b.de.catalog": "-- f77379a8490b408bbe5f6940505a777b\nSubject: Eins\n\n-- no entry\nEnde.\n",
+		"usr/lib/systemd/catalog/c.catalog":    "-- 0027229ca0644181a76c4e92458afa2e\nEnde.\n",
+		"usr/lib/systemd/catalog/d.catalog":    "-- 0027229ca0644181a76c4e92458afa2f\nThe very Ende.\n",
+	}
+	for name, text := range files {
+		at := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("journalctl", "--root="+root, "--update-catalog").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(root + "/var/lib/systemd/catalog/database")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tr := run(t, files, "journalctl --update-catalog")
+	if got, err := tr.ReadFile("var/lib/systemd/catalog/database"); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got (%v)\n%q\nthe real one\n%q", err, got, want)
+	}
+}
