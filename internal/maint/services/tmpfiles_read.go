@@ -266,4 +266,3 @@ func (t *temporary) expand(s string) (out string, ok bool) {
 	}
 	return b.String(), true
 }
-
