@@ -2,6 +2,7 @@ package builder
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/hardpan/hardpan/internal/maint"
@@ -87,6 +88,7 @@ func (b *build) addAccounts(img *maint.Image) error {
 	if err != nil {
 		return err
 	}
+	found := file.Text(0)
 	if img.Package("base-passwd") == nil {
 		if file, err = trimAccounts(file); err != nil {
 			return fmt.Errorf("cannot take over the accounts of the packages: %w", err)
@@ -112,6 +114,9 @@ func (b *build) addAccounts(img *maint.Image) error {
 				return b.specError([]any{"accounts", "groups", i, "members"}, err)
 			}
 		}
+	}
+	if now := file.Text(0); reflect.DeepEqual(found, now) {
+		return b.addHomes(t) // the files say it already
 	}
 	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of the packages"}
 	if len(b.spec.Accounts.Users)+len(b.spec.Accounts.Groups) > 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/debian/deb"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/store"
@@ -145,7 +146,7 @@ func (f *debFiles) eachOf(digest store.Digest, visit func(name string, size int6
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
-		if more, err := visit(mergeUsr(h.Name, h.Typeflag), h.Size, d); err != nil || !more {
+		if more, err := visit(debian.MergedUsr(h.Name, h.Typeflag == tar.TypeDir), h.Size, d); err != nil || !more {
 			return err
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/debian/prune"
 	"github.com/hardpan/hardpan/internal/harden/closure"
+	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/tree"
 	"github.com/hardpan/hardpan/specs"
@@ -110,18 +112,26 @@ func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *m
 	for name := range b.spec.Contents.Scripts { // each says skip; see specs
 		img.Skip = append(img.Skip, name)
 	}
-	for _, d := range b.lock.Platforms[p.String()].Dropped {
+	for _, d := range b.dropped(p) {
 		img.LeftOut = append(img.LeftOut, d.Name)
 	}
 	for _, m := range members {
 		c := &m.files.control
 		img.Packages = append(img.Packages, maint.Package{
 			Name: m.Name, Version: m.Version, Architecture: m.Architecture, SHA256: m.SHA256,
-			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: c.Conffiles,
+			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
 			Control: c.Paragraph, Files: m.paths,
 		})
 	}
 	return img
+}
+
+func absolute(paths map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, v := range paths {
+		all["/"+name] = v
+	}
+	return all
 }
 
 // paths returns what a package ships, as absolute paths.
@@ -151,8 +161,10 @@ func linkMergedUsr(t *tree.Tree) error {
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
 // library is missing. It returns what may be missing but need not be.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
+	interpreter := leftOutInterpreter(b.dropped(p))
 	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
 		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
+		Provider: interpreter, LeftOut: interpreter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
@@ -169,6 +181,21 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 		return nil, errs
 	}
 	return warnings, nil
+}
+
+// leftOutInterpreter returns the function that knows which of the packages that
+// hardening left out has an interpreter.
+func leftOutInterpreter(dropped []lock.Dropped) func(name string) string {
+	left := map[string]bool{}
+	for _, d := range dropped {
+		left[d.Name] = d.Why != ""
+	}
+	return func(name string) string {
+		if pkg := prune.Interpreter(name); left[pkg] {
+			return pkg
+		}
+		return ""
+	}
 }
 
 // recommends returns the function that knows what packages say they work without.

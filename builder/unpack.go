@@ -76,6 +76,7 @@ type entry struct {
 	Link   string    `json:"l,omitempty"`
 	SHA256 string    `json:"h,omitempty"`
 	ELF    *tree.ELF `json:"e,omitempty"`
+	Script string    `json:"i,omitempty"` // the interpreter of an executable script
 	Made   bool      `json:"x,omitempty"` // a record of the package database, not in the package
 }
 
@@ -266,7 +267,7 @@ func (r *unpackRun) copyFiles(d *deb.Reader) error {
 			continue
 		}
 		e := entry{
-			Path: mergeUsr(h.Name, h.Typeflag), Mode: uint32(h.Mode) & 0o7777,
+			Path: debian.MergedUsr(h.Name, h.Typeflag == tar.TypeDir), Mode: uint32(h.Mode) & 0o7777,
 			UID: uint32(h.Uid), GID: uint32(h.Gid), Time: h.ModTime.Unix(),
 		}
 		conffile := conffiles[e.Path]
@@ -321,7 +322,7 @@ func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bo
 }
 
 func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
-	e.Type, e.Link = tree.Hardlink, mergeUsr(h.Linkname, tar.TypeReg)
+	e.Type, e.Link = tree.Hardlink, debian.MergedUsr(h.Linkname, false)
 	if to, ok := r.plan.Rename[e.Link]; ok {
 		e.Link = to
 	}
@@ -369,6 +370,9 @@ func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	}
 	last := &r.res.Entries[len(r.res.Entries)-1]
 	last.SHA256, last.ELF = hex.EncodeToString(sum.Sum(nil)), probe.facts()
+	if last.Mode&0o111 != 0 {
+		last.Script = probe.interpreter()
+	}
 	return nil
 }
 
@@ -380,7 +384,7 @@ func (r *unpackRun) add(e entry, content io.Reader) error {
 func (e *entry) node(o *tree.Origin) *tree.Node {
 	return &tree.Node{
 		Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.Time,
-		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Origin: o, Layered: e.Type != tree.Dir,
+		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Interpreter: e.Script, Origin: o, Layered: e.Type != tree.Dir,
 	}
 }
 
@@ -404,18 +408,4 @@ func (r *unpackRun) settleDirs() {
 		}
 		r.res.Entries = append(r.res.Entries, e)
 	}
-}
-
-// mergeUsr returns the path that an entry has where /bin, /sbin and /lib* are
-// links into /usr, as on every Debian since bookworm (Debian technical
-// committee, #1051371). The links themselves stay what they are.
-func mergeUsr(name string, flag byte) string {
-	top, _, below := strings.Cut(name, "/")
-	switch top {
-	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
-		if below || flag == tar.TypeDir {
-			return "usr/" + name
-		}
-	}
-	return name
 }

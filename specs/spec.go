@@ -184,7 +184,7 @@ const (
 
 // Hardening says what is stripped from an image and which rules it must keep.
 type Hardening struct {
-	// Set of rules to start from. Default: strict.
+	// Set of rules to start from; strict also leaves out packages that only maintainer scripts need and no entry of contents.packages names. Default: strict.
 	Profile string `yaml:"profile" spec:"enum=strict|standard|none"`
 	// Paths that are not stripped although the profile would.
 	Keep []string `yaml:"keep" spec:"set,format=path"`

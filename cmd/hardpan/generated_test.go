@@ -100,7 +100,7 @@ var rooms = map[string][]string{
 	"internal/store":  {"internal/", "specs", "builder"},
 	"internal/debian": {"internal/oci", "internal/tree", "internal/maint", "internal/harden", "internal/lock", "specs", "builder"},
 	"internal/oci":    {"internal/debian", "internal/maint", "internal/harden", "internal/lock", "specs", "builder"},
-	"internal/maint":  {"internal/debian", "internal/oci", "internal/store", "internal/lock", "specs", "builder"},
+	"internal/maint":  {"internal/debian/", "internal/oci", "internal/store", "internal/lock", "specs", "builder"},
 	"internal/harden": {"internal/debian", "internal/oci", "internal/store", "internal/lock", "specs", "builder"},
 	"internal/lock":   {"internal/debian", "internal/oci", "internal/tree", "specs", "builder"},
 	"internal/record": {"internal/debian", "internal/oci", "internal/maint", "internal/harden", "specs", "builder"},

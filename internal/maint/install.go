@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -204,7 +205,12 @@ func (in *Installation) Preinst(ctx context.Context, i int) error {
 
 // Unpacked says that the package's files are in the tree.
 func (in *Installation) Unpacked(i int) {
-	in.tools.state(i, dpkg.Unpacked, in.img.Packages[i].Files)
+	p := &in.img.Packages[i]
+	in.tools.state(i, dpkg.Unpacked, p.Files)
+	in.interested(i)
+	in.incorporate()
+	in.activateBy(p)
+	in.activateFiles(in.tools.packages[i].Paths)
 }
 
 // Diverted returns where a file of the package goes: the path itself, unless
@@ -220,28 +226,18 @@ func (in *Installation) Diverted(pkg, path string) string {
 // triggers that are pending.
 func (in *Installation) Configure(ctx context.Context, batch []int) error {
 	in.img.Tree.Changed()
-	for _, i := range batch {
-		in.interested(&in.img.Packages[i])
-	}
-	for _, i := range batch {
+	for _, i := range in.img.dependencies().configureOrder(batch) {
 		p := &in.img.Packages[i]
-		if err := in.tools.debconf.Load(p.Name, p.Templates); err != nil {
-			return fmt.Errorf("package %s %s: templates: %w", p.Name, p.Version, err)
-		}
-		// The scripts' own way to debconf runs config first; nothing else does where
-		// apt-utils is not installed.
-		if strings.Contains(p.Scripts["postinst"], "debconf/confmodule") {
-			if err := in.run(ctx, p, "config", "config", "configure", ""); err != nil {
-				return err
-			}
-		}
 		in.tools.state(i, dpkg.HalfConfigured, nil)
+		in.activateBy(p)
 		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 			return err
 		}
 		in.tools.state(i, dpkg.Installed, nil)
+		in.incorporate()
+		in.activateFiles(slices.Sorted(maps.Keys(p.Conffiles)))
 	}
-	if err := in.processTriggers(ctx, batch); err != nil {
+	if err := in.processTriggers(ctx); err != nil {
 		return err
 	}
 	if in.configured += len(batch); in.configured == len(in.img.Packages) {
@@ -280,6 +276,15 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil
+}
+
+// omitted notes a command whose effect was left out knowingly, once for a script.
+func (in *Installation) omitted(command, why string) {
+	p := in.now.pkg
+	if p == nil || slices.ContainsFunc(in.report.Skipped, func(s Skip) bool { return s.Package == p.Name && s.Script == in.now.script && s.Reason == why }) {
+		return
+	}
+	in.report.Skipped = append(in.report.Skipped, Skip{Package: p.Name, Script: in.now.script, Command: command, Reason: why})
 }
 
 // environment is what dpkg and the noninteractive front end of debconf give to

@@ -155,14 +155,24 @@ func TestInstall(t *testing.T) {
 		{
 			name: "triggers: of files of others, by directive, by dpkg-trigger; once, at the end",
 			packages: []pkg{
-				{name: "cache", control: map[string]string{"triggers": "interest-noawait /usr/share/cached\ninterest named\n"},
+				{name: "cache", control: map[string]string{"Essential": "yes", "triggers": "interest-noawait /usr/share/cached\ninterest named\n"},
 					scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
 				{name: "x", files: map[string]string{"usr/share/cached/x": ""}, control: map[string]string{"triggers": "activate-noawait other\n"}},
 				{name: "y", scripts: script("postinst", `dpkg-trigger named; echo y >> /var/ran`)},
 				{name: "z", control: map[string]string{"triggers": "activate named\n"}},
 			},
 			want: `0644 usr/share/cached/x "": package x
-0644 var/ran "configure \ny\ntriggered named /usr/share/cached\n": postinst triggered cache
+0644 var/ran "configure \ny\ntriggered /usr/share/cached named\n": postinst triggered cache
+`,
+		},
+		{
+			name: "a package triggers itself; who is not configured yet is not triggered, for its postinst sees what is there",
+			packages: []pkg{
+				{name: "self", control: map[string]string{"triggers": "interest again\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/self\n[ $1 = triggered ] || dpkg-trigger again\n"}},
+				{name: "later", depends: "self", control: map[string]string{"triggers": "interest again\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/later\n"}},
+			},
+			want: `0644 var/later "configure \n": postinst later
+0644 var/self "configure \ntriggered again\n": postinst triggered self
 `,
 		},
 		{
@@ -175,14 +185,14 @@ func TestInstall(t *testing.T) {
 					"postinst": "#!/bin/sh -e\n. /usr/share/debconf/confmodule\ndb_get q/name\necho $RET > /etc/name\ndb_get q/color\necho $RET > /etc/color\n",
 				},
 			}, {name: "debconf", files: map[string]string{"usr/share/debconf/confmodule": ""}}},
-			want: `0644 etc/asked "asked\n": config q
+			want: `0644 etc/asked "asked\n": postinst q
 0644 etc/color "red\n": postinst q
 0644 etc/name "answered\n": postinst q
 0644 usr/share/debconf/confmodule "": package debconf
 `,
 		},
 		{
-			name: "a change of mode keeps the package visible",
+			name:     "a change of mode keeps the package visible",
 			packages: []pkg{{name: "a", files: map[string]string{"etc/secret": "s"}, scripts: script("postinst", `chmod 0600 /etc/secret`)}},
 			want: `0600 etc/secret "s": postinst a
 `,
@@ -224,8 +234,8 @@ func TestRefused(t *testing.T) {
 		{"what it said", `echo "no such thing" >&2; exit 3`, `a postinst:3: exit 3: exit status 3 (it said "no such thing") (version 1.0)`},
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
-		{"an endless loop", `while :; do :; done`, `a postinst:3: :: 2000 commands: the limit for maintainer scripts (version 1.0)`},
-		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 100 calls in one another: the limit for maintainer scripts (version 1.0)`},
+		{"an endless loop", `while :; do :; done`, `a postinst:3: 2000 commands: the limit for maintainer scripts (version 1.0)`},
+		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 200 calls in one another: the limit for maintainer scripts (version 1.0)`},
 		{"not a script for a shell", "", `a postinst: python3 code is not supported (version 1.0)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

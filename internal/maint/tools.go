@@ -9,11 +9,17 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
+	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
+	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/pam"
+	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/maint/text"
+	"github.com/hardpan/hardpan/internal/maint/ucf"
+
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -21,7 +27,6 @@ import (
 type tools struct {
 	commands map[string]shell.Command
 	dpkg     *dpkg.Dpkg
-	debconf  *debconf.Debconf
 	packages []*dpkg.Package // by index of the image's
 
 	diverted   map[string]Diversion
@@ -32,7 +37,7 @@ type tools struct {
 func newTools(in *Installation) (*tools, error) {
 	t := &tools{commands: map[string]shell.Command{}, diverted: map[string]Diversion{}, absent: absent(in.img)}
 	for _, p := range in.img.Packages {
-		control, err := debian.ParseParagraph(p.Control)
+		control, err := debian.NewControlReader(strings.NewReader(p.Control)).Next()
 		if err != nil {
 			return nil, err
 		}
@@ -44,24 +49,47 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	t.dpkg = dpkg.New(dpkg.System{
 		Architecture: in.img.Architecture, Packages: t.packages,
-		Trigger: func(_ context.Context, a dpkg.Activation) error { in.activate(a.Trigger); return nil },
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
-	t.debconf = debconf.New(in.img.Answers)
-	for _, set := range []map[string]shell.Command{text.Commands(), files.Commands(), accounts.Commands(), t.dpkg.Commands(), t.debconf.Commands()} {
+	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
+	if libc := in.img.Package("libc6"); libc != nil {
+		config.Libc = libc.Version
+	}
+	questions := debconf.New()
+	for _, p := range in.img.Packages {
+		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
+			return nil, err
+		}
+	}
+	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	return t, nil
 }
 
+// answersTo returns the answers to the questions of a package.
+func (img *Image) answersTo(p *Package) map[string]string {
+	answers := map[string]string{}
+	for line := range strings.Lines(p.Templates) {
+		if name, ok := strings.CutPrefix(line, "Template:"); ok {
+			name = strings.TrimSpace(name)
+			if v, ok := img.Answers[name]; ok {
+				answers[name] = v
+			}
+		}
+	}
+	return answers
+}
+
 // divert notes a diversion, for the files that are unpacked from then on.
 func (t *tools) divert(_ context.Context, d dpkg.Diversion, removed bool) error {
-	from := tree.Clean(d.From)
+	from, to := debian.MergedUsr(tree.Clean(d.From), false), debian.MergedUsr(tree.Clean(d.To), false)
 	if removed {
 		delete(t.diverted, from)
 		return nil
 	}
-	t.diverted[from] = Diversion{Package: d.Package, From: from, To: tree.Clean(d.To)}
+	t.diverted[from] = Diversion{Package: d.Package, From: from, To: to}
 	t.diversions = append(t.diversions, t.diverted[from])
 	return nil
 }
@@ -130,5 +158,7 @@ var scriptTools = map[string]string{
 		debconf-show debconf-communicate`,
 	"adduser": "adduser addgroup deluser delgroup", "ucf": "ucf ucfr ucfq",
 	"passwd":  "useradd userdel usermod groupadd groupdel groupmod gpasswd passwd chage chsh chfn shadowconfig pwconv grpconv",
+	"systemd": "systemd-sysusers systemd-tmpfiles", "systemd-sysusers": "systemd-sysusers",
+	"systemd-standalone-sysusers": "systemd-sysusers", "systemd-standalone-tmpfiles": "systemd-tmpfiles",
 	"openssl": "openssl c_rehash", "sensible-utils": "sensible-editor sensible-pager", "perl-base": "", "dpkg": "",
 }

@@ -18,7 +18,7 @@ type Database struct {
 // Names reads the database of an image. Files that are missing are empty ones.
 func Names(fs *rootfs.FS) *Database {
 	d := &Database{}
-	for _, v := range records(fs, "/etc/passwd", 7) {
+	for _, v := range splitLines(fs, "/etc/passwd", 7) {
 		uid, err1 := strconv.ParseUint(v[2], 10, 32)
 		gid, err2 := strconv.ParseUint(v[3], 10, 32)
 		if err1 != nil || err2 != nil {
@@ -26,7 +26,7 @@ func Names(fs *rootfs.FS) *Database {
 		}
 		d.Users = append(d.Users, User{Name: v[0], Password: v[1], UID: uint32(uid), GID: uint32(gid), Gecos: v[4], Home: v[5], Shell: v[6]})
 	}
-	for _, v := range records(fs, "/etc/group", 4) {
+	for _, v := range splitLines(fs, "/etc/group", 4) {
 		if gid, err := strconv.ParseUint(v[2], 10, 32); err == nil {
 			d.Groups = append(d.Groups, Group{Name: v[0], Password: v[1], GID: uint32(gid), Members: list(v[3])})
 		}
@@ -34,8 +34,8 @@ func Names(fs *rootfs.FS) *Database {
 	return d
 }
 
-// records returns the fields of the lines of a file that have so many.
-func records(fs *rootfs.FS, name string, fields int) [][]string {
+// splitLines returns the fields of the lines of a file that have so many.
+func splitLines(fs *rootfs.FS, name string, fields int) [][]string {
 	b, err := fs.ReadFile(name)
 	if err != nil {
 		return nil

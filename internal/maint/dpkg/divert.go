@@ -149,7 +149,7 @@ func (o *divertOptions) set(p *shell.Proc, opt option) (int, error) {
 // listDiversions is dpkg-divert --list.
 func (d *Dpkg) listDiversions(p *shell.Proc, patterns []string) (int, error) {
 	var b strings.Builder
-	for _, v := range d.diversions {
+	for _, v := range d.listed() {
 		by := v.Package
 		if by == "" {
 			by = "LOCAL"
@@ -224,7 +224,7 @@ func (d *Dpkg) addDiversion(ctx context.Context, p *shell.Proc, o divertOptions)
 	if status, err := d.move(p, o, v.From, v.To); status != 0 || err != nil || o.test {
 		return status, err
 	}
-	d.diversions = append(d.diversions, v)
+	d.diversions, d.diverted = append(d.diversions, v), true
 	return 0, nil
 }
 
@@ -256,6 +256,7 @@ func (d *Dpkg) removeDiversion(ctx context.Context, p *shell.Proc, o divertOptio
 	if status, err := d.move(p, o, v.To, v.From); status != 0 || err != nil || o.test {
 		return status, err
 	}
+	d.diverted = true
 	d.diversions = slices.Delete(slices.Clone(d.diversions), i, i+1)
 	if d.sys.Divert != nil {
 		return 0, d.sys.Divert(ctx, v, true)

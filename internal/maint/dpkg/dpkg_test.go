@@ -153,6 +153,8 @@ func TestScripts(t *testing.T) {
 var changes = []struct{ name, script, printed, tree string }{
 	{"divert and rename", `dpkg-divert --add --rename --divert /t/b --package foo /t/a; dpkg-divert --list; dpkg-divert --truename /t/a; dpkg-divert --listpackage /t/a; dpkg-divert --truename /nope`,
 		"Adding 'diversion of /t/a to /t/b by foo'\ndiversion of /t/a to /t/b by foo\n/t/b\nfoo\n/nope\n", "b d d/f"},
+	{"many diversions", `for f in /lib/libhistory.so.8 /t/x /lib32 /libo32 /t/y /usr/bin/which; do dpkg-divert --quiet --no-rename --package foo $f; done; dpkg-divert --list; for f in /t/k /usr/bin/x /t/j /srv; do dpkg-statoverride --add root mail 755 $f; done; dpkg-statoverride --list`,
+		"diversion of /lib/libhistory.so.8 to /lib/libhistory.so.8.distrib by foo\ndiversion of /t/x to /t/x.distrib by foo\ndiversion of /t/y to /t/y.distrib by foo\ndiversion of /lib32 to /lib32.distrib by foo\ndiversion of /usr/bin/which to /usr/bin/which.distrib by foo\ndiversion of /libo32 to /libo32.distrib by foo\nroot mail 755 /usr/bin/x\nroot mail 755 /srv\nroot mail 755 /t/j\nroot mail 755 /t/k\n", "a d d/f"},
 	{"divert without rename", `dpkg-divert --no-rename /t/a; dpkg-divert --local --no-rename /t/a; dpkg-divert --listpackage /t/a`,
 		"Adding 'local diversion of /t/a to /t/a.distrib'\nLeaving 'local diversion of /t/a to /t/a.distrib'\nLOCAL\n", "a d d/f"},
 	{"package from the environment", `DPKG_MAINTSCRIPT_PACKAGE=foo dpkg-divert --quiet --rename /t/a; dpkg-divert --list '/t/*' | cat`, "diversion of /t/a to /t/a.distrib by foo\n", "a.distrib d d/f"},
@@ -215,6 +217,13 @@ func TestRealDpkg(t *testing.T) {
 		out, _ := cmd.Output() // with the status that the script has
 		if string(out) != tt.printed {
 			t.Errorf("%s: dpkg prints %q, the table says %q", tt.script, out, tt.printed)
+		}
+		_, _, d := run(t, strings.ReplaceAll(tt.script, " | cat", ""))
+		ours := d.Files()
+		for _, name := range []string{dpkg.DiversionsPath, dpkg.OverridesPath} {
+			if b, err := os.ReadFile(filepath.Join(root, name)); string(b) != string(ours[name]) {
+				t.Errorf("%s: dpkg writes %s %q (%v), we %q", tt.script, name, b, err, ours[name])
+			}
 		}
 		entries, err := os.ReadDir(root + "/t")
 		if err != nil {

@@ -1,6 +1,7 @@
 package dpkg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,13 +22,17 @@ type Override struct {
 	Mode     uint32
 }
 
-// Overrides returns the overrides that are in force, by path.
+// Overrides returns the overrides that are in force, in the order in which dpkg
+// lists them.
 func (d *Dpkg) Overrides() []Override {
-	var all []Override
-	for _, name := range slices.Sorted(maps.Keys(d.overrides)) {
-		all = append(all, d.overrides[name])
-	}
-	return all
+	return slices.SortedFunc(maps.Values(d.overrides), func(a, b Override) int {
+		return cmp.Or(cmp.Compare(bucket(a.Path), bucket(b.Path)), strings.Compare(a.Path, b.Path))
+	})
+}
+
+// line is one line of dpkg's file, with the names given.
+func (o Override) line(user, group string) string {
+	return fmt.Sprintf("%s %s %o %s\n", user, group, o.Mode, o.Path)
 }
 
 // Override returns the override of a path.
@@ -114,6 +119,7 @@ func (d *Dpkg) addOverride(p *shell.Proc, args []string, update, force bool) (in
 	if o.GID, ok = id(p, o.Group, "/etc/group"); !ok {
 		return fail(p, "group '%s' does not exist", o.Group)
 	}
+	o.User, o.Group = name(p, o.UID, "/etc/passwd", o.User), name(p, o.GID, "/etc/group", o.Group)
 	mode, err := strconv.ParseUint(args[2], 8, 32)
 	if err != nil || mode > 0o7777 {
 		return fail(p, "invalid statoverride mode %s", args[2])
@@ -125,7 +131,7 @@ func (d *Dpkg) addOverride(p *shell.Proc, args []string, update, force bool) (in
 		}
 		warn(p, "an override for '%s' already exists, but --force specified so will be ignored", o.Path)
 	}
-	d.overrides[o.Path] = o
+	d.overrides[o.Path], d.overridden = o, true
 	if !update {
 		return 0, nil
 	}
@@ -191,6 +197,7 @@ func (d *Dpkg) removeOverride(p *shell.Proc, args []string, quiet, force bool) (
 		return 2, nil
 	}
 	delete(d.overrides, name)
+	d.overridden = true
 	return 0, nil
 }
 
@@ -205,7 +212,7 @@ func (d *Dpkg) listOverrides(p *shell.Proc, patterns []string) (int, error) {
 		if match {
 			status = 0
 			user, group := name(p, o.UID, "/etc/passwd", o.User), name(p, o.GID, "/etc/group", o.Group)
-			fmt.Fprintf(&b, "%s %s %o %s\n", user, group, o.Mode, o.Path)
+			b.WriteString(o.line(user, group))
 		}
 	}
 	if _, err := print(p, b.String()); err != nil {

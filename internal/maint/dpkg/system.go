@@ -83,6 +83,8 @@ type Dpkg struct {
 	sys        System
 	diversions []Diversion
 	overrides  map[string]Override // by path
+	diverted   bool                // whether dpkg-divert ever changed anything
+	overridden bool                // the same of dpkg-statoverride
 }
 
 // New returns the programs for a system.

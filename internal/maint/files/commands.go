@@ -10,7 +10,7 @@ import (
 func Commands() map[string]shell.Command { return maps.Clone(commands) }
 
 var commands = map[string]shell.Command{
-	"chgrp": chgrp, "chmod": chmod, "chown": chown, "cp": cp, "install": install, "link": link, "ln": ln,
+	"chgrp": chgrp, "find": find, "ls": ls, "chmod": chmod, "chown": chown, "cp": cp, "install": install, "link": link, "ln": ln,
 	"mkdir": mkdir, "mktemp": mktemp, "mv": mv, "readlink": readlink, "realpath": realpath, "rm": rm, "rmdir": rmdir, "stat": stat,
 	"tempfile": tempfile, "touch": touch, "unlink": unlink,
 	"mkfifo": unsupportedNode("named pipes"), "mknod": unsupportedNode("devices and named pipes"),

@@ -28,9 +28,13 @@ type copier struct {
 	recursive bool
 	follow    byte // 'L' all links, 'H' those that are operands, 'P' none
 	keep      attributes
-	noMode    bool // --no-preserve=mode: new files are as the umask has them
-	replace   bool // remove what is there before
+	noMode    bool            // --no-preserve=mode: new files are as the umask has them
+	replace   bool            // remove what is there before
 	made      map[string]bool // what operands were copied to
+	top       struct {        // of the directories that are copied now
+		pair
+		at string // where it goes, which is not copied into itself
+	}
 }
 
 // cp is cp(1).
@@ -43,21 +47,17 @@ func (j *job) cp(ctx context.Context) error {
 		return err
 	}
 	c.replace = j.Has("remove-destination")
-	if j.Has("strip-trailing-slashes") {
-		for i, name := range j.Operands {
-			if trimmed := strings.TrimRight(name, "/"); trimmed != "" && i < len(j.Operands)-1 {
-				j.Operands[i] = trimmed
-			}
-		}
-	}
 	if j.Has("parents") && !j.Has("target-directory") && len(j.Operands) > 1 && !j.isDir(j.Operands[len(j.Operands)-1]) {
-		return j.usage("with --parents, the destination must be a directory")
+		return j.invalid("with --parents, the destination must be a directory")
 	}
 	pairs, err := j.targets(j.isDir)
 	if err != nil || j.status != 0 {
 		return err
 	}
 	for _, p := range pairs {
+		if j.Has("strip-trailing-slashes") {
+			p.from = stripped(p.from)
+		}
 		if err := c.operand(ctx, p); err != nil {
 			return err
 		}
@@ -120,6 +120,7 @@ func (c *copier) operand(ctx context.Context, p pair) error {
 		}
 	}
 	c.origin(p.from)
+	c.top.at = ""
 	return c.copy(ctx, p.from, p.to, true)
 }
 
@@ -132,12 +133,15 @@ func (c *copier) copy(ctx context.Context, from, to string, operand bool) error 
 	if err != nil {
 		return c.fail(err, "cannot stat '%s'", from)
 	}
+	if src.Type == tree.Dir && abs(src) == c.top.at {
+		return c.usage("cannot copy a directory, '%s', into itself, '%s'", c.top.from, c.top.to)
+	}
 	if src.Type == tree.Dir && !c.recursive {
 		return c.usage("-r not specified; omitting directory '%s'", from)
 	}
 	dst, err := c.lstat(to)
 	if err != nil && !missingFile(err) {
-		return c.fail(err, "cannot create %s '%s'", kindOf(src), to)
+		return c.fail(err, "cannot stat '%s'", to)
 	}
 	if ok, err := c.mayCopy(from, to, src, dst, operand); !ok || err != nil {
 		return err
@@ -152,16 +156,6 @@ func (c *copier) copy(ctx context.Context, from, to string, operand bool) error 
 		}
 	}
 	return c.leaf(from, to, src)
-}
-
-func kindOf(n *tree.Node) string {
-	switch n.Type {
-	case tree.Dir:
-		return "directory"
-	case tree.Symlink:
-		return "symbolic link"
-	}
-	return "regular file"
 }
 
 // source returns the node to copy. Of the devices there are those that scripts copy
@@ -200,17 +194,13 @@ func (c *copier) mayCopy(from, to string, src, dst *tree.Node, operand bool) (bo
 		}
 		return false, c.usage("cannot overwrite non-directory '%s' with directory '%s'", to, from)
 	case src.Type != tree.Dir && end.Type == tree.Dir && dst.Type == tree.Dir:
-		return false, c.usage("cannot overwrite directory '%s' with non-directory", to)
+		return false, c.usage("cannot overwrite directory '%s' with non-directory '%s'", to, from)
+	case src == end && c.Has("link"):
+		return false, nil
+	case (src == end || src == dst) && !(dst.Type == tree.Symlink && (c.replace || c.backs())) && !c.Has("symbolic-link"):
+		return false, c.usage("'%s' and '%s' are the same file", from, to)
 	case src.Type == tree.Dir:
 		return true, nil
-	case (src == end || src == dst) && !(c.replace && dst.Type == tree.Symlink) && !c.Has("symbolic-link"):
-		if c.Has("link") && src == end {
-			return false, nil
-		}
-		if name, err := c.backupName(to); err != nil || name != "" {
-			return err == nil, err
-		}
-		return false, c.usage("'%s' and '%s' are the same file", from, to)
 	case operand && c.made[clean(c.Path(to))]:
 		return false, c.usage("will not overwrite just-created '%s' with '%s'", to, from)
 	}
@@ -295,7 +285,7 @@ func (c *copier) leaf(from, to string, src *tree.Node) error {
 	if err != nil {
 		return err
 	}
-	return c.tell("'%s' -> '%s'", from, to)
+	return c.tell("'%s' -> '%s'%s", from, to, c.backedUp())
 }
 
 // regular copies the content of a file.
@@ -319,7 +309,7 @@ func (c *copier) regular(from, to string, src *tree.Node) error {
 	if err != nil {
 		return c.fail(err, "cannot create regular file '%s'", to)
 	}
-	if err := c.tell("'%s' -> '%s'", from, to); err != nil {
+	if err := c.tell("'%s' -> '%s'%s", from, to, c.backedUp()); err != nil {
 		return err
 	}
 	return c.keepAttributes(to, src, true)
@@ -368,17 +358,10 @@ func (j *job) deviceWriter(name string) io.Writer {
 
 // directory copies a directory into to, which may be there.
 func (c *copier) directory(ctx context.Context, from, to string, src, dst *tree.Node) error {
-	if ok, err := c.notInside(from, to); !ok || err != nil {
-		return err
-	}
-	names, err := c.FS.ReadDir(c.Path(from))
-	if err != nil {
-		return c.fail(err, "cannot access '%s'", from)
-	}
 	if dst == nil {
 		perm := src.Mode & (0o777 | tree.Sticky) &^ c.Umask
 		if c.noMode {
-			perm = 0o777 &^ c.Umask
+			perm = src.Mode&tree.Sticky | 0o777&^c.Umask
 		}
 		if err := c.FS.Mkdir(c.Path(to), perm); err != nil {
 			return c.fail(err, "cannot create directory '%s'", to)
@@ -387,25 +370,23 @@ func (c *copier) directory(ctx context.Context, from, to string, src, dst *tree.
 			return err
 		}
 	}
+	if c.top.at == "" {
+		at, err := c.FS.RealPath(c.Path(to))
+		if err != nil {
+			return err
+		}
+		c.top.at, c.top.pair = at, pair{from, to}
+	}
+	names, err := c.FS.ReadDir(c.Path(from))
+	if err != nil {
+		return c.fail(err, "cannot access '%s'", from)
+	}
 	for _, name := range names {
 		if err := c.copy(ctx, join(from, name), join(to, name), false); err != nil {
 			return err
 		}
 	}
 	return c.keepAttributes(to, src, true)
-}
-
-// notInside refuses to copy a directory into itself.
-func (c *copier) notInside(from, to string) (bool, error) {
-	src, err1 := c.FS.RealPath(c.Path(from))
-	dst, err2 := c.FS.RealPath(c.Path(to))
-	switch {
-	case err1 != nil || err2 != nil:
-		return true, nil
-	case src == dst || strings.HasPrefix(dst, strings.TrimSuffix(src, "/")+"/"):
-		return false, c.usage("cannot copy a directory, '%s', into itself, '%s'", from, to)
-	}
-	return true, nil
 }
 
 // keepAttributes gives a copy the time, the owner and the mode of its source, as far

@@ -1,8 +1,7 @@
 package files_test
 
 import (
-	"context"
-	"io"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -18,9 +17,10 @@ import (
 // "mmdebstrap --variant=apt trixie DIR" made:
 //
 //	go test ./internal/maint/files -run TestReal -args -debian-root DIR -record
-var caseFiles = []string{"attributes", "copy"}
+var caseFiles = []string{"attributes", "copy", "find", "list"}
 
-// newShell returns a shell over a tree with users, groups, cat and head.
+// newShell returns a shell over a tree with users, groups and the tools that the cases
+// look at results with.
 func newShell(tb testing.TB) *shell.Shell {
 	t := tree.New(&tree.Origin{Kind: tree.FromBuilder}, shelltest.Time)
 	f := rootfs.New(t, shelltest.Time)
@@ -39,32 +39,8 @@ func newShell(tb testing.TB) *shell.Shell {
 		tb.Fatal(err)
 	}
 	commands := files.Commands()
-	commands["cat"], commands["head"] = cat, head
+	maps.Copy(commands, textTools)
 	return &shell.Shell{FS: f, Commands: commands}
-}
-
-func cat(_ context.Context, p *shell.Proc) (int, error) {
-	for _, name := range append(p.Args[1:], "-")[:max(1, len(p.Args)-1)] {
-		r, err := p.Open(name)
-		if err != nil {
-			return p.Fail(err)
-		}
-		if _, err := io.Copy(p.Stdout, r); err != nil {
-			return 1, err
-		}
-	}
-	return 0, nil
-}
-
-// head is "head -1".
-func head(_ context.Context, p *shell.Proc) (int, error) {
-	text, err := io.ReadAll(p.Stdin)
-	if err != nil {
-		return 1, err
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	_, err = io.WriteString(p.Stdout, first+"\n")
-	return 0, err
 }
 
 func TestCommands(t *testing.T) {

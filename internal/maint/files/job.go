@@ -20,6 +20,7 @@ import (
 type job struct {
 	*getopt.Call
 	status int
+	aside  string // the backup that was made last
 }
 
 // program returns a command with a table of options (see [getopt.Parse]). The error
@@ -31,6 +32,9 @@ func program(options string, run func(j *job, ctx context.Context) error) shell.
 		return j.status, err
 	})
 }
+
+// newJob returns the job of a command that reads its arguments itself.
+func newJob(p *shell.Proc) *job { return &job{Call: &getopt.Call{Proc: p}} }
 
 // usage is a call that the true program refuses.
 func (j *job) usage(format string, args ...any) error {
@@ -62,11 +66,20 @@ func (j *job) missing() error {
 // has it. It returns err only where that is no failure of a system call, but one
 // that ends all scripts.
 func (j *job) fail(err error, format string, args ...any) error {
-	var no syscall.Errno
-	if _, ok := errors.AsType[*fs.PathError](err); !ok || !errors.As(err, &no) {
+	why := reason(err)
+	if why == "" {
 		return err
 	}
-	return j.usage("%s: %s", fmt.Sprintf(format, args...), shell.Strerror(no))
+	return j.usage("%s: %s", fmt.Sprintf(format, args...), why)
+}
+
+// reason is the text of a failure of a system call, "" for any other error.
+func reason(err error) string {
+	var no syscall.Errno
+	if _, ok := errors.AsType[*fs.PathError](err); !ok || !errors.As(err, &no) {
+		return ""
+	}
+	return shell.Strerror(no)
 }
 
 // say prints a line on the standard output.
@@ -135,6 +148,14 @@ func base(name string) string {
 		return "/"
 	}
 	return trimmed[strings.LastIndexByte(trimmed, '/')+1:]
+}
+
+// stripped returns a path without slashes after it.
+func stripped(name string) string {
+	if trimmed := strings.TrimRight(name, "/"); trimmed != "" {
+		return trimmed
+	}
+	return name
 }
 
 // missingFile reports whether err says that there is nothing.

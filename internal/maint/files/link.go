@@ -52,6 +52,7 @@ func (j *job) ln(context.Context) error {
 
 func (j *job) lnOne(target, name string) error {
 	symbolic := j.Has("symbolic")
+	j.aside = ""
 	if !symbolic {
 		n, err := j.lstat(target)
 		if err == nil && n.Type == tree.Symlink && j.Last("logical", "physical") == "logical" {
@@ -89,7 +90,7 @@ func (j *job) lnOne(target, name string) error {
 	if symbolic {
 		arrow = "->"
 	}
-	return j.tell("'%s' %s '%s'", name, arrow, target)
+	return j.tell("'%s' %s '%s'%s", name, arrow, target, j.backedUp())
 }
 
 // makeRoom removes what is at the name of a new link, where -f or a backup says so.
@@ -107,7 +108,7 @@ func (j *job) makeRoom(target, name string) (bool, error) {
 	case force == "" && !backup:
 		return true, nil // and the link says that it exists
 	}
-	if from, err := j.lstat(target); err == nil && !j.Has("symbolic") && from == n {
+	if from, err := j.FS.Tree.RealPath(j.Path(target)); err == nil && !j.Has("symbolic") && from == j.place(name) {
 		return false, j.usage("'%s' and '%s' are the same file", target, name)
 	}
 	if moved, err := j.backup(name); moved || err != nil {
@@ -149,3 +150,12 @@ func relativePath(from, to string) string {
 }
 
 func isSlash(r rune) bool { return r == '/' }
+
+// place returns where in the tree a name is, its last element not followed.
+func (j *job) place(name string) string {
+	at, err := j.FS.Tree.RealPath(j.Path(name))
+	if err != nil {
+		return ""
+	}
+	return at
+}

@@ -88,7 +88,11 @@ func (j *job) parents(name string) (bool, error) {
 			}
 			return false, j.fail(err, "cannot create directory '%s'", dir)
 		}
-		if err := j.tell("%s: created directory '%s'", j.Args[0], dir); err != nil {
+		made := "created"
+		if j.Args[0] == "install" {
+			made = "creating"
+		}
+		if err := j.tell("%s: %s directory '%s'", j.Args[0], made, dir); err != nil {
 			return false, err
 		}
 	}

@@ -20,8 +20,8 @@ func (j *job) mv(context.Context) error {
 		return err
 	}
 	for _, p := range pairs {
-		if j.Has("strip-trailing-slashes") && strings.Trim(p.from, "/") != "" {
-			p.from = strings.TrimRight(p.from, "/")
+		if j.Has("strip-trailing-slashes") {
+			p.from = stripped(p.from)
 		}
 		if err := j.move(p.from, p.to); err != nil {
 			return err
@@ -31,6 +31,7 @@ func (j *job) mv(context.Context) error {
 }
 
 func (j *job) move(from, to string) error {
+	j.aside = ""
 	src, err := j.lstat(from)
 	if err != nil {
 		return j.fail(err, "cannot stat '%s'", from)
@@ -50,7 +51,7 @@ func (j *job) move(from, to string) error {
 	}
 	err = j.FS.Rename(j.Path(from), j.Path(to))
 	if err == nil {
-		return j.tell("renamed '%s' -> '%s'", from, to)
+		return j.tell("renamed '%s' -> '%s'%s", from, to, j.backedUp())
 	}
 	if errors.Is(err, syscall.ENOTEMPTY) {
 		return j.fail(err, "cannot overwrite '%s'", to)

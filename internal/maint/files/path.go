@@ -179,7 +179,7 @@ func (j *job) real(name string) (string, error) {
 		if m == mayMiss {
 			return at, nil
 		}
-		if _, err := j.canonical(at, m); err != nil {
+		if _, err := j.canonical(at, m); err != nil && (m == noneMisses || !missingFile(err)) {
 			return "", err
 		}
 		return at, nil

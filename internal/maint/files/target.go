@@ -65,10 +65,12 @@ func (j *job) notDirectory(name, what string) error {
 // backup moves what is at name aside, where the options ask for a backup; moved says
 // that it did (cp(1), VERSION_CONTROL).
 func (j *job) backup(name string) (moved bool, err error) {
+	j.aside = ""
 	to, err := j.backupName(name)
 	if to == "" || err != nil {
 		return false, err
 	}
+	j.aside = to
 	err = j.FS.Rename(j.Path(name), j.Path(to))
 	if _, ok := err.(*fs.PathError); ok {
 		return false, j.fail(err, "cannot backup '%s'", name)
@@ -76,9 +78,20 @@ func (j *job) backup(name string) (moved bool, err error) {
 	return err == nil, err
 }
 
+// backs reports whether the options ask for backups.
+func (j *job) backs() bool { return j.Last("b", "backup", "suffix") != "" }
+
+// backedUp is what -v says of the last backup.
+func (j *job) backedUp() string {
+	if j.aside == "" {
+		return ""
+	}
+	return " (backup: '" + j.aside + "')"
+}
+
 // backupName returns the name of the backup of a file, "" for none.
 func (j *job) backupName(name string) (string, error) {
-	if j.Last("b", "backup", "suffix") == "" || !j.Has("b") && !j.Has("backup") && !j.Has("suffix") {
+	if !j.backs() {
 		return "", nil
 	}
 	control := j.Value("backup")

@@ -93,15 +93,12 @@ func interpret(tb testing.TB, sh *shell.Shell, header, script string) string {
 	return result(out, status, shelltest.Tree(sh.FS, "/work"), "/work")
 }
 
-func result(out []byte, status int, left []string, dir string) string {
-	s := strings.ReplaceAll(string(out), dir, "/work")
-	if s != "" && !strings.HasSuffix(s, "\n") {
-		s += "(no newline)\n"
-	}
+func result(out []byte, status int, left []shelltest.Entry, dir string) string {
+	s := shelltest.Printed([]byte(strings.ReplaceAll(string(out), dir, "/work")))
 	if status != 0 {
 		s += fmt.Sprintf("(status %d)\n", status)
 	}
-	return s + strings.Join(left, "")
+	return s + shelltest.Text(nil, left)
 }
 
 // real runs a script with a true shell.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,8 +19,8 @@ import (
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// Time is that of the image in which cases run: 2025-08-09, a Saturday.
-const Time = 1754697600
+// Time is that of the image in which cases run: noon of 2025-08-09, a Saturday.
+const Time = 1754740800
 
 const (
 	work = "/work" // where a script starts
@@ -29,6 +30,14 @@ const (
 // Interpret runs a case over the tree of sh and returns what it prints and leaves in
 // /work.
 func Interpret(tb testing.TB, sh *shell.Shell, c Case) string {
+	tb.Helper()
+	out := Run(tb, sh, c)
+	return Text(out, Tree(sh.FS, work))
+}
+
+// Run interprets the script of a case, in /work, and returns what it prints. What is
+// not supported fails the test.
+func Run(tb testing.TB, sh *shell.Shell, c Case) []byte {
 	tb.Helper()
 	if err := sh.FS.MkdirAll(work, 0o755); err != nil {
 		tb.Fatal(err)
@@ -42,25 +51,40 @@ func Interpret(tb testing.TB, sh *shell.Shell, c Case) string {
 	if e, ok := errors.AsType[*shell.Error](err); err != nil && (!ok || e.Err != nil) {
 		tb.Errorf("%s: %v", c.Name, err)
 	}
-	return Text(out, Tree(sh.FS, work))
+	return out
 }
 
 // Text joins what is printed with what is left.
-func Text(out []byte, left []string) string {
+func Text(out []byte, left []Entry) string {
+	s := Printed(out)
+	for _, e := range left {
+		s += "| " + e.Path + e.Status + e.Content + "\n"
+	}
+	return s
+}
+
+// Printed is the output of a script, ended by a line break.
+func Printed(out []byte) string {
 	s := string(out)
 	if s != "" && !strings.HasSuffix(s, "\n") {
 		s += "(no newline)\n"
 	}
-	return s + strings.Join(left, "")
+	return s
 }
 
-// Tree returns a line for each path below dir: mode, owner, content or target, and
-// the time where it is not the image's.
-func Tree(f *rootfs.FS, dir string) []string {
-	var lines []string
+// Entry is one path that is there.
+type Entry struct {
+	Path    string
+	Status  string // type, mode, owner, the target of a link, the time where it is not the image's
+	Content string // of a file, quoted
+}
+
+// Tree returns the paths below dir, sorted.
+func Tree(f *rootfs.FS, dir string) []Entry {
+	var entries []Entry
 	for n := range f.Tree.All() {
-		name, ok := strings.CutPrefix("/"+n.Path, dir+"/")
-		if !ok {
+		name, ok := strings.CutPrefix("/"+n.Path, strings.TrimSuffix(dir, "/")+"/")
+		if !ok || n.Path == "." {
 			continue
 		}
 		if n.Type == tree.Hardlink {
@@ -70,23 +94,24 @@ func Tree(f *rootfs.FS, dir string) []string {
 		if n.Type == tree.File {
 			b, _ = f.ReadFile("/" + n.Path) // what cannot be read shows as a difference
 		}
-		lines = append(lines, line(name, n.FileMode(), n.UID, n.GID, n.Link, b, n.ModTime, f.Time))
+		entries = append(entries, newEntry(name, n.FileMode(), n.UID, n.GID, n.Link, b, n.ModTime, f.Time))
 	}
-	return lines
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries
 }
 
-func line(name string, m fs.FileMode, uid, gid uint32, link string, content []byte, mtime, now int64) string {
-	s := fmt.Sprintf("| %s %s %d:%d", name, m, uid, gid)
+func newEntry(name string, m fs.FileMode, uid, gid uint32, link string, content []byte, mtime, now int64) Entry {
+	e := Entry{Path: name, Status: fmt.Sprintf(" %s %d:%d", m, uid, gid)}
 	switch {
 	case m&fs.ModeSymlink != 0:
-		s = fmt.Sprintf("| %s -> %s %d:%d", name, link, uid, gid)
+		e.Status = fmt.Sprintf(" -> %s %d:%d", link, uid, gid)
 	case m.IsRegular():
-		s += fmt.Sprintf(" %q", content)
+		e.Content = fmt.Sprintf(" %q", content)
 	}
 	if mtime < now-86400*30 || mtime > now+86400*30 {
-		s += " " + time.Unix(mtime, 0).UTC().Format(time.RFC3339)
+		e.Content += " " + time.Unix(mtime, 0).UTC().Format(time.RFC3339)
 	}
-	return s + "\n"
+	return e
 }
 
 // Real runs a case with the programs of the machine, or of [Root], and returns what
@@ -100,13 +125,23 @@ func Real(tb testing.TB, c Case) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command("/bin/sh", "-c", c.Script, "script")
-	cmd.Dir, cmd.Env = dir, []string{path, "LC_ALL=C", "TZ=UTC"}
 	if *Root != "" {
 		dir = filepath.Join(*Root, work)
 		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
 			tb.Fatal(err)
 		}
+	}
+	out := RunReal(tb, c, dir)
+	return Text(out, Disk(tb, dir))
+}
+
+// RunReal runs a script with the programs of the machine in dir, or with those of
+// [Root] in its /work, and returns what it prints.
+func RunReal(tb testing.TB, c Case, dir string) []byte {
+	tb.Helper()
+	cmd := exec.Command("/bin/sh", "-c", c.Script, "script")
+	cmd.Dir, cmd.Env = dir, []string{path, "LC_ALL=C", "TZ=UTC", fmt.Sprintf("SOURCE_DATE_EPOCH=%d", Time)}
+	if *Root != "" {
 		cmd.Dir, cmd.SysProcAttr = work, &syscall.SysProcAttr{Chroot: *Root}
 	}
 	var out bytes.Buffer
@@ -114,13 +149,13 @@ func Real(tb testing.TB, c Case) string {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		tb.Fatal(err)
 	}
-	return Text(out.Bytes(), Disk(tb, dir))
+	return out.Bytes()
 }
 
 // Disk is [Tree] of a directory on disk.
-func Disk(tb testing.TB, root string) []string {
+func Disk(tb testing.TB, root string) []Entry {
 	tb.Helper()
-	var lines []string
+	var entries []Entry
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == root {
 			return err
@@ -142,13 +177,14 @@ func Disk(tb testing.TB, root string) []string {
 			return err
 		}
 		rel, err := filepath.Rel(root, name)
-		lines = append(lines, line(rel, info.Mode(), st.Uid, st.Gid, link, content, info.ModTime().Unix(), time.Now().Unix()))
+		entries = append(entries, newEntry(rel, info.Mode(), st.Uid, st.Gid, link, content, info.ModTime().Unix(), time.Now().Unix()))
 		return err
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return lines
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries
 }
 
 // Check interprets all cases of a file and compares with what was recorded.
