@@ -36,6 +36,9 @@ func (r *run) evaluate(text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && text[0] != '0' && text[0] != '+' {
 		return n, nil
 	}
+	if err := r.step(); err != nil {
+		return 0, err
+	}
 	if err := r.enter(); err != nil {
 		return 0, err
 	}

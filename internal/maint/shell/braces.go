@@ -9,8 +9,12 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// maxBraces bounds the words that bash's braces make of one.
-const maxBraces = 10_000
+// maxBraces bounds the words that bash's braces make of one, and maxBracePairs those
+// braces.
+const (
+	maxBraces     = 10_000
+	maxBracePairs = 100
+)
 
 // hasBraces reports whether a word may be one that bash takes apart at its braces.
 func hasBraces(w *syntax.Word) bool {
@@ -27,6 +31,16 @@ func (r *run) braces(w *syntax.Word, do func(*syntax.Word) error) error {
 	c.Parts = slices.Clone(w.Parts)
 	if !syntax.SplitBraces(&c) {
 		return do(w)
+	}
+	if len(c.Parts) > 4*maxBracePairs {
+		return &LimitError{fmt.Sprintf("a word with %d parts and braces", len(c.Parts))}
+	}
+	for i, p := range c.Parts[:len(c.Parts)-1] {
+		if pe, ok := p.(*syntax.ParamExp); ok && pe.Short {
+			if _, ok := c.Parts[i+1].(*syntax.BraceExp); ok {
+				return Unsupported("$%s before braces", pe.Param.Value) // which bash takes apart first
+			}
+		}
 	}
 	n := 0
 	return r.braced(nil, c.Parts, func(parts []syntax.WordPart) error {

@@ -223,18 +223,29 @@ func (r *run) assignment(a *syntax.Assign) error {
 }
 
 func (r *run) assignArray(a *syntax.Assign) error {
+	list, err := r.arrayValues(a)
+	if err != nil {
+		return err
+	}
+	return r.appendArray(a, list)
+}
+
+// arrayValues expands the words of an array.
+func (r *run) arrayValues(a *syntax.Assign) ([]string, error) {
 	var words []*syntax.Word
 	for _, e := range a.Array.Elems {
 		if e.Index != nil {
-			return Unsupported("an array with indexes")
+			return nil, Unsupported("an array with indexes")
 		}
 		words = append(words, e.Value)
 	}
 	list, release, err := r.fieldsOf(words)
-	defer release()
-	if err != nil {
-		return err
-	}
+	release()
+	return list, err
+}
+
+// appendArray assigns an array, or appends to one.
+func (r *run) appendArray(a *syntax.Assign, list []string) error {
 	if old := r.find(a.Name.Value); a.Append && old != nil {
 		if old.isList {
 			list = append(slices.Clone(old.list), list...)

@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -160,31 +159,36 @@ func (r *run) declare(c *syntax.DeclClause) error {
 		return Unsupported("nameref")
 	}
 	r.status = 0
+	values, lists := make([]string, len(c.Args)), make([][]string, len(c.Args)) // all are expanded before any is assigned
 	names := 0
-	for _, a := range c.Args {
-		if a.Name != nil {
-			names++
-			if err := r.declareOne(d, a); err != nil {
-				return r.placed([]string{d.command}, err)
-			}
+	for i, a := range c.Args {
+		if a.Name == nil {
 			continue
 		}
-		words, release, err := r.fieldsOf([]*syntax.Word{a.Value})
-		words = slices.Clone(words)
-		release()
+		if names++; a.Index != nil {
+			return Unsupported("%s with an index", d.command)
+		}
+		var err error
+		if a.Array != nil {
+			lists[i], err = r.arrayValues(a)
+		} else if !a.Naked {
+			values[i], err = r.value(a.Value)
+		}
 		if err != nil {
 			return r.placed([]string{d.command}, err)
 		}
-		for _, w := range words {
-			if strings.HasPrefix(w, "-") || strings.HasPrefix(w, "+") {
-				err = d.option(r, w)
-			} else {
-				names++
-				err = r.survive(declareWords(r, append([]string{d.command}, w)))
-			}
-			if err != nil {
-				return r.placed([]string{d.command}, err)
-			}
+	}
+	for i, a := range c.Args {
+		var err error
+		if a.Name != nil {
+			err = r.declareOne(d, a, values[i], lists[i])
+		} else {
+			var n int
+			n, err = r.declareExpanded(&d, a.Value)
+			names += n
+		}
+		if err != nil {
+			return r.placed([]string{d.command}, err)
 		}
 	}
 	if names == 0 {
@@ -193,24 +197,33 @@ func (r *run) declare(c *syntax.DeclClause) error {
 	return nil
 }
 
-func (r *run) declareOne(d declaration, a *syntax.Assign) error {
-	name := a.Name.Value
-	if a.Index != nil {
-		return Unsupported("%s with an index", d.command)
-	}
-	var value string
-	if !a.Naked && a.Array == nil { // with the value from before it is local
-		var err error
-		if value, err = r.value(a.Value); err != nil {
-			return err
+// declareExpanded declares what a word expands to: options and names, of which it
+// returns how many.
+func (r *run) declareExpanded(d *declaration, word *syntax.Word) (names int, err error) {
+	words, release, err := r.fieldsOf([]*syntax.Word{word})
+	defer release()
+	for _, w := range words {
+		if err != nil {
+			break
+		}
+		if strings.HasPrefix(w, "-") || strings.HasPrefix(w, "+") {
+			err = d.option(r, w)
+		} else {
+			names++
+			err = r.survive(declareWords(r, []string{d.command, w}))
 		}
 	}
+	return names, err
+}
+
+func (r *run) declareOne(d declaration, a *syntax.Assign, value string, list []string) error {
+	name := a.Name.Value
 	if err := d.one(r, name); err != nil {
 		return err
 	}
 	switch {
 	case a.Array != nil:
-		if err := r.assignArray(a); err != nil {
+		if err := r.appendArray(a, list); err != nil {
 			return r.refuse(d.command, err)
 		}
 	case !a.Naked:

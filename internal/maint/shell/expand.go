@@ -77,14 +77,18 @@ func (x *expander) words(w *syntax.Word) error {
 func (x *expander) word(w *syntax.Word) error {
 	if len(w.Parts) == 1 { // by far the most are a plain text
 		if l, ok := w.Parts[0].(*syntax.Lit); ok && !strings.ContainsAny(l.Value, "\\~*?[") {
-			if err := x.count(len(l.Value) + 16); err != nil {
+			if err := x.count(len(l.Value) + perField); err != nil {
 				return err
 			}
 			x.fields = append(x.fields, l.Value)
 			return nil
 		}
 	}
-	if err := x.expand(w.Parts, unquoted, false, tildeFirst); err != nil {
+	tilde := tildeFirst
+	if x.r.bash && isAssignment(w) {
+		tilde = tildeValue
+	}
+	if err := x.expand(w.Parts, unquoted, false, tilde); err != nil {
 		return err
 	}
 	return x.end()
@@ -166,12 +170,19 @@ const (
 	noTilde     tildes = iota
 	tildeFirst         // at its beginning
 	tildeColons        // and after each colon, in assignments
+	tildeValue         // after "=" and each colon, in what bash finds to be like one
 )
+
+// perField is what a field counts for besides its bytes.
+const perField = 16
 
 // count counts n bytes of words.
 func (x *expander) count(n int) error {
 	if x.size += n; x.size > maxValue {
 		return &LimitError{fmt.Sprintf("%d MB in the words of a command", maxValue>>20)}
+	}
+	if err := x.r.work(n/8 + 1); err != nil {
+		return err
 	}
 	return x.r.shell.budget.hold(n)
 }
@@ -249,7 +260,7 @@ func (x *expander) end() error {
 		return nil
 	}
 	defer func() { x.parts, x.exists = x.parts[:0], false }()
-	if err := x.count(16); err != nil {
+	if err := x.count(perField); err != nil {
 		return err
 	}
 	if !x.r.opts.noglob && slices.ContainsFunc(x.parts, func(p piece) bool { return !p.quoted && strings.ContainsAny(p.text, "*?[") }) {
@@ -258,7 +269,7 @@ func (x *expander) end() error {
 			return err
 		}
 		for _, name := range names {
-			if err := x.count(len(name) + 16); err != nil {
+			if err := x.count(len(name) + perField); err != nil {
 				return err
 			}
 		}
@@ -405,10 +416,17 @@ func (x *expander) unescaped(s string, split bool) error {
 
 // tilde is literal for text with tildes.
 func (x *expander) tilde(s string, split bool, how tildes, first, last bool) error {
-	begins := first
+	begins := first && how != tildeValue
+	if how == tildeValue && first {
+		name, rest, _ := strings.Cut(s, "=")
+		if err := x.unescaped(name+"=", split); err != nil {
+			return err
+		}
+		s, begins = rest, true
+	}
 	for s != "" {
 		end := len(s)
-		if how == tildeColons {
+		if how != tildeFirst {
 			if i := strings.IndexByte(s, ':'); i >= 0 {
 				end = i
 			}

@@ -1,7 +1,9 @@
 package shell
 
 import (
+	"fmt"
 	"regexp"
+	resyntax "regexp/syntax"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -123,8 +125,12 @@ func (r *run) compareNumbers(op syntax.BinTestOperator, a, b string) (bool, erro
 	return n[0] > n[1], nil
 }
 
-// maxRegexp bounds a regular expression, bytes.
-const maxRegexp = 10_000
+// maxRegexp bounds a regular expression, bytes, and maxRegexpCost the product of its
+// steps and the text, for nothing interrupts it.
+const (
+	maxRegexp     = 10_000
+	maxRegexpCost = 1 << 20
+)
 
 // reMatch is the operator =~ of bash, with what of extended regular expressions RE2
 // has too. What is quoted matches itself.
@@ -149,12 +155,24 @@ func (r *run) reMatch(a string, w *syntax.Word) (bool, error) {
 	if strings.Contains(expr, `[[.`) || strings.Contains(expr, `[[=`) || strings.Contains(expr, `(?`) {
 		return false, Unsupported("the regular expression %s", expr)
 	}
-	re, err := regexp.CompilePOSIX(expr)
+	parsed, err := resyntax.Parse(expr, resyntax.POSIX)
 	if err != nil {
 		return false, Unsupported("the regular expression %s", expr)
 	}
-	if err := r.work(len(expr)*len(a)/64 + len(a)); err != nil {
+	program, err := resyntax.Compile(parsed.Simplify())
+	if err != nil {
+		return false, Unsupported("the regular expression %s", expr)
+	}
+	cost := len(program.Inst) * (len(a) + 1)
+	if cost > maxRegexpCost {
+		return false, &LimitError{fmt.Sprintf("regular expression of %d steps over %d bytes", len(program.Inst), len(a))}
+	}
+	if err := r.work(16 * cost); err != nil {
 		return false, err
+	}
+	re, err := regexp.CompilePOSIX(expr)
+	if err != nil {
+		return false, Unsupported("the regular expression %s", expr)
 	}
 	m := re.FindStringSubmatch(a)
 	return m != nil, r.assignList("BASH_REMATCH", m)

@@ -55,7 +55,7 @@ func (r *run) globPart(dirs []string, p *pattern, within bool) ([]string, error)
 			}
 		}
 		for _, name := range names {
-			if err := r.work(64); err != nil {
+			if err := r.work(512); err != nil {
 				return nil, err
 			}
 			ok, err := r.globMatch(p, name)

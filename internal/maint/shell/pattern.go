@@ -216,7 +216,7 @@ func (r *run) match(p *pattern, s string) (bool, error) {
 	}
 	at, star, back, work := 0, -1, 0, 0
 	for i := 0; i < len(s); {
-		if work++; work%unitsPerStep == 0 {
+		if work += 8; work%unitsPerStep == 0 {
 			if err := r.work(unitsPerStep); err != nil {
 				return false, err
 			}
@@ -286,7 +286,7 @@ func (r *run) scan(tokens []token, s string, next func(string) (rune, int), with
 		if s == "" || !alive {
 			return shortest, longest, nil
 		}
-		if err := r.work(len(tokens) + 1); err != nil {
+		if err := r.work(4*len(tokens) + 16); err != nil {
 			return -1, -1, err
 		}
 		c, n := next(s)

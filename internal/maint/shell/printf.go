@@ -33,7 +33,7 @@ func echo(r *run, args []string) error {
 	s := strings.Join(args, " ")
 	if escapes {
 		var stop bool
-		if s, stop = unescape(s, r.bash); stop {
+		if s, stop = unescape(s, r.bash, !r.bash); stop {
 			newline = ""
 		}
 	}
@@ -174,7 +174,7 @@ func (f *formatter) directive(s string) (int, error) {
 	case 'b':
 		arg, _ := f.next()
 		var text string
-		text, f.stop = unescape(arg, f.r.bash)
+		text, f.stop = unescape(arg, f.r.bash, true)
 		f.pad(f.cut(text, sp), sp)
 	case 'c':
 		arg, _ := f.next()

@@ -153,8 +153,9 @@ func escape(b *strings.Builder, s string, more bool) int {
 	return n
 }
 
-// unescape interprets the escapes of %b, and of echo. stop says that \c ended all.
-func unescape(s string, more bool) (text string, stop bool) {
+// unescape interprets the escapes of %b, and of echo. more says that those of bash
+// count too, octal that \101 does as well as \0101; stop says that \c ended all.
+func unescape(s string, more, octal bool) (text string, stop bool) {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, false
 	}
@@ -177,7 +178,7 @@ func unescape(s string, more bool) (text string, stop bool) {
 			}
 		}
 		n := hexEscape(&b, rest, more)
-		if n == 0 {
+		if n == 0 && (octal || s[i] == '0' || rest[0] < '0' || rest[0] > '7') {
 			n = escape(&b, rest, more && rest[0] != '\'' && rest[0] != '"' && rest[0] != '?')
 		}
 		if n == 0 {

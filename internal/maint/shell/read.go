@@ -57,7 +57,10 @@ func read(r *run, args []string) error {
 	}
 	switch {
 	case list != "":
-		err = r.assignList(list, r.splitLine(line, quoted, -1))
+		var fields []string
+		if fields, err = r.splitLine(line, quoted, -1); err == nil {
+			err = r.assignList(list, fields)
+		}
 	case len(names) == 0 && r.bash:
 		err = r.assign("REPLY", string(line))
 	case len(names) == 0:
@@ -73,7 +76,10 @@ func read(r *run, args []string) error {
 }
 
 func (r *run) assignFields(names []string, line []byte, quoted []bool) error {
-	fields := r.splitLine(line, quoted, len(names))
+	fields, err := r.splitLine(line, quoted, len(names))
+	if err != nil {
+		return err
+	}
 	for i, name := range names {
 		if !syntax.ValidName(name) {
 			return r.fault("read: %s: bad variable name", name)
@@ -103,7 +109,7 @@ func (r *run) readLine(raw bool, delimiter byte) (line []byte, quoted []bool, wh
 		if len(line) > maxValue {
 			return nil, nil, false, &LimitError{fmt.Sprintf("line of %d bytes", len(line))}
 		}
-		if err := r.work(1); err != nil {
+		if err := r.work(32); err != nil {
 			return nil, nil, false, err
 		}
 		switch n, err := in.Read(c[:]); {
@@ -128,7 +134,7 @@ func (r *run) readLine(raw bool, delimiter byte) (line []byte, quoted []bool, wh
 // splitLine splits a line at IFS into at most n fields, of which the last has all
 // that is left; n is -1 for any number. What stood behind a backslash does not
 // separate.
-func (r *run) splitLine(line []byte, quoted []bool, n int) []string {
+func (r *run) splitLine(line []byte, quoted []bool, n int) ([]string, error) {
 	ifs := r.ifs()
 	separates := func(i int) bool { return !quoted[i] && strings.IndexByte(ifs, line[i]) >= 0 }
 	blank := func(i int) bool { return separates(i) && strings.IndexByte(" \t\n", line[i]) >= 0 }
@@ -152,22 +158,25 @@ func (r *run) splitLine(line []byte, quoted []bool, n int) []string {
 		return s
 	}
 	var fields []string
+	if err := r.work(8 * len(line)); err != nil {
+		return nil, err
+	}
 	skip()
 	for at < len(line) && (n < 0 || len(fields) < n-1) {
 		fields = append(fields, field())
 	}
 	if n < 0 || at == len(line) {
-		return fields
+		return fields, nil
 	}
 	from := at
 	if last := field(); at == len(line) {
-		return append(fields, last)
+		return append(fields, last), nil
 	}
 	end := len(line)
 	for end > from && blank(end-1) {
 		end--
 	}
-	return append(fields, string(line[from:end]))
+	return append(fields, string(line[from:end])), nil
 }
 
 // getopts is XCU getopts.
