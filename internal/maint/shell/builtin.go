@@ -37,9 +37,9 @@ var (
 func init() { // for several refer to the table
 	nothing := func(r *run, _ []string) error { r.status = 0; return nil }
 	builtins = map[string]builtin{
-		":": nothing, "true": nothing, "hash": nothing, "ulimit": ulimit, "times": times, "wait": wait, "kill": kill, "jobs": jobs,
+		":": nothing, "true": nothing, "hash": hash, "ulimit": ulimit, "times": times, "wait": wait, "kill": kill, "jobs": jobs,
 		"false": func(r *run, _ []string) error { r.status = 1; return nil },
-		"alias": alias, "unalias": nothing, ".": source, "break": leaveLoop, "continue": leaveLoop, "cd": cd, "chdir": cd,
+		"alias": alias, "unalias": unalias, ".": source, "break": leaveLoop, "continue": leaveLoop, "cd": cd, "chdir": cd,
 		"command": command, "echo": echo, "eval": eval, "exec": exec, "exit": exit, "export": declareWords, "readonly": declareWords,
 		"local": declareWords, "getopts": getopts, "printf": printf, "pwd": pwd, "read": read, "return": exit, "set": set,
 		"shift": shift, "test": test, "[": test, "trap": trap, "type": typeOf, "umask": umask, "unset": unset,
@@ -59,10 +59,38 @@ func (r *run) print(s string) error {
 	return err
 }
 
+// alias makes none: which words they change would depend on when a line is read.
 func alias(r *run, args []string) error {
-	if r.status = 0; len(args) > 1 {
-		return Unsupported("alias %s", args[1])
+	r.status = 0
+	for _, a := range args[1:] {
+		if strings.Contains(a, "=") {
+			return Unsupported("alias %s", a)
+		}
+		r.status = 1
 	}
+	return nil
+}
+
+func unalias(r *run, args []string) error {
+	if r.status = 0; len(args) > 1 && args[1] != "-a" {
+		r.status = 1
+	}
+	return nil
+}
+
+// hash says of each name whether there is such a command.
+func hash(r *run, args []string) error {
+	status := 0
+	for _, name := range args[1:] {
+		if strings.HasPrefix(name, "-") || r.kind(name) != isNothing || r.look(name) != "" {
+			continue
+		}
+		if err := r.complain(1, "hash: %s: not found", name); err != nil {
+			return err
+		}
+		status = 1
+	}
+	r.status = status
 	return nil
 }
 

@@ -83,9 +83,16 @@ func (r *run) directory(to string, physical bool) (string, bool) {
 
 func pwd(r *run, args []string) error {
 	dir := r.dir
-	if len(args) > 1 && args[1] == "-P" {
-		if real, err := r.shell.FS.RealPath(dir); err == nil {
-			dir = real
+	for _, a := range args[1:] {
+		switch {
+		case a == "-P":
+			if real, err := r.shell.FS.RealPath(dir); err == nil {
+				dir = real
+			}
+		case a == "-L":
+			dir = r.dir
+		case strings.HasPrefix(a, "-"):
+			return r.fault("pwd: Illegal option %s", a)
 		}
 	}
 	return r.print(dir + "\n")

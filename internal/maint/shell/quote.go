@@ -53,14 +53,19 @@ func text(args []string) string {
 			words = words[:i]
 			break
 		}
-		a = shortened(a, 200)
-		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$*?;|&<>()`") {
-			a = quote(a)
-		}
-		words[i] = a
-		size += len(a)
+		words[i] = shown(a)
+		size += len(words[i])
 	}
 	return strings.ReplaceAll(shortened(strings.Join(words, " "), maxShown), "\n", " ")
+}
+
+// shown returns a word as origins and errors show it.
+func shown(word string) string {
+	word = shortened(word, 200)
+	if word == "" || strings.ContainsAny(word, " \t\n'\"\\$*?;|&<>()`") {
+		return quote(word)
+	}
+	return word
 }
 
 // maxShown is how much of a command is shown, bytes.
