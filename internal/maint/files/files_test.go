@@ -17,7 +17,7 @@ import (
 // "mmdebstrap --variant=apt trixie DIR" made:
 //
 //	go test ./internal/maint/files -run TestReal -args -debian-root DIR -record
-var caseFiles = []string{"attributes", "copy", "find", "list"}
+var caseFiles = []string{"attributes", "copy", "find", "list", "archive", "machine"}
 
 // newShell returns a shell over a tree with users, groups and the tools that the cases
 // look at results with.

@@ -14,7 +14,9 @@ import (
 var textTools = map[string]shell.Command{
 	"cat":  filter(func(text string, _ []string) string { return text }),
 	"head": filter(func(text string, _ []string) string { return lines(text)[0] }), // head -1
-	"sort": filter(func(text string, _ []string) string { return strings.Join(slices.Sorted(slices.Values(lines(text))), "") }),
+	"sort": filter(func(text string, _ []string) string {
+		return strings.Join(slices.Sorted(slices.Values(lines(text))), "")
+	}),
 	"tr": filter(func(text string, args []string) string { // tr '\\0' C
 		return strings.ReplaceAll(text, "\x00", strings.ReplaceAll(args[1], `\n`, "\n"))
 	}),
