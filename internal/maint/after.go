@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -30,6 +31,9 @@ func (in *Installation) afterScripts(ctx context.Context) error {
 	// The trigger of libc-bin has seen the packages' libraries, but not the spec's; and
 	// without libc-bin nobody has.
 	if p := in.img.Package("libc-bin"); p != nil {
+		if !in.specHasLibraries() {
+			return nil
+		}
 		in.now = current{p, "postinst", "triggers"}
 		defer func() { in.now = current{} }()
 	}
@@ -38,6 +42,17 @@ func (in *Installation) afterScripts(ctx context.Context) error {
 		return fmt.Errorf("cannot make /etc/ld.so.cache: %w: %s", err, out)
 	}
 	return nil
+}
+
+// specHasLibraries reports whether the spec put libraries into the image, or where
+// to look for some.
+func (in *Installation) specHasLibraries() bool {
+	for n := range in.img.Tree.All() {
+		if n.Origin != nil && n.Origin.Kind == tree.FromSpec && (strings.Contains(n.Path, ".so") || strings.Contains(n.Path, "ld.so.conf")) {
+			return true
+		}
+	}
+	return false
 }
 
 // database writes the files of dpkg's database that tell the next installation what

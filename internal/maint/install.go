@@ -278,6 +278,15 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 	return nil
 }
 
+// omitted notes a command whose effect was left out knowingly, once for a script.
+func (in *Installation) omitted(command, why string) {
+	p := in.now.pkg
+	if p == nil || slices.ContainsFunc(in.report.Skipped, func(s Skip) bool { return s.Package == p.Name && s.Script == in.now.script && s.Reason == why }) {
+		return
+	}
+	in.report.Skipped = append(in.report.Skipped, Skip{Package: p.Name, Script: in.now.script, Command: command, Reason: why})
+}
+
 // environment is what dpkg and the noninteractive front end of debconf give to
 // scripts (dpkg(1), ENVIRONMENT).
 func (in *Installation) environment(p *Package, script string) []string {

@@ -27,8 +27,7 @@ func python(_ context.Context, p *shell.Proc) (int, error) {
 	return 0, shell.Unsupported("running %s, python code,", strings.Join(p.Args, " "))
 }
 
-// pythonCommands returns Python under all its names, and Debian's programs that
-// compile modules and remove what was compiled.
+// pythonCommands returns Python under all its names.
 func pythonCommands() map[string]shell.Command {
 	commands := map[string]shell.Command{}
 	for _, name := range []string{"python", "python2", "python2.7", "python3", "pypy", "pypy3"} {
@@ -36,10 +35,6 @@ func pythonCommands() map[string]shell.Command {
 	}
 	for minor := 8; minor < 30; minor++ {
 		commands[fmt.Sprintf("python3.%d", minor)] = python
-	}
-	nothing := func(context.Context, *shell.Proc) (int, error) { return 0, nil }
-	for _, name := range []string{"py3compile", "pycompile", "pypy3compile", "py3clean", "pyclean", "pypy3clean"} {
-		commands[name] = nothing
 	}
 	return commands
 }

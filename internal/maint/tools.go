@@ -10,10 +10,10 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
-	"github.com/hardpan/hardpan/internal/maint/certs"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
+	"github.com/hardpan/hardpan/internal/maint/generate"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -52,16 +52,19 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
 		Divert:  t.divert,
 	})
+	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
+	if libc := in.img.Package("libc6"); libc != nil {
+		config.Libc = libc.Version
+	}
 	questions := debconf.New()
 	for _, p := range in.img.Packages {
 		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
-	t.commands["ldconfig"] = in.ldconfig
 	return t, nil
 }
 

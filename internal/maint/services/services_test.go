@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,7 +175,10 @@ func TestRealHelpers(t *testing.T) {
 		t.Skip("SKIPPED: no init-system-helpers on this host, or not root: nothing to compare with")
 	}
 	for _, script := range scripts {
-		compare(t, script, false)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			compare(t, script, false)
+		})
 	}
 }
 
@@ -183,8 +187,11 @@ func TestRealSystemctl(t *testing.T) {
 	if _, err := exec.LookPath("systemctl"); err != nil {
 		t.Skip("SKIPPED: no systemctl on this host: nothing to compare with")
 	}
-	for _, script := range append(systemctlScripts, scripts[:4]...) {
-		compare(t, script, true)
+	for _, script := range slices.Concat(systemctlScripts, scripts[:4]) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			compare(t, script, true)
+		})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 func Commands() map[string]shell.Command {
 	commands := map[string]shell.Command{
 		"cat": cat, "tac": tac, "rev": rev, "tee": tee, "wc": wc, "head": head, "tail": tail,
-		"grep": grep, "egrep": grep, "fgrep": grep, "sed": runSed,
+		"grep": grep, "egrep": grep, "fgrep": grep, "sed": runSed, "awk": runAwk, "mawk": runAwk, "gawk": runAwk, "nawk": runAwk, "original-awk": runAwk,
 		"sort": sortCommand, "uniq": uniq, "cut": cut, "tr": tr, "cmp": cmpCommand,
 		"basename": basename, "dirname": dirname, "expr": expr, "seq": seq,
 		"xargs": xargs, "env": env, "printenv": printenv, "which": which,

@@ -47,56 +47,64 @@ func TestRealUcf(t *testing.T) {
 		t.Skip("SKIPPED: no ucf on this host, or not root: nothing to compare with")
 	}
 	for _, script := range scripts {
-		root := t.TempDir()
-		for _, dir := range []string{"share", "etc", "state"} {
-			if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
-		in := strings.TrimPrefix(root, "/")
-		for name, text := range map[string]string{"share/x": "content\n", "etc/target": "content\n"} {
-			mode := map[bool]uint32{true: 0o640, false: 0o600}[name == "share/x"]
-			if err := tr.WriteFile(in+"/"+name, []byte(text), mode, nil); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(root, name), []byte(text), os.FileMode(mode)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Symlink("target", root+"/etc/l"); err != nil {
-			t.Fatal(err)
-		}
-		for _, err := range []error{tr.Symlink(in+"/etc/l", "target", nil), tr.Mkdir(in+"/state", 0o755, nil), tr.Mkdir("tmp", 0o755, nil)} {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		rc := filepath.Join(t.TempDir(), "debconf.conf")
-		db := "Config: config\nTemplates: templates\n\nName: config\nDriver: File\nFilename: " + rc + ".config\n\nName: templates\nDriver: File\nFilename: " + rc + ".templates\n"
-		if err := os.WriteFile(rc, []byte(db), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		head := "S='--state-dir " + root + "/state'\nexec 2>/dev/null\ncd " + root + "\n"
-		cmd := exec.Command("sh", "-c", head+`md5() { echo $1 | md5sum | cut -d' ' -f1; }`+"\n"+script)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DEBCONF_SYSTEMRC=" + rc, "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
-		theirs, _ := cmd.Output() // with the status that the script has
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			compare(t, script)
+		})
+	}
+}
 
-		commands := ucf.Commands()
-		commands["dpkg-divert"] = dpkg.New(dpkg.System{}).Commands()["dpkg-divert"]
-		commands["rm"] = func(_ context.Context, p *shell.Proc) (int, error) { return 0, p.FS.Remove(p.Path(p.Args[1])) }
-		commands["md5"] = md5sum
-		sh := &shell.Shell{FS: rootfs.New(tr, 0), Commands: commands}
-		ours, err := sh.Run(t.Context(), shell.Script{Name: "script", Text: head + script})
-		if e, ok := errors.AsType[*shell.Error](err); err != nil && (!ok || e.Err != nil) {
+func compare(t *testing.T, script string) {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"share", "etc", "state"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if string(ours) != string(theirs) {
-			t.Errorf("%s\nprinted\n%s\nucf prints\n%s", script, ours, theirs)
+	}
+	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+	in := strings.TrimPrefix(root, "/")
+	for name, text := range map[string]string{"share/x": "content\n", "etc/target": "content\n"} {
+		mode := map[bool]uint32{true: 0o640, false: 0o600}[name == "share/x"]
+		if err := tr.WriteFile(in+"/"+name, []byte(text), mode, nil); err != nil {
+			t.Fatal(err)
 		}
-		if got, want := ourTree(t, tr, in), hostTree(t, root); got != want {
-			t.Errorf("%s\nleft\n%s\nucf leaves\n%s", script, got, want)
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), os.FileMode(mode)); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if err := os.Symlink("target", root+"/etc/l"); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{tr.Symlink(in+"/etc/l", "target", nil), tr.Mkdir(in+"/state", 0o755, nil), tr.Mkdir("tmp", 0o755, nil)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rc := filepath.Join(t.TempDir(), "debconf.conf")
+	db := "Config: config\nTemplates: templates\n\nName: config\nDriver: File\nFilename: " + rc + ".config\n\nName: templates\nDriver: File\nFilename: " + rc + ".templates\n"
+	if err := os.WriteFile(rc, []byte(db), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	head := "S='--state-dir " + root + "/state'\nexec 2>/dev/null\ncd " + root + "\n"
+	cmd := exec.Command("sh", "-c", head+`md5() { echo $1 | md5sum | cut -d' ' -f1; }`+"\n"+script)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DEBCONF_SYSTEMRC=" + rc, "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
+	theirs, _ := cmd.Output() // with the status that the script has
+
+	commands := ucf.Commands()
+	commands["dpkg-divert"] = dpkg.New(dpkg.System{}).Commands()["dpkg-divert"]
+	commands["rm"] = func(_ context.Context, p *shell.Proc) (int, error) { return 0, p.FS.Remove(p.Path(p.Args[1])) }
+	commands["md5"] = md5sum
+	sh := &shell.Shell{FS: rootfs.New(tr, 0), Commands: commands}
+	ours, err := sh.Run(t.Context(), shell.Script{Name: "script", Text: head + script})
+	if e, ok := errors.AsType[*shell.Error](err); err != nil && (!ok || e.Err != nil) {
+		t.Fatal(err)
+	}
+	if string(ours) != string(theirs) {
+		t.Errorf("%s\nprinted\n%s\nucf prints\n%s", script, ours, theirs)
+	}
+	if got, want := ourTree(t, tr, in), hostTree(t, root); got != want {
+		t.Errorf("%s\nleft\n%s\nucf leaves\n%s", script, got, want)
 	}
 }
 
