@@ -49,8 +49,9 @@ func (j *job) cpio(ctx context.Context) error {
 func (c *copier) pass(from, to string) error {
 	src, err := c.lstat(from)
 	if err != nil {
+		err = c.fail(err, "%s: Cannot stat", from)
 		c.status = 2
-		return c.fail(err, "%s: Cannot stat", from)
+		return err
 	}
 	if c.Has("make-directories") {
 		if err := c.FS.MkdirAll(path.Dir(clean(c.Path(to))), 0o777&^c.Umask); err != nil {

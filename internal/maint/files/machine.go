@@ -113,9 +113,11 @@ func (j *job) startStopDaemon(context.Context) error {
 		if j.Has("quiet") {
 			return nil
 		}
-		for _, o := range []string{"exec", "pidfile", "name", "user"} {
-			if j.Has(o) {
-				return j.say("No %s found running; none killed.", j.Value(o))
+		for _, o := range []struct{ option, what string }{
+			{"name", "%s"}, {"exec", "%s"}, {"pidfile", "process in pidfile '%s'"}, {"pid", "process with pid %s"}, {"user", "process(es) owned by '%s'"},
+		} {
+			if j.Has(o.option) {
+				return j.say("No "+o.what+" found running; none killed.", j.Value(o.option))
 			}
 		}
 		return nil

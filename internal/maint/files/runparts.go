@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"regexp"
@@ -41,8 +42,11 @@ func (j *job) runParts(ctx context.Context) error {
 	}
 	dir := j.Operands[0]
 	names, err := j.FS.ReadDir(j.Path(dir))
+	if missingFile(err) {
+		return nil // as the program of trixie, which says nothing either
+	}
 	if err != nil {
-		return j.usage("failed to open directory %s: %s", dir, reason(err))
+		return j.fail(err, "failed to open directory %s", dir)
 	}
 	names = slices.Clone(names)
 	if j.Has("reverse") {
@@ -88,11 +92,18 @@ func (j *job) runPart(ctx context.Context, name string) (stop bool, err error) {
 	if mask, err := strconv.ParseUint(j.Value("umask"), 8, 9); err == nil {
 		q.Umask = uint32(mask)
 	}
+	var printed bytes.Buffer
+	if j.Has("report") && !j.Has("verbose") {
+		q.Stdout = &printed
+	}
 	status, err := q.Run(ctx, args...)
+	if err == nil && printed.Len() > 0 {
+		_, err = fmt.Fprintf(j.Stdout, "%s:\n%s", name, printed.Bytes())
+	}
 	if err != nil || status == 0 {
 		return false, err
 	}
-	j.status = 1
+	j.status = status
 	fmt.Fprintf(j.Stderr, "run-parts: %s exited with return code %d\n", name, status)
 	return j.Has("exit-on-error"), nil
 }
