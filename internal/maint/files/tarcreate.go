@@ -33,7 +33,7 @@ func (a *archiver) create(ctx context.Context, file string) error {
 	}
 	archive := tar.NewWriter(w)
 	for _, name := range a.given {
-		err := a.walk(ctx, name, false, func(name string, n *tree.Node) (bool, error) {
+		err := a.walk(ctx, name, noLinks, func(name string, n *tree.Node) (bool, error) {
 			if !a.kept(name) {
 				return false, nil
 			}
