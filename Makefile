@@ -62,6 +62,12 @@ pgo: build ## renew the profile that the compiler inlines by, from cold builds
 oracle: ## compare the resolver with apt on the whole corpus
 	$(GO) test ./internal/debian/resolve -run TestRealArchiveAptOracle -v -oracle=all -timeout 30m
 
+# FIDELITY is what the program is given, such as `-diff nginx` or `-sample 40`; without it the whole corpus runs.
+FIDELITY ?=
+.PHONY: fidelity
+fidelity: build ## compare hardpan's trees with dpkg's over the corpus (FIDELITY="-diff nginx" for one)
+	@mkdir -p dist && $(GO) build -o dist/fidelity ./internal/fidelity && dist/fidelity -hardpan $(BIN) $(FIDELITY)
+
 FUZZTIME ?= 20s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -2,6 +2,8 @@ package builder
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
@@ -9,12 +11,88 @@ import (
 	"github.com/hardpan/hardpan/specs"
 )
 
+// addFirstAccounts gives an image without base-passwd the accounts of every Debian
+// system, which the scripts of its packages count on; see trimAccounts.
+func (b *build) addFirstAccounts(img *maint.Image) error {
+	if img.Package("base-passwd") != nil {
+		return nil
+	}
+	file, err := baseAccounts()
+	if err != nil {
+		return err
+	}
+	return file.Write(img.Tree, b.epoch.Unix(), &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of every Debian system"})
+}
+
+// baseAccounts are those of base-passwd.
+func baseAccounts() (*accounts.File, error) {
+	file := &accounts.File{}
+	base := specs.BaseAccounts()
+	for _, g := range base.Groups {
+		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID), Password: "*"}); err != nil {
+			return nil, fmt.Errorf("cannot add a group of the base system: %w", err)
+		}
+	}
+	for _, u := range base.Users {
+		user := accounts.User{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Gecos: u.GECOS, Home: u.Home, Shell: u.Shell, Password: "*"}
+		if err := file.AddUser(user); err != nil {
+			return nil, fmt.Errorf("cannot add an account of the base system: %w", err)
+		}
+	}
+	return file, nil
+}
+
+// trimAccounts returns the smallest useful accounts and those that scripts added to
+// what addFirstAccounts wrote. What else the image needs addBaseAccounts adds.
+func trimAccounts(found *accounts.File) (*accounts.File, error) {
+	base, err := baseAccounts()
+	if err != nil {
+		return nil, err
+	}
+	file := accounts.Minimal()
+	for _, g := range found.Groups {
+		if b := base.Group(g.Name); b != nil && len(g.Members) == 0 {
+			continue
+		}
+		if old := file.Group(g.Name); old != nil {
+			old.Members = g.Members
+		} else if err := file.AddGroup(g); err != nil {
+			return nil, err
+		}
+	}
+	for _, u := range found.Users {
+		if base.User(u.Name) != nil {
+			continue
+		}
+		if !slices.ContainsFunc(file.Groups, func(g accounts.Group) bool { return g.GID == u.GID }) {
+			for _, g := range found.Groups {
+				if g.GID == u.GID {
+					if err := file.AddGroup(g); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+		if err := file.AddSystemUser(u); err != nil {
+			return nil, err
+		}
+	}
+	return file, nil
+}
+
 // addAccounts writes the accounts of the packages and the spec, and makes the home
 // directories of the spec's users.
 func (b *build) addAccounts(img *maint.Image) error {
-	file, err := maint.Accounts(img)
+	t := img.Tree
+	file, err := accounts.Read(t)
 	if err != nil {
 		return err
+	}
+	found := file.Text(0)
+	if img.Package("base-passwd") == nil {
+		if file, err = trimAccounts(file); err != nil {
+			return fmt.Errorf("cannot take over the accounts of the packages: %w", err)
+		}
 	}
 	for i, g := range b.spec.Accounts.Groups {
 		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID)}); err != nil {
@@ -27,7 +105,7 @@ func (b *build) addAccounts(img *maint.Image) error {
 			return b.specError([]any{"accounts", "users", i}, err)
 		}
 	}
-	if err := b.addBaseAccounts(img.Tree, file); err != nil {
+	if err := b.addBaseAccounts(t, file); err != nil {
 		return err
 	}
 	for i, g := range b.spec.Accounts.Groups {
@@ -37,15 +115,18 @@ func (b *build) addAccounts(img *maint.Image) error {
 			}
 		}
 	}
+	if now := file.Text(0); reflect.DeepEqual(found, now) {
+		return b.addHomes(t) // the files say it already
+	}
 	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of the packages"}
 	if len(b.spec.Accounts.Users)+len(b.spec.Accounts.Groups) > 0 {
 		origin.Command += " and of the spec"
 		origin.Spec = b.specOrigin("accounts").Spec
 	}
-	if err := file.Write(img.Tree, b.epoch.Unix(), origin); err != nil {
+	if err := file.Write(t, b.epoch.Unix(), origin); err != nil {
 		return fmt.Errorf("cannot write accounts: %w", err)
 	}
-	return b.addHomes(img.Tree)
+	return b.addHomes(t)
 }
 
 // addBaseAccounts adds those accounts of every Debian system that the image needs,

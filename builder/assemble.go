@@ -1,7 +1,8 @@
 package builder
 
 import (
-	"archive/tar"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,36 +38,48 @@ func newMember(s *store.Store, p *lock.Package) *member {
 type placement struct {
 	tree     *tree.Tree
 	owners   map[string]*member // of files and links
-	diverted map[string]maint.Diversion
+	moved    map[*entry]string  // where entries went that are not at their package's path
+	installs installer
 	epoch    int64 // time of directories
+}
+
+// installer is dpkg's part in an installation: the scripts, see
+// [maint.Installation], or what they did the last time, see [maint.Replay].
+type installer interface {
+	Preinst(ctx context.Context, i int) error
+	Unpacked(i int)
+	Diverted(pkg, path string) string
+	Configure(ctx context.Context, batch []int) error
+	Report() *maint.Report
 }
 
 // at returns the path that an entry of m has in the image: diversions move it, and
 // a parent that another package made a link leads elsewhere, as for dpkg. Paths of
 // packages are above /usr no more, so those of diversions are not either.
 func (p *placement) at(m *member, name string) (string, error) {
-	if d, ok := p.diverted[name]; ok && d.Package != m.Name {
-		name = d.To
-	}
-	return p.tree.RealPath(name)
+	return p.tree.RealPath(p.installs.Diverted(m.Name, name))
 }
 
-// addPackages puts the files of every package into the tree, in that order, and
-// settles who owns a path that several claim.
-func addPackages(t *tree.Tree, members []*member, diversions []maint.Diversion, epoch int64) (*placement, error) {
-	p := &placement{tree: t, owners: map[string]*member{}, diverted: map[string]maint.Diversion{}, epoch: epoch}
-	for _, d := range diversions {
-		d.From, d.To = mergeUsr(d.From, tar.TypeReg), mergeUsr(d.To, tar.TypeReg)
-		p.diverted[d.From] = d
-	}
-	for _, m := range members {
-		for i := range m.files.Entries {
-			if err := p.add(m, &m.files.Entries[i]); err != nil {
-				return nil, err
+func newPlacement(t *tree.Tree, in installer, epoch int64) *placement {
+	return &placement{tree: t, owners: map[string]*member{}, moved: map[*entry]string{}, installs: in, epoch: epoch}
+}
+
+// unpack puts the files of a batch of packages into the tree, in that order, each
+// after its preinst, and settles who owns a path that several claim.
+func (p *placement) unpack(ctx context.Context, members []*member, batch []int) error {
+	for _, i := range batch {
+		if err := p.installs.Preinst(ctx, i); err != nil {
+			return err
+		}
+		m := members[i]
+		for j := range m.files.Entries {
+			if err := p.add(m, &m.files.Entries[j]); err != nil {
+				return err
 			}
 		}
+		p.installs.Unpacked(i)
 	}
-	return p, nil
+	return nil
 }
 
 func (p *placement) add(m *member, e *entry) error {
@@ -84,6 +97,9 @@ func (p *placement) add(m *member, e *entry) error {
 		return fmt.Errorf("package %s: %w", m.Name, err)
 	}
 	n.Path = real
+	if real != e.Path {
+		p.moved[e] = real
+	}
 	if e.Type == tree.Hardlink {
 		if n.Link, err = p.at(m, e.Link); err != nil {
 			return fmt.Errorf("package %s: %w", m.Name, err)
@@ -198,14 +214,11 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 	if e.Type == tree.Dir {
 		return // directories are in the image's own layer, as the tree has them
 	}
-	real, err := p.at(m, e.Path)
-	if err != nil {
-		real = e.Path
-	}
+	real := cmp.Or(p.moved[e], e.Path)
 	n := p.tree.Lookup(real)
 	// A script may have changed mode and owner, and so the origin; the file stays where it is.
 	if n == nil || !n.Layered || p.owners[real] != m {
-		pl.Drop = append(pl.Drop, real)
+		pl.Drop = append(pl.Drop, e.Path)
 		return
 	}
 	if real != e.Path {

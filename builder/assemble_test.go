@@ -93,7 +93,7 @@ func TestAddPackages(t *testing.T) {
 		{
 			name:     "a diversion moves the others' path",
 			packages: []string{"dash: usr/bin/sh", "posh: usr/bin/sh"},
-			divert:   []maint.Diversion{{Package: "posh", From: "bin/sh", To: "bin/sh.distrib"}},
+			divert:   []maint.Diversion{{Package: "posh", From: "usr/bin/sh", To: "usr/bin/sh.distrib"}},
 			want:     "usr -\nusr/bin -\nusr/bin/sh posh\nusr/bin/sh.distrib dash",
 			plans:    "dash moves usr/bin/sh to usr/bin/sh.distrib",
 		},
@@ -132,7 +132,7 @@ func TestAddPackages(t *testing.T) {
 				members = append(members, parseMember(text))
 			}
 			tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
-			placed, err := addPackages(tr, members, c.divert, 0)
+			placed, err := placeAll(t, tr, members, c.divert)
 			got := fmt.Sprint(err)
 			if err == nil {
 				got = owners(tr)
@@ -155,7 +155,7 @@ func TestAddPackages(t *testing.T) {
 func TestReplanAfterScripts(t *testing.T) {
 	m := parseMember("redis: etc/redis.conf, etc/other.conf")
 	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
-	placed, err := addPackages(tr, []*member{m}, nil, 0)
+	placed, err := placeAll(t, tr, []*member{m}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +172,18 @@ func TestReplanAfterScripts(t *testing.T) {
 	if got, want := fmt.Sprint(m.plan.Drop, m.plan.Mode), "[etc/other.conf] map[etc/redis.conf:{416 0 101}]"; got != want {
 		t.Errorf("found %s, expected %s", got, want)
 	}
+}
+
+// placeAll unpacks packages whose scripts did nothing but divert.
+func placeAll(t *testing.T, tr *tree.Tree, members []*member, diversions []maint.Diversion) (*placement, error) {
+	img := &maint.Image{Tree: tr}
+	in := maint.Again(img, &maint.Effects{Preinst: make([][]maint.Change, len(members)), Diversions: diversions})
+	placed := newPlacement(tr, in, 0)
+	all := make([]int, len(members))
+	for i := range all {
+		all[i] = i
+	}
+	return placed, placed.unpack(t.Context(), members, all)
 }
 
 func parseMember(text string) *member {

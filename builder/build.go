@@ -74,11 +74,18 @@ type ImageStats struct {
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
+	LeftOut  []LeftOut    `json:"leftOut,omitempty"`  // packages that a hardening rule kept out
 	Skipped  []string     `json:"skipped,omitempty"`  // commands of maintainer scripts that had no effect
 	Warnings []string     `json:"warnings,omitempty"` // what programs of the image may lack
 }
 
-// RuleStats is what one hardening rule left out.
+// LeftOut is a package that others depend on only for their maintainer scripts.
+type LeftOut struct {
+	Package string `json:"package"`
+	Why     string `json:"why"`
+}
+
+// RuleStats is what one hardening rule left out of the packages.
 type RuleStats struct {
 	Rule  string `json:"rule"`
 	Paths int    `json:"paths"`

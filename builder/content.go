@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/debian/deb"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/store"
@@ -21,12 +22,14 @@ type debFiles struct {
 	pkg   *lock.Package
 	once  sync.Once
 	small map[string][]byte
+	all   bool // small has all that is small
 }
 
-// readByScripts reports whether the effects of maintainer scripts may read the file:
+// readByScripts reports whether maintainer scripts are likely to read the file:
 // configuration, and what packages keep in /usr/share to be copied from there. The
 // content of these files is kept beside the layer, so that a package is decoded
-// once. Others are found all the same, by decoding it again.
+// once. Where another file is read, the package is decoded again and all its small
+// files are kept for the rest of the build.
 func readByScripts(name string, size int64) bool {
 	if size > smallFile {
 		return false
@@ -37,14 +40,18 @@ func readByScripts(name string, size int64) bool {
 	}
 	share, ok := strings.CutPrefix(below, "share/")
 	if top != "usr" || !ok {
-		return strings.HasPrefix(name, "usr/lib/sysusers.d/") || name == "usr/lib/os-release"
+		return strings.HasPrefix(name, "usr/lib/sysusers.d/") || strings.HasPrefix(name, "usr/lib/tmpfiles.d/") ||
+			strings.HasPrefix(name, "usr/lib/systemd/") || name == "usr/lib/os-release"
 	}
 	dir, _, _ := strings.Cut(share, "/")
-	return strings.HasPrefix(dir, "base-") || slices.Contains([]string{"ca-certificates", "debianutils", "libc-bin", "readline"}, dir)
+	return strings.HasPrefix(dir, "base-") || slices.Contains([]string{"ca-certificates", "debconf", "debianutils", "libc-bin", "pam", "pam-configs", "readline"}, dir)
 }
 
-// smallFile bounds the files that are kept, in bytes.
-const smallFile = 256 << 10
+// The bounds of what is kept in memory, in bytes: of one file, and of a package.
+const (
+	smallFile    = 256 << 10
+	smallPackage = 4 << 20
+)
 
 type debContent struct {
 	files *debFiles
@@ -57,7 +64,34 @@ func (c debContent) Open() (io.ReadCloser, error) {
 	if b, ok := c.files.small[c.path]; ok {
 		return tree.Bytes(b).Open()
 	}
+	if err := c.files.keepSmall(); err != nil {
+		return nil, err
+	}
+	if b, ok := c.files.small[c.path]; ok {
+		return tree.Bytes(b).Open()
+	}
 	return c.files.open(c.path)
+}
+
+// keepSmall reads all small files of the package, once.
+func (f *debFiles) keepSmall() error {
+	if f.all {
+		return nil
+	}
+	f.all = true
+	if f.small == nil {
+		f.small = map[string][]byte{}
+	}
+	total := 0
+	return f.each(func(name string, size int64, r io.Reader) (bool, error) {
+		if size > smallFile || total+int(size) > smallPackage {
+			return true, nil
+		}
+		b, err := io.ReadAll(r)
+		f.small[name] = b
+		total += len(b)
+		return true, err
+	})
 }
 
 // open streams one file out of the package.
@@ -112,7 +146,7 @@ func (f *debFiles) eachOf(digest store.Digest, visit func(name string, size int6
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
-		if more, err := visit(mergeUsr(h.Name, h.Typeflag), h.Size, d); err != nil || !more {
+		if more, err := visit(debian.MergedUsr(h.Name, h.Typeflag == tar.TypeDir), h.Size, d); err != nil || !more {
 			return err
 		}
 	}

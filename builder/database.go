@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"archive/tar"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -85,7 +85,7 @@ func (r *unpackRun) remainingMD5(kept map[string]string) []byte {
 		if !ok {
 			continue
 		}
-		if p := mergeUsr(tree.Clean(name), tar.TypeReg); kept[p] != "" {
+		if p := debian.MergedUsr(tree.Clean(name), false); kept[p] != "" {
 			fmt.Fprintf(&b, "%s  %s\n", sum, p)
 		}
 	}
@@ -96,7 +96,7 @@ func (r *unpackRun) conffiles() map[string]bool {
 	set := map[string]bool{}
 	for line := range strings.Lines(string(r.control.Files["conffiles"])) {
 		if f := strings.Fields(line); len(f) > 0 && strings.HasPrefix(f[len(f)-1], "/") {
-			set[mergeUsr(tree.Clean(f[len(f)-1]), tar.TypeReg)] = true
+			set[debian.MergedUsr(tree.Clean(f[len(f)-1]), false)] = true
 		}
 	}
 	return set

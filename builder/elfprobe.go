@@ -6,18 +6,22 @@ import (
 	"os"
 	"sync"
 
+	"github.com/hardpan/hardpan/internal/harden/closure"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
 // elfProbe looks at a file as it streams by and, where it is an ELF file, keeps
 // it until its facts are read: small ones in memory, large ones in a nameless
-// temporary file.
+// temporary file. Of any file it keeps the first line, as far as it may name an
+// interpreter.
 type elfProbe struct {
-	sum  io.Writer
-	buf  *[maxProbe]byte
-	head []byte // of the file, in buf
-	file *os.File
-	not  bool
+	sum   io.Writer
+	start [closure.ScriptHead]byte
+	read  int // bytes in start
+	buf   *[maxProbe]byte
+	head  []byte // of the file, in buf
+	file  *os.File
+	not   bool
 }
 
 // maxProbe is how many bytes of an ELF file are held in memory.
@@ -30,6 +34,7 @@ func newELFProbe(sum io.Writer) *elfProbe { return &elfProbe{sum: sum} }
 
 func (p *elfProbe) Write(b []byte) (int, error) {
 	p.sum.Write(b)
+	p.read += copy(p.start[p.read:], b)
 	switch {
 	case p.not:
 		return len(b), nil
@@ -80,6 +85,9 @@ func (p *elfProbe) facts() *tree.ELF {
 	}
 	return e
 }
+
+// interpreter returns the program that runs the file where it is a script, else "".
+func (p *elfProbe) interpreter() string { return closure.Interpreter(p.start[:p.read]) }
 
 func (p *elfProbe) close() {
 	if p.file != nil {

@@ -3,9 +3,13 @@ package builder
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/debian/prune"
 	"github.com/hardpan/hardpan/internal/harden/closure"
+	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/tree"
 	"github.com/hardpan/hardpan/specs"
@@ -17,47 +21,126 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 	implied := &tree.Origin{Kind: tree.FromBuilder, Command: "directory above another path"}
 	t := tree.New(implied, b.epoch.Unix())
 	img := b.maintImage(t, p, members)
-	placed, err := addPackages(t, members, maint.Diversions(img), b.epoch.Unix())
+	if err := b.addFirstAccounts(img); err != nil {
+		return nil, nil, nil, err
+	}
+	in, keep, err := b.installation(img)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := linkMergedUsr(t); err != nil {
+	batches := img.Batches()
+	placed := newPlacement(t, in, b.epoch.Unix())
+	for i, batch := range batches {
+		if err := placed.unpack(ctx, members, batch); err != nil {
+			return nil, nil, nil, err
+		}
+		if i == len(batches)-1 {
+			if err := linkMergedUsr(t); err != nil {
+				return nil, nil, nil, err
+			}
+			if err := b.addPaths(t); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+		if err := in.Configure(ctx, batch); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if err := keep(); err != nil {
 		return nil, nil, nil, err
 	}
-	if err := b.addPaths(t); err != nil {
-		return nil, nil, nil, err
-	}
-	report, err := maint.Run(ctx, img)
+	return t, placed, in.Report(), b.finish(img)
+}
+
+// installation returns the installation of an image's packages, and what keeps its
+// effects for the next time: scripts have the same effects for the same packages.
+func (b *build) installation(img *maint.Image) (in installer, keep func() error, err error) {
+	key, err := b.effectsKey(img)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return t, placed, report, b.finish(img)
+	var effects maint.Effects
+	if b.store.Get("effects", key, &effects) && len(effects.Preinst) == len(img.Packages) {
+		return maint.Again(img, &effects), func() error { return nil }, nil
+	}
+	live, err := maint.Begin(img)
+	if err != nil {
+		return nil, nil, err
+	}
+	return live, func() error {
+		if e := live.Effects(); e != nil {
+			return b.store.Set("effects", key, e)
+		}
+		return nil
+	}, nil
+}
+
+// effectsKey returns the text that the effects of scripts depend on: the packages
+// as the policy leaves them, and of the spec what the scripts see.
+func (b *build) effectsKey(img *maint.Image) (string, error) {
+	policy, err := b.policy()
+	if err != nil {
+		return "", err
+	}
+	parts := []string{maint.Format, unpackFormat, policy.Key(), img.Architecture, b.epoch.Format(time.RFC3339), b.canonical, b.originLines()}
+	for _, p := range img.Packages {
+		parts = append(parts, p.SHA256)
+	}
+	return strings.Join(append(parts, img.LeftOut...), "\x00"), nil
 }
 
 // finish adds what is the spec's to say, after all that packages do.
 func (b *build) finish(img *maint.Image) error {
+	t := img.Tree
 	if err := b.addAccounts(img); err != nil {
 		return err
 	}
-	if err := b.addOSRelease(img.Tree); err != nil {
+	if err := b.addOSRelease(t); err != nil {
 		return err
 	}
 	// A script may have written over what the spec wants, whose word is the last.
-	if err := b.addPaths(img.Tree); err != nil {
+	if err := b.addPaths(t); err != nil {
 		return err
 	}
-	return b.setPermissions(img.Tree)
+	return b.setPermissions(t)
 }
 
 func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *maint.Image {
-	img := &maint.Image{Tree: t, Architecture: p.DebianArch(), Time: b.epoch.Unix()}
+	img := &maint.Image{
+		Tree: t, Architecture: p.DebianArch(), Time: b.epoch.Unix(), Answers: b.spec.Contents.Answers,
+	}
+	for name := range b.spec.Contents.Scripts { // each says skip; see specs
+		img.Skip = append(img.Skip, name)
+	}
+	for _, d := range b.dropped(p) {
+		img.LeftOut = append(img.LeftOut, d.Name)
+	}
 	for _, m := range members {
+		c := &m.files.control
 		img.Packages = append(img.Packages, maint.Package{
 			Name: m.Name, Version: m.Version, Architecture: m.Architecture, SHA256: m.SHA256,
-			Scripts: m.files.Scripts, Triggers: m.files.Triggers,
+			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
+			Control: c.Paragraph, Files: m.paths,
 		})
 	}
 	return img
+}
+
+func absolute(paths map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, v := range paths {
+		all["/"+name] = v
+	}
+	return all
+}
+
+// paths returns what a package ships, as absolute paths.
+func (m *member) paths() []string {
+	list := make([]string, len(m.files.Entries))
+	for i := range m.files.Entries {
+		list[i] = "/" + m.files.Entries[i].Path
+	}
+	return list
 }
 
 // linkMergedUsr makes the links of a merged /usr that no package ships: base-files
@@ -78,8 +161,10 @@ func linkMergedUsr(t *tree.Tree) error {
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
 // library is missing. It returns what may be missing but need not be.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
+	interpreter := leftOutInterpreter(b.dropped(p))
 	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
 		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
+		Provider: interpreter, LeftOut: interpreter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
@@ -96,6 +181,21 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 		return nil, errs
 	}
 	return warnings, nil
+}
+
+// leftOutInterpreter returns the function that knows which of the packages that
+// hardening left out has an interpreter.
+func leftOutInterpreter(dropped []lock.Dropped) func(name string) string {
+	left := map[string]bool{}
+	for _, d := range dropped {
+		left[d.Name] = d.Why != ""
+	}
+	return func(name string) string {
+		if pkg := prune.Interpreter(name); left[pkg] {
+			return pkg
+		}
+		return ""
+	}
 }
 
 // recommends returns the function that knows what packages say they work without.

@@ -35,9 +35,10 @@ type LockResult struct {
 
 // LockPlatform sums up one platform of a lock.
 type LockPlatform struct {
-	Platform string `json:"platform"`
-	Packages int    `json:"packages"`
-	Size     int64  `json:"size"` // of the .debs, bytes
+	Platform string    `json:"platform"`
+	Packages int       `json:"packages"`
+	Size     int64     `json:"size"`              // of the .debs, bytes
+	LeftOut  []LeftOut `json:"leftOut,omitempty"` // of all variants or some
 }
 
 // Lock resolves the packages of a spec, for each of its platforms and variants,
@@ -63,6 +64,7 @@ func Lock(ctx context.Context, o Options) (*LockResult, error) {
 			sum.Packages++
 			sum.Size += pkg.Size
 		}
+		sum.LeftOut = leftOut(made.Platforms[p].Dropped)
 		res.Platforms = append(res.Platforms, sum)
 	}
 	return res, nil
@@ -136,9 +138,10 @@ func (b *build) fits(path string) error {
 	return nil
 }
 
-// request returns what the spec asks of its archives, with all variants.
+// request returns what the spec asks of its archives, with all variants, and which
+// rules then leave packages out.
 func (b *build) request() (lock.Request, error) {
-	r := lock.Request{Distro: b.base.Distro.String(), Packages: map[string][]string{}}
+	r := lock.Request{Distro: b.base.Distro.String(), Packages: map[string][]string{}, Rules: map[string][]string{}}
 	for _, p := range b.base.Platforms {
 		r.Platforms = append(r.Platforms, p.String())
 	}
@@ -160,6 +163,13 @@ func (b *build) request() (lock.Request, error) {
 			if !slices.Contains(r.Repositories, line) {
 				r.Repositories = append(r.Repositories, line)
 			}
+		}
+		policy, err := policyOf(spec)
+		if err != nil {
+			return r, err
+		}
+		if rules := policy.PackageRules(); len(rules) > 0 {
+			r.Rules[name] = rules
 		}
 	}
 	return r, nil

@@ -67,15 +67,18 @@ func (b *build) members(p specs.Platform) []*member {
 	return members
 }
 
-func (b *build) policy() (*harden.Policy, error) {
-	h := b.spec.Hardening
+func (b *build) policy() (*harden.Policy, error) { return policyOf(b.spec) }
+
+// policyOf returns the hardening policy of a spec or a variant.
+func policyOf(spec *specs.Spec) (*harden.Policy, error) {
+	h := spec.Hardening
 	var waived []string
 	for _, w := range h.Waive {
 		waived = append(waived, w.Rule)
 	}
 	policy, err := harden.NewPolicy(harden.Profile(h.Profile), h.Keep, waived)
 	if unknown, ok := errors.AsType[*harden.UnknownRuleError](err); ok {
-		return nil, b.specError([]any{"hardening", "waive", slices.Index(waived, unknown.ID), "rule"}, err)
+		return nil, positioned(spec, []any{"hardening", "waive", slices.Index(waived, unknown.ID), "rule"}, err)
 	}
 	return policy, err
 }

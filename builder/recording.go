@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
@@ -18,15 +19,10 @@ func (b *build) record(p specs.Platform, placed *placement, members []*member, r
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
 		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
-		Effects: report.Applied,
+		Effects: report.Applied, Dropped: b.dropped(p),
 	}
 	for _, s := range report.Skipped {
 		r.Skipped = append(r.Skipped, s.String())
-	}
-	for _, d := range b.lock.Platforms[p.String()].Dropped {
-		if len(d.Variants) == 0 || slices.Contains(d.Variants, b.o.Variant) {
-			r.Dropped = append(r.Dropped, d)
-		}
 	}
 	layerOf := map[*member]int{}
 	for i, st := range strata {
@@ -50,6 +46,13 @@ func (b *build) record(p specs.Platform, placed *placement, members []*member, r
 		return len(strata) - 1
 	})
 	return r
+}
+
+// dropped returns what the lock says that the image lacks.
+func (b *build) dropped(p specs.Platform) []lock.Dropped {
+	return slices.DeleteFunc(slices.Clone(b.lock.Platforms[p.String()].Dropped), func(d lock.Dropped) bool {
+		return len(d.Variants) > 0 && !slices.Contains(d.Variants, b.o.Variant)
+	})
 }
 
 // maxRecord is how large a record may be, in bytes, for the config that holds it in
@@ -86,8 +89,11 @@ func stats(img *oci.Image, rec *record.Record) *ImageStats {
 		s.Unpacked += n
 	}
 	for _, d := range rec.Dropped {
-		s.Dropped = append(s.Dropped, d.Name)
+		if d.Why == "" {
+			s.Dropped = append(s.Dropped, d.Name)
+		}
 	}
+	s.LeftOut = leftOut(rec.Dropped)
 	for _, rule := range harden.Rules {
 		total := RuleStats{Rule: rule.ID}
 		for _, p := range rec.Stripped {
@@ -101,4 +107,15 @@ func stats(img *oci.Image, rec *record.Record) *ImageStats {
 		}
 	}
 	return s
+}
+
+// leftOut returns what a hardening rule dropped, each package once.
+func leftOut(dropped []lock.Dropped) []LeftOut {
+	var left []LeftOut
+	for _, d := range dropped {
+		if d.Why != "" && (len(left) == 0 || left[len(left)-1].Package != d.Name) {
+			left = append(left, LeftOut{d.Name, d.Why})
+		}
+	}
+	return left
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/debian/prune"
 	"github.com/hardpan/hardpan/internal/debian/resolve"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/specs"
@@ -153,7 +154,17 @@ func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, releases 
 		if err != nil {
 			return lock.Platform{}, requestError(spec, p, err)
 		}
-		all.add(variant, sol)
+		policy, err := policyOf(spec)
+		if err != nil {
+			return lock.Platform{}, err
+		}
+		var left []prune.Left
+		if len(policy.PackageRules()) > 0 {
+			if sol, left, err = prune.Solution(sol); err != nil {
+				return lock.Platform{}, fmt.Errorf("%s: cannot tell what only maintainer scripts need: %w", p, err)
+			}
+		}
+		all.add(variant, sol, left)
 	}
 	return all.platform(), nil
 }
@@ -202,7 +213,7 @@ func newMerger(variants []string) *merger {
 	return &merger{variants, map[string]*lock.Package{}, map[string]*lock.Dropped{}}
 }
 
-func (m *merger) add(variant string, sol *resolve.Solution) {
+func (m *merger) add(variant string, sol *resolve.Solution, left []prune.Left) {
 	for _, s := range sol.Packages {
 		key := s.Name + "\x00" + s.Version
 		p, ok := m.packages[key]
@@ -225,6 +236,9 @@ func (m *merger) add(variant string, sol *resolve.Solution) {
 		}
 		e.NeededBy = append(e.NeededBy, by)
 	}
+	for _, l := range left {
+		m.dropped[l.Package+"\x00"+variant] = &lock.Dropped{Name: l.Package, NeededBy: l.NeededBy, Why: l.Why, Variants: []string{variant}}
+	}
 }
 
 func (m *merger) platform() lock.Platform {
@@ -239,7 +253,7 @@ func (m *merger) platform() lock.Platform {
 	for _, key := range slices.Sorted(maps.Keys(m.dropped)) {
 		d := m.dropped[key]
 		slices.Sort(d.NeededBy)
-		if last := len(p.Dropped) - 1; last >= 0 && p.Dropped[last].Name == d.Name && slices.Equal(p.Dropped[last].NeededBy, d.NeededBy) {
+		if last := len(p.Dropped) - 1; last >= 0 && sameDrop(&p.Dropped[last], d) {
 			p.Dropped[last].Variants = append(p.Dropped[last].Variants, d.Variants...)
 			continue
 		}
@@ -251,4 +265,9 @@ func (m *merger) platform() lock.Platform {
 		}
 	}
 	return p
+}
+
+// sameDrop reports whether two packages are one that was dropped for the same reason.
+func sameDrop(a, b *lock.Dropped) bool {
+	return a.Name == b.Name && a.Why == b.Why && slices.Equal(a.NeededBy, b.NeededBy)
 }

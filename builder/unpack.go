@@ -25,12 +25,12 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack4"
+const unpackFormat = "unpack5"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
 type plan struct {
-	Drop   []string          `json:"drop,omitempty"`   // paths that another owner has in this image
+	Drop   []string          `json:"drop,omitempty"`   // paths, as the package has them, that are not its own in this image
 	Keep   []string          `json:"keep,omitempty"`   // paths that policy would drop and a hard link needs
 	Rename map[string]string `json:"rename,omitempty"` // diversions, and paths below a link of another package
 	Mode   map[string]owner  `json:"mode,omitempty"`   // metadata that the spec sets
@@ -46,14 +46,22 @@ type owner struct {
 // unpacked is what a package became: a layer, the paths in it, and what the rest
 // of the build wants to know of its control files.
 type unpacked struct {
-	Layer    layer.Info        `json:"layer"`
-	Entries  []entry           `json:"entries"` // directories included, which are in no package's layer
-	Stripped []stripped        `json:"stripped,omitempty"`
-	Latest   int64             `json:"latest"` // time of its newest file
-	Scripts  map[string]string `json:"scripts,omitempty"`
-	Triggers string            `json:"triggers,omitempty"`
-	Replaces string            `json:"replaces,omitempty"`
-	Without  string            `json:"without,omitempty"` // its Recommends and Suggests, which it works without
+	Layer    layer.Info `json:"layer"`
+	Entries  []entry    `json:"entries"` // directories included, which are in no package's layer
+	Stripped []stripped `json:"stripped,omitempty"`
+	Latest   int64      `json:"latest"` // time of its newest file
+	control
+	Replaces string `json:"replaces,omitempty"`
+	Without  string `json:"without,omitempty"` // its Recommends and Suggests, which it works without
+}
+
+// control is what the installation of a package wants of its control files.
+type control struct {
+	Paragraph string            `json:"control"`
+	Scripts   map[string]string `json:"scripts,omitempty"`
+	Templates string            `json:"templates,omitempty"` // of debconf, without translations
+	Triggers  string            `json:"triggers,omitempty"`
+	Conffiles map[string]string `json:"conffiles,omitempty"` // path and MD5 of those that are left
 }
 
 // entry is one path of a package. Its letters keep the cached form short.
@@ -68,6 +76,7 @@ type entry struct {
 	Link   string    `json:"l,omitempty"`
 	SHA256 string    `json:"h,omitempty"`
 	ELF    *tree.ELF `json:"e,omitempty"`
+	Script string    `json:"i,omitempty"` // the interpreter of an executable script
 	Made   bool      `json:"x,omitempty"` // a record of the package database, not in the package
 }
 
@@ -178,6 +187,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 		return nil, err
 	}
 	run.settleDirs()
+	run.res.Paragraph, run.res.Conffiles = string(run.statusParagraph()), run.md5s
 	if run.res.Layer, err = out.Finish(); err != nil {
 		return nil, err
 	}
@@ -202,15 +212,35 @@ func (c *contextReader) Read(p []byte) (int, error) {
 func newUnpacked(c *deb.Control) *unpacked {
 	without := c.Paragraph.Get("Recommends") + ", " + c.Paragraph.Get("Suggests")
 	un := &unpacked{
-		Scripts: map[string]string{}, Triggers: string(c.Files["triggers"]),
+		control: control{
+			Scripts: map[string]string{}, Templates: untranslated(string(c.Files["templates"])),
+			Triggers: string(c.Files["triggers"]), Conffiles: map[string]string{},
+		},
 		Replaces: c.Paragraph.Get("Replaces"), Without: strings.Trim(without, ", "),
 	}
-	for _, name := range []string{"preinst", "postinst"} {
+	for _, name := range []string{"preinst", "postinst", "config"} {
 		if text, ok := c.Files[name]; ok {
 			un.Scripts[name] = string(text)
 		}
 	}
 	return un
+}
+
+// untranslated returns templates of debconf without what they have for other
+// languages, "Description-de.UTF-8: ...".
+func untranslated(templates string) string {
+	var b strings.Builder
+	skip := false
+	for line := range strings.Lines(templates) {
+		if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
+			field, _, _ := strings.Cut(line, ":")
+			skip = strings.Contains(field, "-") && !strings.HasSuffix(field, "-C")
+		}
+		if !skip {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // sameIdentity refuses a package that is not the one that the index promised.
@@ -237,13 +267,17 @@ func (r *unpackRun) copyFiles(d *deb.Reader) error {
 			continue
 		}
 		e := entry{
-			Path: mergeUsr(h.Name, h.Typeflag), Mode: uint32(h.Mode) & 0o7777,
+			Path: debian.MergedUsr(h.Name, h.Typeflag == tar.TypeDir), Mode: uint32(h.Mode) & 0o7777,
 			UID: uint32(h.Uid), GID: uint32(h.Gid), Time: h.ModTime.Unix(),
+		}
+		conffile := conffiles[e.Path]
+		if h.Typeflag != tar.TypeDir && slices.Contains(r.plan.Drop, e.Path) {
+			continue
 		}
 		if to, ok := r.plan.Rename[e.Path]; ok {
 			e.Path = to
 		}
-		if err := r.place(e, h, d, conffiles[e.Path]); err != nil {
+		if err := r.place(e, h, d, conffile); err != nil {
 			return err
 		}
 	}
@@ -254,9 +288,6 @@ func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bo
 	if h.Typeflag == tar.TypeDir {
 		e.Type, e.Time = tree.Dir, 0
 		r.dirs = append(r.dirs, e)
-		return nil
-	}
-	if slices.Contains(r.plan.Drop, e.Path) {
 		return nil
 	}
 	if rule := r.policy.Drop(e.Path); rule != nil && !conffile && !slices.Contains(r.plan.Keep, e.Path) {
@@ -291,7 +322,7 @@ func (r *unpackRun) place(e entry, h *tar.Header, content io.Reader, conffile bo
 }
 
 func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
-	e.Type, e.Link = tree.Hardlink, mergeUsr(h.Linkname, tar.TypeReg)
+	e.Type, e.Link = tree.Hardlink, debian.MergedUsr(h.Linkname, false)
 	if to, ok := r.plan.Rename[e.Link]; ok {
 		e.Link = to
 	}
@@ -339,6 +370,9 @@ func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	}
 	last := &r.res.Entries[len(r.res.Entries)-1]
 	last.SHA256, last.ELF = hex.EncodeToString(sum.Sum(nil)), probe.facts()
+	if last.Mode&0o111 != 0 {
+		last.Script = probe.interpreter()
+	}
 	return nil
 }
 
@@ -350,7 +384,7 @@ func (r *unpackRun) add(e entry, content io.Reader) error {
 func (e *entry) node(o *tree.Origin) *tree.Node {
 	return &tree.Node{
 		Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.Time,
-		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Origin: o, Layered: e.Type != tree.Dir,
+		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Interpreter: e.Script, Origin: o, Layered: e.Type != tree.Dir,
 	}
 }
 
@@ -374,18 +408,4 @@ func (r *unpackRun) settleDirs() {
 		}
 		r.res.Entries = append(r.res.Entries, e)
 	}
-}
-
-// mergeUsr returns the path that an entry has where /bin, /sbin and /lib* are
-// links into /usr, as on every Debian since bookworm (Debian technical
-// committee, #1051371). The links themselves stay what they are.
-func mergeUsr(name string, flag byte) string {
-	top, _, below := strings.Cut(name, "/")
-	switch top {
-	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
-		if below || flag == tar.TypeDir {
-			return "usr/" + name
-		}
-	}
-	return name
 }

@@ -62,6 +62,9 @@ var formats = map[string]*format{
 	"run-as": {pattern: `^([a-z_][a-z0-9_-]*\$?|0|[1-9][0-9]{0,9})(:([a-z_][a-z0-9_-]*\$?|0|[1-9][0-9]{0,9}))?$`,
 		expected: `a user, "uid", "uid:gid" or "user:group"`},
 	"environment": {pattern: `^[A-Za-z_][A-Za-z0-9_]*$`, expected: "the name of an environment variable"},
+	// Debian Policy 5.6.7, and the names of debconf's templates (debconf-devel(7)).
+	"package":  {pattern: `^[a-z0-9][a-z0-9+.-]+$`, expected: "the name of a package"},
+	"question": {pattern: `^[A-Za-z0-9][A-Za-z0-9+._-]*(/[A-Za-z0-9+._-]+)+$`, expected: "a question of debconf, such as tzdata/Areas"},
 	"label": {pattern: `^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`, max: 255,
 		expected: "a key such as org.example.name: letters and digits, with . _ - or / between them"},
 	"signal": {pattern: `^(SIG(` + strings.Join(signals, "|") + `|RTMIN(\+[0-9]{1,2})?|RTMAX(-[0-9]{1,2})?)|[1-9]|[1-5][0-9]|6[0-4])$`,

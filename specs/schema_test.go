@@ -333,7 +333,7 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 // mutate calls try with each mutation of n made in turn, and undoes it after.
 func mutate(n *yaml.Node, path string, try func(path string)) {
 	text := func(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
-	free := slices.Contains([]string{"environment", "labels", "annotations", "vars", "variants"}, path[strings.LastIndexByte(path, '.')+1:])
+	free := slices.Contains([]string{"environment", "scripts", "answers", "labels", "annotations", "vars", "variants"}, path[strings.LastIndexByte(path, '.')+1:])
 	if n.Kind == yaml.MappingNode && !free {
 		content := n.Content
 		n.Content = append(slices.Clone(content), text("unheard-of"), text("x"))

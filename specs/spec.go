@@ -87,6 +87,10 @@ type Contents struct {
 	Packages []PackageRequest `yaml:"packages" spec:"set"`
 	// Further archives, each with its own key.
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
+	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
+	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
+	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
+	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }
 
 // Repository is a further archive (sources.list(5)). Credentials are never part
@@ -180,7 +184,7 @@ const (
 
 // Hardening says what is stripped from an image and which rules it must keep.
 type Hardening struct {
-	// Set of rules to start from. Default: strict.
+	// Set of rules to start from; strict also leaves out packages that only maintainer scripts need and no entry of contents.packages names. Default: strict.
 	Profile string `yaml:"profile" spec:"enum=strict|standard|none"`
 	// Paths that are not stripped although the profile would.
 	Keep []string `yaml:"keep" spec:"set,format=path"`

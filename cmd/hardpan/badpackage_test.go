@@ -128,9 +128,10 @@ func lockedBuild(t *testing.T, debs map[string][]byte) (dir string, args []strin
 	t.Cleanup(server.Close)
 	l := &lock.Lock{
 		LockVersion: lock.Version,
-		Request:     lock.Request{Distro: "debian/trixie", Platforms: []string{"linux/amd64"}, Packages: map[string][]string{"": {}}},
-		Archives:    []lock.Archive{{ID: "debian/trixie", Suite: "trixie", Date: archivetest.Epoch}},
-		Platforms:   map[string]lock.Platform{},
+		Request: lock.Request{Distro: "debian/trixie", Platforms: []string{"linux/amd64"}, Packages: map[string][]string{"": {}},
+			Rules: map[string][]string{"": {"maintainer-script-tools"}}},
+		Archives:  []lock.Archive{{ID: "debian/trixie", Suite: "trixie", Date: archivetest.Epoch}},
+		Platforms: map[string]lock.Platform{},
 	}
 	var p lock.Platform
 	spec := "apiVersion: hardpan/v1\nname: bad\nversion: \"1\"\ndistro: debian/trixie\nplatforms: [linux/amd64]\ncontents:\n  packages:\n"

@@ -186,6 +186,7 @@ func printResult(w io.Writer, res *builder.Result) {
 		if len(img.Dropped) > 0 {
 			fmt.Fprintf(w, "  %-12s left out although needed: %s\n", "", strings.Join(img.Dropped, ", "))
 		}
+		printLeftOut(w, img.LeftOut)
 		for _, line := range img.Skipped {
 			fmt.Fprintf(w, "  %-12s without effect: %s\n", "", oneLine(line))
 		}
@@ -195,6 +196,18 @@ func printResult(w io.Writer, res *builder.Result) {
 	}
 	for _, to := range res.Written {
 		fmt.Fprintf(w, "  wrote %s %s\n", to.Kind, to.Place)
+	}
+}
+
+// printLeftOut names the packages that only maintainer scripts would need; the lock
+// says why of each.
+func printLeftOut(w io.Writer, left []builder.LeftOut) {
+	var names []string
+	for _, l := range left {
+		names = append(names, l.Package)
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(w, "  %-12s left out, only for maintainer scripts: %s\n", "", strings.Join(names, ", "))
 	}
 }
 

@@ -41,6 +41,7 @@ func (a *app) lock(ctx context.Context, spec string) error {
 	fmt.Fprintf(a.out, "wrote %s\n", res.Path)
 	for _, p := range res.Platforms {
 		fmt.Fprintf(a.out, "  %-12s %d packages, %s to fetch\n", p.Platform, p.Packages, size(p.Size))
+		printLeftOut(a.out, p.LeftOut)
 	}
 	for _, change := range res.Changes {
 		fmt.Fprintf(a.out, "  %s\n", change)

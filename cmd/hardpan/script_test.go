@@ -140,6 +140,8 @@ var archives = map[string]func(*archivetest.Archive){
 			}
 		}
 	},
+	// Packages that only maintainer scripts need.
+	"tools":    func(a *archivetest.Archive) { a.Suites[0].Packages = append(a.Suites[0].Packages, sample.Tools()...) },
 	"expired":  func(a *archivetest.Archive) { a.Suites[0].ValidUntil = archivetest.Epoch.Add(24 * time.Hour) },
 	"older":    func(a *archivetest.Archive) { a.Suites[0].Date = archivetest.Epoch.Add(-24 * time.Hour) },
 	"stranger": func(a *archivetest.Archive) { a.Suites[0].Keys = []*archivetest.Key{stranger()} },

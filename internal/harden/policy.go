@@ -28,6 +28,7 @@ type Rule struct {
 	Drop     []string // patterns of paths; see Match
 	But      []string // patterns of paths that stay all the same
 	Bits     uint32   // mode bits that files lose
+	Packages bool     // packages that only maintainer scripts need are left out; see internal/debian/prune
 }
 
 // Rules is the table of all rules, in the order in which they are asked.
@@ -69,12 +70,18 @@ var Rules = []Rule{
 		Why:  "a set-user-id or set-group-id program gives its caller rights that the image's user must not gain",
 		Bits: tree.SetUID | tree.SetGID,
 	},
+	{
+		ID: "maintainer-script-tools", Profiles: []Profile{Strict},
+		Why:      "hardpan interprets maintainer scripts, so what only they call has nothing to do in an image",
+		Packages: true,
+	},
 }
 
 // Policy is the rules that hold for one image.
 type Policy struct {
-	rules []Rule
-	keep  []string
+	rules    []Rule // about paths
+	packages []Rule // about packages
+	keep     []string
 }
 
 // UnknownRuleError says that a waiver names a rule that does not exist.
@@ -107,7 +114,11 @@ func NewPolicy(profile Profile, keep, waived []string) (*Policy, error) {
 	}
 	slices.Sort(p.keep)
 	for _, r := range Rules {
-		if slices.Contains(r.Profiles, profile) && !slices.Contains(waived, r.ID) {
+		switch {
+		case !slices.Contains(r.Profiles, profile) || slices.Contains(waived, r.ID):
+		case r.Packages:
+			p.packages = append(p.packages, r)
+		default:
 			p.rules = append(p.rules, r)
 		}
 	}
@@ -145,7 +156,17 @@ func (p *Policy) keeps(name string) bool {
 	return false
 }
 
-// Key returns a text that two policies share when they leave out the same.
+// PackageRules returns the names of the rules that leave whole packages out, which
+// a lock answers for.
+func (p *Policy) PackageRules() []string {
+	var ids []string
+	for _, r := range p.packages {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// Key returns a text that two policies share when they leave out the same of a package.
 func (p *Policy) Key() string {
 	b, err := json.Marshal(struct {
 		Rules []Rule

@@ -53,6 +53,7 @@ func (l *Lock) Fits(want Request) error {
 			continue
 		}
 		add(what, locked, asked)
+		add(strings.Replace(what, "packages", "hardening", 1), l.Request.Rules[v], want.Rules[v])
 	}
 	for _, p := range want.Platforms {
 		if _, ok := l.Platforms[p]; !ok && slices.Contains(l.Request.Platforms, p) {

@@ -33,6 +33,7 @@ type Request struct {
 	Platforms    []string            `json:"platforms"`              // sorted
 	Packages     map[string][]string `json:"packages"`               // by variant, "" for the spec itself; in the spec's order
 	Repositories []string            `json:"repositories,omitempty"` // "uri suite components key-sha256", in the spec's order
+	Rules        map[string][]string `json:"rules,omitempty"`        // hardening rules that leave packages out, by variant; none where a variant has none
 }
 
 // Archive is one signed index that packages were taken from.
@@ -70,10 +71,12 @@ type Package struct {
 	Variants      []string `json:"variants,omitempty"`      // that have it, "" for the spec itself; none means all
 }
 
-// Dropped is a package that an exclusion kept out although something needs it.
+// Dropped is a package that an exclusion of the spec or a hardening rule kept out
+// although something depends on it.
 type Dropped struct {
 	Name     string   `json:"name"`
-	NeededBy []string `json:"neededBy"` // "ca-certificates: openssl (>= 1.1.1)", sorted
+	NeededBy []string `json:"neededBy"`      // "ca-certificates: openssl (>= 1.1.1)", sorted
+	Why      string   `json:"why,omitempty"` // of a hardening rule; "" for an exclusion, which is the spec's to explain
 	Variants []string `json:"variants,omitempty"`
 }
 

@@ -24,6 +24,11 @@ const sample = `{
         "hello",
         "busybox"
       ]
+    },
+    "rules": {
+      "": [
+        "maintainer-script-tools"
+      ]
     }
   },
   "archives": [
@@ -72,6 +77,16 @@ const sample = `{
           "neededBy": [
             "ca-certificates: openssl (>= 1.1.1)"
           ]
+        },
+        {
+          "name": "debconf",
+          "neededBy": [
+            "tzdata: debconf (>= 0.5) | debconf-2.0"
+          ],
+          "why": "only for maintainer scripts: tzdata depends on debconf for questions at installation",
+          "variants": [
+            ""
+          ]
         }
       ]
     }
@@ -101,8 +116,8 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"version":         {`"lockVersion": 1`, `"lockVersion": 0`, "lockVersion is 0, expected 1"},
 		"unknown key":     {`"distro"`, `"ditsro"`, `not a lock: json: unknown field "ditsro"`},
-		"type":            {`"size": 463000`, `"size": "463000"`, `line 51: not a lock: json: cannot unmarshal string into Go struct field`},
-		"syntax":          {`"suite": "trixie",`, `"suite": trixie,`, `line 22: not a lock: invalid character 'i' in literal true (expecting 'u')`},
+		"type":            {`"size": 463000`, `"size": "463000"`, `line 56: not a lock: json: cannot unmarshal string into Go struct field`},
+		"syntax":          {`"suite": "trixie",`, `"suite": trixie,`, `line 27: not a lock: invalid character 'i' in literal true (expecting 'u')`},
 		"two values":      {"\n}\n", "\n}\n{}\n", "more than one JSON value, expected one lock"},
 		"nothing":         {sample, "", "not a lock: EOF"},
 		"no name":         {`"name": "busybox"`, `"name": ""`, `linux/amd64: package "": name, version and architecture are needed`},
@@ -148,6 +163,8 @@ func TestFits(t *testing.T) {
 		"no debug":  {func(r *Request) { delete(r.Packages, "debug") }, `packages of variant "debug": only in the lock`},
 		"platform":  {func(r *Request) { r.Platforms = append(r.Platforms, "linux/arm64") }, `platforms: + "linux/arm64"`},
 		"archive":   {func(r *Request) { r.Repositories = []string{"https://example.org stable main k"} }, `repositories: + "https://example.org stable main k"`},
+		"a rule":    {func(r *Request) { r.Rules["debug"] = []string{"maintainer-script-tools"} }, `hardening of variant "debug": + "maintainer-script-tools"`},
+		"no rules":  {func(r *Request) { r.Rules = nil }, `hardening: - "maintainer-script-tools"`},
 		"two kinds": {func(r *Request) { r.Distro, r.Platforms = "debian/sid", nil }, `distro: + "debian/sid"; distro: - "debian/trixie"; platforms: - "linux/amd64"`},
 	} {
 		l, err := Decode([]byte(sample))

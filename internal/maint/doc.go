@@ -1,10 +1,15 @@
-// Package maint gives the image what the maintainer scripts of its packages
-// would have made at installation: certificate bundles, alternatives, caches,
-// accounts of the base system, copied conffiles.
+// Package maint installs packages into an image's tree as dpkg does: it runs their
+// maintainer scripts, in dpkg's order and with its arguments and environment
+// (Debian Policy chapter 6), and keeps what they did for the next image of the
+// same packages.
 //
-// Nothing of the image is executed. Each effect is a Go function over the
-// image's tree, and each path that it makes or changes has the package, the
-// script and the command as its origin. What a package's scripts do beyond the
-// effects known here does not happen; [Run] reports such packages, so that
-// nobody has to guess.
+// Nothing is executed. Package shell interprets the scripts; every command that
+// they call is a Go function over the tree (packages text, files, accounts, dpkg,
+// debconf and those beside them); so any architecture is installed anywhere, and
+// a hostile script reaches nothing but the tree. Each path that a script makes or
+// changes has package, script and command as its origin.
+//
+// A script that needs what is not provided ends the installation with its package,
+// script, line and command; the spec can then leave the scripts of that package
+// out, which [Report] says.
 package maint

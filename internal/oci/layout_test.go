@@ -264,7 +264,7 @@ func killAtBlob(t *testing.T, out string, n int) {
 	exe, err := os.Executable()
 	check(t, err)
 	cmd := exec.Command(exe, "-test.run=^TestKilledWriter$")
-	cmd.Env = append(os.Environ(), "OCI_TEST_WRITE="+out, "OCI_TEST_BLOB="+strconv.Itoa(n))
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "OCI_TEST_WRITE="+out, "OCI_TEST_BLOB="+strconv.Itoa(n))
 	stdout, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())

@@ -97,15 +97,21 @@ type Row struct {
 // SetPaths fills the columns from the tree. layerOf gives the layer of a node.
 func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 	index := map[*tree.Origin]int{}
+	equal := map[string]int{} // the same by value, for origins that came out of the cache
 	for n := range t.All() {
 		if n.Path == "." {
 			continue
 		}
 		i, ok := index[n.Origin]
 		if !ok {
-			i = len(r.Origins)
-			index[n.Origin] = i
-			r.Origins = append(r.Origins, *n.Origin)
+			o := n.Origin
+			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec}, o.Inputs...), "\x00")
+			if i, ok = equal[key]; !ok {
+				i = len(r.Origins)
+				equal[key] = i
+				r.Origins = append(r.Origins, *o)
+			}
+			index[o] = i
 		}
 		p := &r.Paths
 		p.Path = append(p.Path, n.Path)

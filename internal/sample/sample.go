@@ -160,3 +160,33 @@ func common() archivetest.Package {
 		},
 	}
 }
+
+// Tools returns packages that maintainer scripts call, and some that depend on them:
+// cookies only for its scripts, cookie-jar also for a program of its own.
+func Tools() []archivetest.Package {
+	postinst := func(name string) map[string]string {
+		return map[string]string{"postinst": "#!/bin/sh\nset -e\nupdate-alternatives --install /usr/bin/" + name + "-alternative " + name + " /usr/bin/" + name + " 10\n"}
+	}
+	shared := func(name, text string) archivetest.File {
+		return archivetest.File{Path: "/usr/share/" + name + "/file", Content: text + "\n"}
+	}
+	packages := []archivetest.Package{
+		{Name: "debconf", Version: "1.5.91", Fields: map[string]string{"Provides": "debconf-2.0", "Depends": "perl-base"},
+			Files: []archivetest.File{shared("debconf", "questions"), {Path: "/usr/bin/debconf", Mode: 0o755, Content: "#!/usr/bin/perl -w\n"}}, Control: postinst("debconf")},
+		{Name: "adduser", Version: "3.152", Fields: map[string]string{"Depends": "passwd"},
+			Files: []archivetest.File{{Path: "/usr/bin/adduser", Mode: 0o755, Content: "#!/usr/bin/perl\n"}}, Control: postinst("adduser")},
+		{Name: "passwd", Version: "1:4.17.4-2", Files: []archivetest.File{shared("passwd", "accounts")}},
+		{Name: "cookies", Version: "1.0-1", Fields: map[string]string{"Depends": "adduser, debconf (>= 0.5) | debconf-2.0"},
+			Files: []archivetest.File{shared("cookies", "cookies"), {Path: "/usr/bin/cookies", Mode: 0o755, Content: "#!/usr/bin/perl\n"}}, Control: postinst("cookies")},
+		{Name: "cookie-jar", Version: "1.0-1", Fields: map[string]string{"Depends": "debconf"}, Files: []archivetest.File{shared("cookie-jar", "jar")}},
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		packages = append(packages, archivetest.Package{
+			Name: "perl-base", Version: "5.40.1-6", Architecture: arch, Fields: map[string]string{"Depends": "libc6"},
+			Files: []archivetest.File{
+				{Path: "/usr/bin/perl", Mode: 0o755, Content: elfFile(arch, tree.ELF{Interp: loader(arch), Needed: []string{"libc.so.6"}})},
+			},
+		})
+	}
+	return packages
+}

@@ -52,8 +52,11 @@ type Node struct {
 	Link    string // target of a Symlink as written, path of a Hardlink's file
 	SHA256  string // of the content, 64 hex digits; of a File
 	ELF     *ELF   // of a File that is one
-	Content Content
-	Origin  *Origin
+	// Interpreter is the program that runs an executable script which a package
+	// ships: a path, or a name where env(1) looks for it.
+	Interpreter string
+	Content     Content
+	Origin      *Origin
 
 	// Layered says that the node's bytes are in the layer of its package and
 	// must not be written again.

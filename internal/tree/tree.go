@@ -21,6 +21,8 @@ type Tree struct {
 	children map[string]*names // of directories, made when first asked for and kept from then on
 	implied  *Origin
 	modTime  int64
+	watched  map[string]bool     // paths that changed, nil where nobody watches
+	links    map[string][]string // of a file that has hard links: their paths
 }
 
 // names are those in one directory. A slice that was given away is not changed.
@@ -155,7 +157,7 @@ func (t *Tree) Add(n *Node) error {
 	if old := t.nodes[n.Path]; old != nil {
 		if old.Type == Dir && n.Type == Dir {
 			if old.Origin == t.implied { // made for a child before its owner came
-				t.nodes[n.Path] = n
+				t.place(n)
 			}
 			return nil
 		}
@@ -168,9 +170,50 @@ func (t *Tree) Add(n *Node) error {
 	return nil
 }
 
+// Watch begins to note which paths are added, replaced and removed.
+func (t *Tree) Watch() { t.watched = map[string]bool{} }
+
+// Changed returns the sorted paths that changed since [Tree.Watch], and begins
+// anew.
+func (t *Tree) Changed() []string {
+	paths := slices.Sorted(maps.Keys(t.watched))
+	clear(t.watched)
+	return paths
+}
+
+// place makes n the node at its path.
+func (t *Tree) place(n *Node) {
+	t.unlink(t.nodes[n.Path])
+	if n.Type == Hardlink {
+		if t.links == nil {
+			t.links = map[string][]string{}
+		}
+		t.links[n.Link] = append(slices.Clip(t.links[n.Link]), n.Path)
+	}
+	t.nodes[n.Path] = n
+	if t.watched != nil {
+		t.watched[n.Path] = true
+	}
+}
+
+// unlink takes a node that is about to go out of the index of hard links.
+func (t *Tree) unlink(n *Node) {
+	if n == nil || n.Type != Hardlink {
+		return
+	}
+	rest := slices.DeleteFunc(slices.Clone(t.links[n.Link]), func(name string) bool { return name == n.Path })
+	if t.links[n.Link] = rest; len(rest) == 0 {
+		delete(t.links, n.Link)
+	}
+}
+
+// Hardlinks returns the paths that are hard links to the file at name, in the order
+// in which they came. The caller may not change them.
+func (t *Tree) Hardlinks(name string) []string { return t.links[name] }
+
 // put stores n at a path that has no node.
 func (t *Tree) put(n *Node) {
-	t.nodes[n.Path] = n
+	t.place(n)
 	if t.children != nil {
 		t.enter(n.Path)
 	}
@@ -206,7 +249,7 @@ func (t *Tree) Set(n *Node) error {
 		if old.Type == Dir && n.Type != Dir && (n.Path == "." || len(t.ReadDir(n.Path)) > 0) {
 			return &ConflictError{Path: n.Path, Old: old, New: n}
 		}
-		t.nodes[n.Path] = n
+		t.place(n)
 		return nil
 	}
 	return t.Add(n)
@@ -233,7 +276,11 @@ func (t *Tree) removeAll(name string) {
 		}
 		delete(t.children, name)
 	}
+	t.unlink(t.nodes[name])
 	delete(t.nodes, name)
+	if t.watched != nil {
+		t.watched[name] = true
+	}
 }
 
 // WriteFile puts a file with content b at name.

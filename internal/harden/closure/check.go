@@ -30,6 +30,11 @@ type Options struct {
 	// recommends or suggests without a dependency on them. A plugin may lack a
 	// library of one of these: the package says that it works without. It may be nil.
 	Recommends func(pkg string) []string
+
+	// LeftOut returns the package that hardening kept out of the image and that has
+	// the interpreter of a script, "" if none is known. Scripts that lack another
+	// interpreter are no problem, as images without a shell have many. It may be nil.
+	LeftOut func(interpreter string) string
 }
 
 // Severity says how surely a problem breaks the image.
@@ -37,7 +42,7 @@ type Severity uint8
 
 const (
 	Error   Severity = iota // the program or library cannot be loaded
-	Warning                 // a plugin may lack it: its program has loaded it already, or its package only recommends it, or it is data
+	Warning                 // a plugin may lack it: its program has loaded it already, or its package only recommends it, or it is data; or a script other than the entrypoint lacks it
 )
 
 func (s Severity) String() string { return [...]string{"error", "warning"}[s] }
@@ -128,6 +133,9 @@ func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
 		if !c.reached[n.Path] {
 			c.checkELF(n, []string{"/" + n.Path}, strings.HasPrefix(n.Path, dataDir))
 		}
+	}
+	if o.LeftOut != nil {
+		c.checkScripts()
 	}
 	return c.problems, nil
 }

@@ -212,6 +212,70 @@ func TestHintOfLibraryElsewhere(t *testing.T) {
 	}
 }
 
+// A script whose interpreter hardening left out is a warning, once for all such
+// scripts; one that lacks another interpreter is nothing to speak of.
+func TestLeftOut(t *testing.T) {
+	const scripts = `
+		/usr/bin/a file 0755 "#!/usr/bin/perl -w\n"
+		/usr/bin/b file 0755 "#! /usr/bin/perl"
+		/usr/bin/c file 0755 "#!/usr/bin/env perl\n"
+		/usr/bin/d file 0755 "#!/bin/sh\n"
+		/usr/bin/e file 0644 "#!/usr/bin/perl\n"
+		/usr/bin/f file 0755 "no script, only /usr/bin/perl"
+		/usr/share/g file 0755 "#!/usr/bin/perl\n"
+		/usr/bin/perl elf amd64 static`
+	const warnings = "warning /usr/bin/a needs the interpreter /usr/bin/perl, which is in perl-base, left out as only for maintainer scripts: /usr/bin/a -> /usr/bin/perl, and 1 more\n" +
+		"warning /usr/bin/c needs the interpreter perl, which is in perl-base, left out as only for maintainer scripts: /usr/bin/c -> perl"
+	for _, test := range []struct {
+		name, without, entrypoint, want string
+	}{
+		{"all there", "", "", ""},
+		{"the interpreter is left out", "usr/bin/perl", "", warnings},
+		{"an entrypoint's is missing", "usr/bin/perl", "/usr/bin/b",
+			"error /usr/bin/b needs the interpreter /usr/bin/perl, which no path of the image has: /usr/bin/b -> /usr/bin/perl\n" + strings.Replace(warnings, ", and 1 more", "", 1)},
+	} {
+		image := treetest.New(t, scripts)
+		for n := range image.All() {
+			if n.Type == tree.File && n.ELF == nil {
+				head, err := readHead(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n.Interpreter = Interpreter(head)
+			}
+		}
+		image.Remove(test.without)
+		perl := func(name string) string {
+			if strings.HasSuffix(name, "perl") {
+				return "perl-base"
+			}
+			return ""
+		}
+		o := Options{Entrypoint: strings.Fields(test.entrypoint), LeftOut: perl, Provider: perl}
+		if got := check(t, image, "amd64", o); got != test.want {
+			t.Errorf("%s: problems\n%s\nwant\n%s", test.name, got, test.want)
+		}
+		if problems, _ := Check(image, "amd64", o); test.entrypoint != "" && problems[0].Hint() != "add perl-base" {
+			t.Errorf("%s: hint %q", test.name, problems[0].Hint())
+		}
+		o.LeftOut = nil
+		if got := check(t, image, "amd64", o); strings.Contains(got, "warning") {
+			t.Errorf("%s: nothing was left out, and yet %s", test.name, got)
+		}
+	}
+}
+
+func TestInterpreter(t *testing.T) {
+	for head, want := range map[string]string{
+		"#!/bin/sh -e\n": "/bin/sh", "#! /usr/bin/env  perl\n": "perl", "#!/usr/bin/env -S A=b perl -w\n": "perl", "#!/usr/bin/env\n": "/usr/bin/env",
+		"": "", "#!": "", "#\n!/bin/sh": "", "\x7fELF": "", "#!" + strings.Repeat(" ", ScriptHead) + "/bin/sh\n": "",
+	} {
+		if got := Interpreter([]byte(head)); got != want {
+			t.Errorf("%q is run by %q, want %q", head, got, want)
+		}
+	}
+}
+
 func TestUnknownArchitecture(t *testing.T) {
 	if _, err := Check(treetest.New(t, ""), "m68k", Options{}); err == nil || !strings.Contains(err.Error(), `architecture "m68k"`) {
 		t.Errorf("error %v", err)

@@ -16,8 +16,22 @@ import (
 // (execve(2): four recursions, and the binary).
 const maxInterpreters = 5
 
-// scriptHead is how many bytes of a script Linux reads, in bytes (execve(2)).
-const scriptHead = 256
+// ScriptHead is how much of a script Linux reads to find its interpreter, in bytes
+// (execve(2)).
+const ScriptHead = 256
+
+// Interpreter returns the program that runs a script which begins with head: a path or,
+// where env(1) looks for it, its name. It returns "" where head has no interpreter line.
+func Interpreter(head []byte) string {
+	interpreter, argument, _ := shebang(head[:min(len(head), ScriptHead)])
+	if path.Base(interpreter) != "env" {
+		return interpreter
+	}
+	if command, _ := envCommand([]string{argument}); command != "" {
+		return command
+	}
+	return interpreter
+}
 
 // checkEntrypoint follows the entrypoint through its interpreters to an ELF file.
 func (c *checker) checkEntrypoint() {
@@ -176,11 +190,37 @@ func readHead(n *tree.Node) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	head, err := io.ReadAll(io.LimitReader(r, scriptHead))
+	head, err := io.ReadAll(io.LimitReader(r, ScriptHead))
 	if err != nil {
 		return nil, err
 	}
 	return head, nil
+}
+
+// checkScripts looks for scripts that lost their interpreter with a package that
+// hardening left out. They are warnings: a program need not run them.
+func (c *checker) checkScripts() {
+	for n := range c.t.All() {
+		if n.Type != tree.File || n.Interpreter == "" || n.Mode&0o111 == 0 || strings.HasPrefix(n.Path, dataDir) {
+			continue
+		}
+		pkg := c.LeftOut(n.Interpreter)
+		if pkg == "" || c.has(n.Interpreter) {
+			continue
+		}
+		c.report(Problem{Severity: Warning, Chain: []string{"/" + n.Path, n.Interpreter}, needs: "the interpreter ",
+			Reason: "which is in " + pkg + ", left out as only for maintainer scripts"})
+	}
+}
+
+// has reports whether a script finds its interpreter.
+func (c *checker) has(interpreter string) bool {
+	name, problem := c.find(interpreter)
+	if problem != "" {
+		return false
+	}
+	n, err := c.t.Resolve(name)
+	return err == nil && c.runnable(n) == ""
 }
 
 // shebang returns the interpreter and its one argument of a file that begins

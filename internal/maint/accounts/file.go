@@ -147,6 +147,13 @@ func (f *File) AddUser(u User) error {
 	return nil
 }
 
+// AddSystemUser is AddUser for an account of a package, whose name Debian's programs
+// let have upper case, and dots.
+func (f *File) AddSystemUser(u User) error {
+	u.system = true
+	return f.AddUser(u)
+}
+
 // AddMember makes a user a member of a group that is there; twice is once.
 func (f *File) AddMember(group, user string) error {
 	g := f.Group(group)
@@ -210,11 +217,11 @@ func Parse(passwd, group, shadow, gshadow []byte) (*File, error) {
 
 func (f *File) parsePasswd(file []byte) error {
 	return lines("passwd", file, 7, func(v []string) error {
-		uid, err := id(v[2])
+		uid, err := parseID(v[2])
 		if err != nil {
 			return err
 		}
-		gid, err := id(v[3])
+		gid, err := parseID(v[3])
 		if err != nil {
 			return err
 		}
@@ -228,7 +235,7 @@ func (f *File) parsePasswd(file []byte) error {
 
 func (f *File) parseGroup(file []byte) error {
 	return lines("group", file, 4, func(v []string) error {
-		gid, err := id(v[2])
+		gid, err := parseID(v[2])
 		if err != nil {
 			return err
 		}
@@ -271,7 +278,7 @@ func lines(name string, file []byte, fields int, each func([]string) error) erro
 	return nil
 }
 
-func id(s string) (uint32, error) {
+func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n > maxID {
 		return 0, fmt.Errorf("id %q, expected a number up to %d: %w", s, uint32(maxID), ErrInvalid)

@@ -140,7 +140,7 @@ func (f *File) takenUIDs(groupsToo bool) map[uint32]bool {
 func (f *File) systemID(wanted string, taken map[uint32]bool, fromTop bool) (uint32, error) {
 	if wanted != "" && wanted != "-" {
 		wanted, _, _ = strings.Cut(wanted, ":")
-		return id(wanted)
+		return parseID(wanted)
 	}
 	for i := range uint32(lastSystemID - firstSystemID + 1) {
 		n := firstSystemID + i

@@ -50,3 +50,20 @@ func notBefore(der []byte) (time.Time, error) {
 	}
 	return cert.NotBefore, nil
 }
+
+// Trusted returns the certificates that a Java keystore trusts, DER by alias.
+func Trusted(store []byte, password string) (map[string][]byte, error) {
+	ks := keystore.New()
+	if err := ks.Load(bytes.NewReader(store), []byte(password)); err != nil {
+		return nil, fmt.Errorf("keystore: %w", err)
+	}
+	trusted := map[string][]byte{}
+	for _, alias := range ks.Aliases() {
+		entry, err := ks.GetTrustedCertificateEntry(alias)
+		if err != nil {
+			return nil, fmt.Errorf("keystore entry %s: %w", alias, err)
+		}
+		trusted[alias] = entry.Certificate.Content
+	}
+	return trusted, nil
+}

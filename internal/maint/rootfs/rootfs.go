@@ -1,10 +1,8 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,18 +15,23 @@ type FS struct {
 	Tree *tree.Tree
 	Time int64 // of what is made, seconds since 1970
 
-	// Origin is that of what is made and changed from now on.
+	// Origin is that of what is made and changed from now on. What is written to an
+	// open file has the one from when it was opened.
 	Origin *tree.Origin
-	// MaxWritten bounds the content that may be written in all, bytes; 0 is no bound.
+	// MaxWritten bounds the content that may be written in all, bytes, with some for
+	// each path that is made or moved; 0 is no bound.
 	MaxWritten int64
 
 	written int64
-	links   map[string][]string // by path of a file: its other names
-	open    []*File             // with content that the tree does not have yet
+	inodes  map[string]*inode // by path: files that are open or that scripts gave further names
+	dirty   []*inode          // with content that the tree does not have yet
+	recent  *inode            // that was written last
 }
 
 // New returns the file system of t, whose new paths get that time.
-func New(t *tree.Tree, time int64) *FS { return &FS{Tree: t, Time: time} }
+func New(t *tree.Tree, time int64) *FS {
+	return &FS{Tree: t, Time: time, inodes: map[string]*inode{}}
+}
 
 // LimitError says that scripts wrote more than an image may get from them.
 type LimitError struct{ Limit int64 }
@@ -37,58 +40,25 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d MB written, which is the limit for maintainer scripts", e.Limit>>20)
 }
 
+// nodeCost is what a path counts for against MaxWritten, bytes: without content it
+// takes memory too.
+const nodeCost = 512
+
+// charge counts n bytes as written.
+func (f *FS) charge(n int64) error {
+	f.written += n
+	if f.MaxWritten > 0 && f.written > f.MaxWritten {
+		return &LimitError{f.MaxWritten}
+	}
+	return nil
+}
+
 func fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-// resolve returns the path in the tree that name leads to, and the node there,
-// nil where there is none but could be. follow says whether a link in the last
-// place is followed.
-func (f *FS) resolve(op, name string, follow bool) (string, *tree.Node, error) {
-	if name == "" {
-		return "", nil, fail(op, name, syscall.ENOENT)
-	}
-	if strings.ContainsRune(name, 0) {
-		return "", nil, fail(op, name, syscall.EINVAL)
-	}
-	dir := strings.HasSuffix(name, "/") || strings.HasSuffix(name, "/.")
-	at, err := f.Tree.RealPath(name)
-	if err != nil {
-		return "", nil, fail(op, name, errno(err))
-	}
-	n := f.Tree.Lookup(at)
-	if n != nil && n.Type == tree.Symlink && (follow || dir) {
-		if at, err = f.Tree.End(name); err != nil {
-			return "", nil, fail(op, name, errno(err))
-		}
-		n = f.Tree.Lookup(at)
-	}
-	if n == nil {
-		if parent := f.Tree.Lookup(path.Dir(at)); parent == nil {
-			return "", nil, fail(op, name, syscall.ENOENT)
-		} else if parent.Type != tree.Dir {
-			return "", nil, fail(op, name, syscall.ENOTDIR)
-		}
-		return at, nil, nil
-	}
-	if dir && n.Type != tree.Dir {
-		return "", nil, fail(op, name, syscall.ENOTDIR)
-	}
-	return at, n, nil
-}
-
-// errno returns the error of a system call for one of the tree's.
-func errno(err error) error {
-	switch {
-	case errors.Is(err, tree.ErrLoop):
-		return syscall.ELOOP
-	case errors.Is(err, fs.ErrNotExist):
-		return syscall.ENOENT
-	}
-	return syscall.ENOTDIR
-}
-
-// Stat returns the node that name leads to; for a further name of a file, that file.
+// Stat returns the node that name leads to; for a further name of a file, that file,
+// so that two names of one file give the same node.
 func (f *FS) Stat(name string) (*tree.Node, error) { return f.stat("stat", name, true) }
 
 // Lstat is Stat, but a link in the last place is not followed.
@@ -96,25 +66,17 @@ func (f *FS) Lstat(name string) (*tree.Node, error) { return f.stat("lstat", nam
 
 func (f *FS) stat(op, name string, follow bool) (*tree.Node, error) {
 	f.flush()
-	_, n, err := f.resolve(op, name, follow)
+	at, err := f.resolve(op, name, follow)
 	if err != nil {
 		return nil, err
 	}
-	if n == nil {
+	if at.node == nil {
 		return nil, fail(op, name, syscall.ENOENT)
 	}
-	return f.file(n), nil
-}
-
-// file returns the file that a hard link is another name of, and any other node
-// as it is.
-func (f *FS) file(n *tree.Node) *tree.Node {
-	if n.Type == tree.Hardlink {
-		if to := f.Tree.Lookup(n.Link); to != nil {
-			return to
-		}
+	if at.slash && at.node.Type != tree.Dir {
+		return nil, fail(op, name, syscall.ENOTDIR)
 	}
-	return n
+	return f.file(at.node), nil
 }
 
 // Exists reports whether name leads to anything.
@@ -124,23 +86,6 @@ func (f *FS) Exists(name string) bool { _, err := f.Stat(name); return err == ni
 func (f *FS) IsDir(name string) bool {
 	n, err := f.Stat(name)
 	return err == nil && n.Type == tree.Dir
-}
-
-// RealPath returns the absolute path that name leads to, without any link in it
-// (realpath(3)). Nothing need be there.
-func (f *FS) RealPath(name string) (string, error) {
-	at, err := f.Tree.End(name)
-	if err != nil {
-		return "", fail("realpath", name, errno(err))
-	}
-	return abs(at), nil
-}
-
-func abs(at string) string {
-	if at == "." {
-		return "/"
-	}
-	return "/" + at
 }
 
 // Readlink returns the target of the link at name.
@@ -167,7 +112,8 @@ func (f *FS) ReadDir(name string) ([]string, error) {
 	return f.Tree.ReadDir(n.Path), nil
 }
 
-// ReadFile returns the content of the file that name leads to.
+// ReadFile returns the content of the file that name leads to. The caller may not
+// change it.
 func (f *FS) ReadFile(name string) ([]byte, error) {
 	n, err := f.stat("open", name, true)
 	if err != nil {
@@ -176,16 +122,15 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 	if n.Type == tree.Dir {
 		return nil, fail("read", name, syscall.EISDIR)
 	}
-	return f.Tree.ReadFile(n.Path)
+	return f.content(n)
 }
 
-// set puts n into the tree as something made now.
-func (f *FS) set(op, name string, n *tree.Node) error {
-	n.ModTime, n.Origin, n.Layered = f.Time, f.Origin, false
-	if err := f.Tree.Set(n); err != nil {
-		return fail(op, name, syscall.ENOTDIR)
+// content returns the bytes of a file. What scripts wrote is not read again.
+func (f *FS) content(n *tree.Node) ([]byte, error) {
+	if b, ok := n.Content.(tree.Bytes); ok {
+		return slices.Clip([]byte(b)), nil
 	}
-	return nil
+	return f.Tree.ReadFile(n.Path)
 }
 
 // WriteFile makes the content of the file that name leads to b, and the file where
@@ -195,197 +140,76 @@ func (f *FS) WriteFile(name string, b []byte, perm uint32) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(b); err != nil {
-		return err
+	_, err = w.Write(b)
+	if cerr := w.Close(); err == nil {
+		err = cerr
 	}
-	return w.Close()
+	return err
 }
 
-// Mkdir makes a directory.
-func (f *FS) Mkdir(name string, perm uint32) error {
-	at, n, err := f.resolve("mkdir", strings.TrimRight(name, "/"), false)
-	if err != nil {
-		if strings.Trim(name, "/") == "" && name != "" {
-			err = fail("mkdir", name, syscall.EEXIST)
-		}
-		return err
-	}
-	if n != nil {
-		return fail("mkdir", name, syscall.EEXIST)
-	}
-	d := &tree.Node{Path: at, Type: tree.Dir, Mode: perm & 0o7777}
-	f.inherit(d)
-	return f.set("mkdir", name, d)
-}
-
-// inherit gives what is made in a directory with the set-group-id bit the group of
-// that directory, and a directory the bit too (mkdir(2)).
-func (f *FS) inherit(n *tree.Node) {
-	parent := f.Tree.Lookup(path.Dir(n.Path))
-	if parent == nil || parent.Mode&tree.SetGID == 0 {
-		return
-	}
-	n.GID = parent.GID
-	if n.Type == tree.Dir {
-		n.Mode |= tree.SetGID
-	}
-}
-
-// MkdirAll makes a directory and those above it that are missing.
-func (f *FS) MkdirAll(name string, perm uint32) error {
-	if n, err := f.Stat(name); err == nil {
-		if n.Type != tree.Dir {
-			return fail("mkdir", name, syscall.ENOTDIR)
-		}
-		return nil
-	}
-	trimmed := strings.TrimRight(name, "/")
-	if i := strings.LastIndexByte(trimmed, '/'); i > 0 {
-		if err := f.MkdirAll(trimmed[:i], perm); err != nil {
-			return err
-		}
-	}
-	return f.Mkdir(trimmed, perm)
-}
-
-// Symlink makes a symbolic link to target.
-func (f *FS) Symlink(target, name string) error {
-	at, n, err := f.resolve("symlink", name, false)
+// Copy makes the content of the file that name leads to that of the file that old
+// leads to, and the file where there is none, with the mode perm. The bytes are not
+// read, however many they are.
+func (f *FS) Copy(old, name string, perm uint32) error {
+	from, err := f.stat("open", old, true)
 	if err != nil {
 		return err
-	}
-	if n != nil {
-		return fail("symlink", name, syscall.EEXIST)
-	}
-	l := &tree.Node{Path: at, Type: tree.Symlink, Mode: 0o777, Link: target}
-	f.inherit(l)
-	return f.set("symlink", name, l)
-}
-
-// Link gives a file a further name. An image's layers have hard links within a
-// package only, so that the new name is a file of its own with the same content.
-func (f *FS) Link(old, name string) error {
-	f.flush()
-	_, from, err := f.resolve("link", old, false)
-	if err != nil {
-		return err
-	}
-	if from == nil {
-		return fail("link", old, syscall.ENOENT)
 	}
 	if from.Type == tree.Dir {
-		return fail("link", old, syscall.EPERM)
+		return fail("read", old, syscall.EISDIR)
 	}
-	at, n, err := f.resolve("link", name, false)
+	to, err := f.target(name, perm)
 	if err != nil {
 		return err
 	}
-	if n != nil {
-		return fail("link", name, syscall.EEXIST)
-	}
-	c := *f.file(from)
-	c.Path = at
-	return f.set("link", name, &c)
-}
-
-// Remove removes a file, a link or an empty directory.
-func (f *FS) Remove(name string) error {
-	f.flush()
-	at, n, err := f.resolve("remove", name, false)
-	if err != nil {
-		return err
-	}
-	switch {
-	case n == nil:
-		return fail("remove", name, syscall.ENOENT)
-	case at == ".":
-		return fail("remove", name, syscall.EBUSY)
-	case n.Type == tree.Dir && len(f.Tree.ReadDir(at)) > 0:
-		return fail("remove", name, syscall.ENOTEMPTY)
-	}
-	f.detach(n)
-	f.Tree.Remove(at)
-	return nil
-}
-
-// RemoveAll removes name and all below it. Where there is nothing it does nothing.
-func (f *FS) RemoveAll(name string) error {
-	f.flush()
-	at, n, err := f.resolve("remove", name, false)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && n == nil {
+	if to == from {
 		return nil
 	}
-	if err != nil {
+	if err := f.charge(from.Size); err != nil {
 		return err
 	}
-	if at == "." {
-		return fail("remove", name, syscall.EBUSY)
-	}
-	for _, below := range f.below(n) {
-		f.detach(below)
-	}
-	f.Tree.Remove(at)
-	return nil
-}
-
-// below returns n and all nodes below it, a directory before what it holds.
-func (f *FS) below(n *tree.Node) []*tree.Node {
-	nodes := []*tree.Node{n}
-	if n.Type == tree.Dir {
-		for _, name := range f.Tree.ReadDir(n.Path) {
-			if child := f.Tree.Lookup(path.Join(n.Path, name)); child != nil {
-				nodes = append(nodes, f.below(child)...)
-			}
-		}
-	}
-	return nodes
-}
-
-// Rename moves old to name, in whose place it comes (rename(2)).
-func (f *FS) Rename(old, name string) error {
-	f.flush()
-	from, n, err := f.resolve("rename", strings.TrimRight(old, "/"), false)
-	if err != nil {
-		return err
-	}
-	if n == nil {
-		return fail("rename", old, syscall.ENOENT)
-	}
-	to, there, err := f.resolve("rename", strings.TrimRight(name, "/"), false)
-	switch {
-	case err != nil:
-		return err
-	case from == to || there != nil && f.file(there) == f.file(n):
-		return nil
-	case from == "." || to == "." || strings.HasPrefix(to, from+"/"):
-		return fail("rename", name, syscall.EINVAL)
-	case there != nil && there.Type == tree.Dir && n.Type != tree.Dir:
-		return fail("rename", name, syscall.EISDIR)
-	case there != nil && there.Type != tree.Dir && n.Type == tree.Dir:
-		return fail("rename", name, syscall.ENOTDIR)
-	case there != nil && there.Type == tree.Dir && len(f.Tree.ReadDir(to)) > 0:
-		return fail("rename", name, syscall.ENOTEMPTY)
-	}
-	if there != nil {
-		f.detach(there)
-		f.Tree.Remove(to)
-	}
-	moved := f.below(n)
-	for _, m := range moved {
-		f.detach(m)
-	}
-	moved = f.below(n) // hard links have become files
-	f.Tree.Remove(from)
-	for _, m := range moved {
-		c := *m
-		c.Path = path.Join(to, strings.TrimPrefix(m.Path, from))
-		time := c.ModTime
-		if err := f.set("rename", name, &c); err != nil {
+	i := f.inodeOf(to)
+	if i.open > 0 {
+		b, err := f.content(from)
+		if err != nil {
 			return err
 		}
-		f.Tree.Lookup(c.Path).ModTime = time // a file that moves keeps its time
+		i.data, i.shared, i.summed = slices.Clip(b), len(b), 0
 	}
+	i.dirty = false // what was there is replaced
+	c := *from
+	c.Origin = f.Origin
+	err = f.fill(i, &c)
+	f.release(i)
+	return err
+}
+
+// set puts n into the tree as something made or moved now. A path whose metadata only
+// changes does not come here.
+func (f *FS) set(op, name string, n *tree.Node) error {
+	if err := f.charge(nodeCost); err != nil {
+		return err
+	}
+	n.Layered = false
+	if err := f.Tree.Set(n); err != nil {
+		return fail(op, name, syscall.ENOTDIR)
+	}
+	f.repoint(n)
 	return nil
+}
+
+// made is set for what is new: it has the time of the image and the present origin,
+// and the group of a directory with the set-group-id bit, whose directories get that
+// bit too (mkdir(2)).
+func (f *FS) made(op, name string, n *tree.Node) error {
+	n.ModTime, n.Origin = f.Time, f.Origin
+	if parent := f.Tree.Lookup(dirOf(n.Path)); parent != nil && parent.Mode&tree.SetGID != 0 {
+		n.GID = parent.GID
+		if n.Type == tree.Dir {
+			n.Mode |= tree.SetGID
+		}
+	}
+	return f.set(op, name, n)
 }
 
 // Chmod sets the mode of what name leads to.
@@ -402,7 +226,7 @@ const Owner = ^uint32(0)
 
 // Chown sets the owner and the group, where they are not [Owner]. follow says
 // whether a link in the last place is followed. The bits that let a program run as
-// its owner are cleared on files (chown(2)).
+// its owner or group are cleared on files (chown(2)).
 func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 	n, err := f.stat("chown", name, follow)
 	if err != nil {
@@ -415,43 +239,56 @@ func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 		if gid != Owner {
 			c.GID = gid
 		}
-		if c.Type == tree.File && c.Mode&0o111 != 0 {
-			c.Mode &^= tree.SetUID | tree.SetGID
+		if c.Type != tree.File {
+			return
+		}
+		c.Mode &^= tree.SetUID
+		if c.Mode&0o010 != 0 {
+			c.Mode &^= tree.SetGID
 		}
 	})
 }
 
-// Touch sets the time of what name leads to.
-func (f *FS) Touch(name string, time int64) error {
-	n, err := f.stat("utimes", name, true)
+// Touch sets the time of what name leads to. follow says whether a link in the last
+// place is followed. What is in its package's layer keeps its time: that is as good
+// as any, and costs no layer.
+func (f *FS) Touch(name string, time int64, follow bool) error {
+	n, err := f.stat("utimes", name, follow)
 	if err != nil {
 		return err
 	}
-	if n.Layered {
-		return nil // the package's time is as good as any, and costs no layer
-	}
-	n.ModTime = time
-	return nil
+	return f.each(n, func(c *tree.Node) bool {
+		changed := !c.Layered && c.ModTime != time
+		c.ModTime = time
+		return changed
+	})
 }
 
-// change gives a node and its other names other metadata. The bytes stay where
-// they are.
+// change gives a node and its other names other metadata. The bytes stay where they
+// are, and so does Layered.
 func (f *FS) change(n *tree.Node, do func(*tree.Node)) error {
-	c := *n
-	do(&c)
-	if c.Mode == n.Mode && c.UID == n.UID && c.GID == n.GID {
-		return nil
-	}
-	c.Origin = f.changedFrom(n)
-	for _, name := range f.names(n) {
-		if l := *f.Tree.Lookup(name); l.Type == tree.Hardlink {
-			l.Mode, l.UID, l.GID = c.Mode, c.UID, c.GID
-			if err := f.Tree.Set(&l); err != nil {
-				return err
-			}
+	return f.each(n, func(c *tree.Node) bool {
+		old := *c
+		do(c)
+		c.Origin = f.changedFrom(&old)
+		return c.Mode != old.Mode || c.UID != old.UID || c.GID != old.GID
+	})
+}
+
+// each replaces a node and each other name of its file by a copy that do changed;
+// do says whether there is any change.
+func (f *FS) each(n *tree.Node, do func(*tree.Node) bool) error {
+	for _, name := range append([]string{n.Path}, f.names(n)...) {
+		c := *f.Tree.Lookup(name)
+		if !do(&c) {
+			continue
 		}
+		if err := f.Tree.Set(&c); err != nil {
+			return fail("chmod", "/"+name, syscall.ENOTDIR)
+		}
+		f.repoint(&c)
 	}
-	return f.Tree.Set(&c)
+	return nil
 }
 
 // changedFrom returns the present origin for a path that had another one, which
@@ -465,36 +302,17 @@ func (f *FS) changedFrom(n *tree.Node) *tree.Origin {
 	return &o
 }
 
-// names returns the other names of a file.
-func (f *FS) names(n *tree.Node) []string {
-	if n.Type != tree.File {
-		return nil
+func abs(at string) string {
+	if at == "." {
+		return "/"
 	}
-	if f.links == nil {
-		f.links = map[string][]string{}
-		for l := range f.Tree.All() {
-			if l.Type == tree.Hardlink {
-				f.links[l.Link] = append(f.links[l.Link], l.Path)
-			}
-		}
-	}
-	return f.links[n.Path]
+	return "/" + at
 }
 
-// detach prepares a name of a file for being removed or replaced. Where it is the
-// file itself, its other names become files of their own, for in a layer they
-// would refer to what is not there.
-func (f *FS) detach(n *tree.Node) {
-	file := f.file(n)
-	names := f.names(file)
-	if n != file {
-		f.links[file.Path] = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == n.Path })
-		return
+// dirOf returns the path above one of the tree.
+func dirOf(at string) string {
+	if i := strings.LastIndexByte(at, '/'); i >= 0 {
+		return at[:i]
 	}
-	for _, name := range names {
-		c := *file
-		c.Path, c.Layered, c.Origin = name, false, f.Tree.Lookup(name).Origin
-		_ = f.Tree.Set(&c) // a file in the place of its link
-	}
-	delete(f.links, file.Path)
+	return "."
 }

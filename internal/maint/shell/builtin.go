@@ -465,7 +465,7 @@ func read(r *run, args []string) error {
 	if len(names) == 0 {
 		names = []string{"REPLY"}
 	}
-	values := expand.ReadFields(r.config(), line, len(names), raw)
+	values := splitRead(r.ifs(), line, len(names), raw)
 	for i, name := range names {
 		value := ""
 		if i < len(values) {
@@ -686,4 +686,65 @@ func getopts(r *run, args []string) error {
 	}
 	r.status = 0
 	return errors.Join(r.set(name, value), r.set("OPTARG", optarg), r.set("OPTIND", strconv.Itoa(index)), r.set("__OPTPOS", strconv.Itoa(at)))
+}
+
+// ifs returns the separators of fields.
+func (r *run) ifs() string {
+	if v, ok := r.vars["IFS"]; ok && v.set {
+		return v.value
+	}
+	return " \t\n"
+}
+
+// splitRead splits a line into at most n fields (XCU read, field splitting).
+func splitRead(ifs, line string, n int, raw bool) []string {
+	white := func(c byte) bool { return strings.IndexByte(" \t\n", c) >= 0 && strings.IndexByte(ifs, c) >= 0 }
+	sep := func(c byte) bool { return strings.IndexByte(ifs, c) >= 0 }
+	i := 0
+	for i < len(line) && white(line[i]) {
+		i++
+	}
+	var fields []string
+	for i < len(line) && len(fields) < n-1 {
+		var b []byte
+		for i < len(line) && !sep(line[i]) {
+			if line[i] == '\\' && !raw && i+1 < len(line) {
+				i++
+			}
+			b = append(b, line[i])
+			i++
+		}
+		fields = append(fields, string(b))
+		for i < len(line) && white(line[i]) {
+			i++
+		}
+		if i < len(line) && sep(line[i]) {
+			i++
+			for i < len(line) && white(line[i]) {
+				i++
+			}
+		}
+	}
+	if len(fields) == n-1 {
+		rest := line[i:]
+		for len(rest) > 0 && white(rest[len(rest)-1]) {
+			rest = rest[:len(rest)-1]
+		}
+		// One separator that ends the last field does not belong to it.
+		if k := len(rest); k > 0 && sep(rest[k-1]) && !white(rest[k-1]) && strings.IndexFunc(rest[:k-1], func(c rune) bool { return c < 128 && sep(byte(c)) }) < 0 {
+			rest = rest[:k-1]
+		}
+		if !raw {
+			var b []byte
+			for j := 0; j < len(rest); j++ {
+				if rest[j] == '\\' && j+1 < len(rest) {
+					j++
+				}
+				b = append(b, rest[j])
+			}
+			rest = string(b)
+		}
+		fields = append(fields, rest)
+	}
+	return fields
 }

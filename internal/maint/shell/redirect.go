@@ -62,6 +62,9 @@ func (r *run) redirection(rd *syntax.Redirect) (stream, int, error) {
 		if rd.Op == syntax.DashHdoc {
 			doc = untabbed(doc)
 		}
+		if isQuoted(rd.Word) {
+			return stream{r: strings.NewReader(verbatim(doc))}, fd, nil
+		}
 		body, err := r.document(doc)
 		return stream{r: bytes.NewReader([]byte(body))}, fd, err
 	}

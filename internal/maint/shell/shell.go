@@ -117,7 +117,10 @@ func (r *run) located(err error) error {
 	if at, ok := errors.AsType[*Error](err); ok {
 		return at
 	}
-	return &Error{Script: r.name, Line: r.failed.line, Command: r.failed.command, Status: r.status, Err: err}
+	if err != nil {
+		return &Error{Script: r.name, Line: r.line, Err: err}
+	}
+	return &Error{Script: r.name, Line: r.failed.line, Command: r.failed.command, Status: r.status}
 }
 
 // interpreter is the kind of program that a file of the image is.

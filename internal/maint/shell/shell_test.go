@@ -51,6 +51,7 @@ var scripts = []struct{ name, script, want string }{
 	{"pipes", `echo a b | while read x y; do echo $y $x; done`, "b a\n"},
 	{"read leaves the rest", `printf '1\n2\n3\n' | { read a; read b; echo $b $a; cat; }`, "2 1\n3\n"},
 	{"here-documents", "x=1\ncat <<E\na $x\nE\ncat <<'E'\na $x\nE\ncat <<-E\n\tb\n\tE\n", "a 1\na $x\nb\n"},
+	{"here-documents that are quoted", "cat <<'E'\na\\\\b \\$x $x\nE\ncat <<\\E\n`c` \\\n\nE\ncat <<-\"E\"\n\t$d\n\tE\n", "a\\\\b \\$x $x\n`c` \\\n\n$d\n"},
 	{"errexit ends", `set -e; echo a; false; echo b`, "a\n"},
 	{"errexit in conditions", `set -e; if false; then :; fi; false || true; ! true; while false; do :; done; echo end`, "end\n"},
 	{"errexit in a function as a condition", `set -e; f() { false; echo on; }; if f; then echo yes; fi`, "on\nyes\n"},

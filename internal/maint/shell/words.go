@@ -132,6 +132,29 @@ func untabbed(w *syntax.Word) *syntax.Word {
 	return c
 }
 
+// isQuoted reports whether a word has a quote in it: a here-document that such a word
+// ends is not expanded (XCU 2.7.4).
+func isQuoted(w *syntax.Word) bool {
+	return slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {
+		l, ok := p.(*syntax.Lit)
+		return !ok || strings.Contains(l.Value, `\`)
+	})
+}
+
+// verbatim returns the text of a here-document as the script has it.
+func verbatim(w *syntax.Word) string {
+	var b strings.Builder
+	if w == nil {
+		return ""
+	}
+	for _, p := range w.Parts {
+		if l, ok := p.(*syntax.Lit); ok {
+			b.WriteString(l.Value)
+		}
+	}
+	return b.String()
+}
+
 func (r *run) document(w *syntax.Word) (string, error) {
 	s, err := expand.Document(r.config(), w)
 	return s, r.expansion(err)

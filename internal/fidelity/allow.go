@@ -1,0 +1,32 @@
+//go:build linux
+
+package main
+
+import "regexp"
+
+// allowed is what may differ, each with the reason. Everything else is compared.
+// The list stays short: an entry is right only where two runs of dpkg, or two
+// days, give two contents, or where the file is the diary of an installation
+// that hardpan does not do.
+var allowed = []struct {
+	pattern *regexp.Regexp
+	why     string
+}{
+	{regexp.MustCompile(`^var/lib/dpkg(/(info|updates|triggers|parts|tmp\.ci)(/.*)?|/(status|status-old|status\.d(/.*)?|available|available-old|arch|arch-native|cmethopt|methods(/.*)?|lock|lock-frontend|diversions-old|statoverride-old))?$`),
+		"dpkg's own database; hardpan's is status.d, the form that scanners read in images"},
+	{regexp.MustCompile(`^var/cache/debconf(/.*)?$`), "debconf's database: the answers that the next upgrade would ask for again"},
+	{regexp.MustCompile(`^var/log/(dpkg|alternatives)\.log$`), "diaries with the time of the installation"},
+	{regexp.MustCompile(`^var/cache/ldconfig(/aux-cache)?$`), "ldconfig's memory of inode numbers and times"},
+	{regexp.MustCompile(`(^|/)__pycache__(/[^/]*)?$|\.pyc$`), "byte code, which has the time of its source in it"},
+	{regexp.MustCompile(`^(etc/machine-id|var/lib/dbus/machine-id)$`), "a random name of the machine"},
+}
+
+// mayDiffer returns why a path is not compared, empty where it is.
+func mayDiffer(p string) string {
+	for _, a := range allowed {
+		if a.pattern.MatchString(p) {
+			return a.why
+		}
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package maint
+
+import (
+	"context"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/debian"
+	"github.com/hardpan/hardpan/internal/maint/accounts"
+	"github.com/hardpan/hardpan/internal/maint/alternatives"
+	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/dpkg"
+	"github.com/hardpan/hardpan/internal/maint/files"
+	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/pam"
+	"github.com/hardpan/hardpan/internal/maint/services"
+	"github.com/hardpan/hardpan/internal/maint/shell"
+	"github.com/hardpan/hardpan/internal/maint/text"
+	"github.com/hardpan/hardpan/internal/maint/ucf"
+
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// tools are the programs that scripts call.
+type tools struct {
+	commands map[string]shell.Command
+	dpkg     *dpkg.Dpkg
+	packages []*dpkg.Package // by index of the image's
+
+	diverted   map[string]Diversion
+	diversions []Diversion
+	absent     map[string]bool // names of commands of packages that are not in the image
+}
+
+func newTools(in *Installation) (*tools, error) {
+	t := &tools{commands: map[string]shell.Command{}, diverted: map[string]Diversion{}, absent: absent(in.img)}
+	for _, p := range in.img.Packages {
+		control, err := debian.NewControlReader(strings.NewReader(p.Control)).Next()
+		if err != nil {
+			return nil, err
+		}
+		dp := &dpkg.Package{Name: p.Name, Version: p.Version, Architecture: p.Architecture, Control: control, ControlFiles: p.Scripts}
+		for _, name := range slices.Sorted(maps.Keys(p.Conffiles)) {
+			dp.Conffiles = append(dp.Conffiles, dpkg.Conffile{Path: name, MD5: p.Conffiles[name]})
+		}
+		t.packages = append(t.packages, dp)
+	}
+	t.dpkg = dpkg.New(dpkg.System{
+		Architecture: in.img.Architecture, Packages: t.packages,
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
+		Divert:  t.divert,
+	})
+	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
+	if libc := in.img.Package("libc6"); libc != nil {
+		config.Libc = libc.Version
+	}
+	questions := debconf.New()
+	for _, p := range in.img.Packages {
+		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
+			return nil, err
+		}
+	}
+	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+		maps.Copy(t.commands, set)
+	}
+	return t, nil
+}
+
+// answersTo returns the answers to the questions of a package.
+func (img *Image) answersTo(p *Package) map[string]string {
+	answers := map[string]string{}
+	for line := range strings.Lines(p.Templates) {
+		if name, ok := strings.CutPrefix(line, "Template:"); ok {
+			name = strings.TrimSpace(name)
+			if v, ok := img.Answers[name]; ok {
+				answers[name] = v
+			}
+		}
+	}
+	return answers
+}
+
+// divert notes a diversion, for the files that are unpacked from then on.
+func (t *tools) divert(_ context.Context, d dpkg.Diversion, removed bool) error {
+	from, to := debian.MergedUsr(tree.Clean(d.From), false), debian.MergedUsr(tree.Clean(d.To), false)
+	if removed {
+		delete(t.diverted, from)
+		return nil
+	}
+	t.diverted[from] = Diversion{Package: d.Package, From: from, To: to}
+	t.diversions = append(t.diversions, t.diverted[from])
+	return nil
+}
+
+// state notes how far the installation of a package is.
+func (t *tools) state(i int, s dpkg.State, files func() []string) {
+	t.packages[i].State = s
+	if s == dpkg.Unpacked && files != nil {
+		t.packages[i].Paths = append([]string{"/."}, files()...)
+	}
+}
+
+// phantom says that a path counts as being there: the program of an essential
+// package, which every script may count on, or of one that was left out.
+func (t *tools) phantom(name string) bool {
+	if dir, base := path.Split(name); t.absent[base] {
+		switch strings.TrimPrefix(dir, "/usr") {
+		case "/bin/", "/sbin/":
+			return true
+		}
+	}
+	return t.absent[name]
+}
+
+// absent returns the commands, by name, and the files, by path, of packages that
+// scripts count on and that the image does not have.
+func absent(img *Image) map[string]bool {
+	names := map[string]bool{}
+	for pkg, commands := range essentialTools {
+		if img.Package(pkg) == nil {
+			for _, c := range strings.Fields(commands) {
+				names[c] = true
+			}
+		}
+	}
+	for pkg, commands := range scriptTools {
+		if slices.Contains(img.LeftOut, pkg) && img.Package(pkg) == nil {
+			for _, c := range strings.Fields(commands) {
+				names[c] = true
+			}
+		}
+	}
+	return names
+}
+
+// essentialTools are the commands of essential packages that scripts call.
+var essentialTools = map[string]string{
+	"bash": "bash", "dash": "sh dash", "base-passwd": "update-passwd", "diffutils": "cmp diff", "findutils": "find xargs",
+	"grep": "grep egrep fgrep", "gzip": "gzip gunzip zcat", "hostname": "hostname", "sed": "sed", "tar": "tar",
+	"coreutils": `arch b2sum base64 basename cat chgrp chmod chown cksum comm cp cut date dd df dirname du echo env expand expr
+		false fmt fold groups head id install join link ln ls md5sum mkdir mktemp mv nl nproc od paste printf pwd readlink realpath
+		rm rmdir seq sha1sum sha224sum sha256sum sha384sum sha512sum shuf sleep sort stat sum sync tac tail tee test touch tr true
+		truncate tsort tty uname unexpand uniq unlink users wc whoami yes`,
+	"debianutils": "add-shell remove-shell update-shells run-parts tempfile which savelog ischroot",
+	"dpkg": `dpkg dpkg-query dpkg-divert dpkg-statoverride dpkg-trigger dpkg-maintscript-helper dpkg-realpath
+		update-alternatives start-stop-daemon /usr/bin/dpkg-maintscript-helper`,
+	"libc-bin":            "getent ldconfig",
+	"init-system-helpers": "deb-systemd-helper deb-systemd-invoke invoke-rc.d service update-rc.d",
+	"mawk":                "awk", "util-linux": "getopt mountpoint logger",
+}
+
+// scriptTools are the commands and files of packages that are there for scripts
+// only.
+var scriptTools = map[string]string{
+	"debconf": `/usr/share/debconf/confmodule /usr/share/debconf/confmodule.sh debconf debconf-set-selections
+		debconf-show debconf-communicate`,
+	"adduser": "adduser addgroup deluser delgroup", "ucf": "ucf ucfr ucfq",
+	"passwd":  "useradd userdel usermod groupadd groupdel groupmod gpasswd passwd chage chsh chfn shadowconfig pwconv grpconv",
+	"systemd": "systemd-sysusers systemd-tmpfiles", "systemd-sysusers": "systemd-sysusers",
+	"systemd-standalone-sysusers": "systemd-sysusers", "systemd-standalone-tmpfiles": "systemd-tmpfiles",
+	"openssl": "openssl c_rehash", "sensible-utils": "sensible-editor sensible-pager", "perl-base": "", "dpkg": "",
+}
