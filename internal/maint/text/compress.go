@@ -252,7 +252,7 @@ func (j *compressJob) replace(file, target string, out []byte, n *tree.Node) err
 	if err := fs.Chmod(target, mode&0o7777); err != nil {
 		return err
 	}
-	if err := fs.Touch(target, at); err != nil || j.keep {
+	if err := fs.Touch(target, at, true); err != nil || j.keep {
 		return err
 	}
 	return fs.Remove(file)
