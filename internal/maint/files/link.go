@@ -108,7 +108,7 @@ func (j *job) makeRoom(target, name string) (bool, error) {
 	case force == "" && !backup:
 		return true, nil // and the link says that it exists
 	}
-	if from, err := j.lstat(target); err == nil && !j.Has("symbolic") && from == n {
+	if !j.Has("symbolic") && j.sameName(target, name) {
 		return false, j.usage("'%s' and '%s' are the same file", target, name)
 	}
 	if moved, err := j.backup(name); moved || err != nil {
@@ -118,6 +118,16 @@ func (j *job) makeRoom(target, name string) (bool, error) {
 		return false, j.fail(err, "cannot remove '%s'", name)
 	}
 	return true, nil
+}
+
+// sameName reports whether two paths are the same entry of the same directory.
+func (j *job) sameName(a, b string) bool {
+	if base(a) != base(b) {
+		return false
+	}
+	dirA, err1 := j.FS.RealPath(path.Dir(strings.TrimRight(j.Path(a), "/")))
+	dirB, err2 := j.FS.RealPath(path.Dir(strings.TrimRight(j.Path(b), "/")))
+	return err1 == nil && err2 == nil && dirA == dirB
 }
 
 // relativeTarget returns the path from the directory of a link to its target.
