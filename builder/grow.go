@@ -31,7 +31,7 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 	batches := img.Batches()
 	placed := newPlacement(t, in, b.epoch.Unix())
 	for i, batch := range batches {
-		if err := placed.unpack(ctx, members, batch); err != nil {
+		if err := placed.unpack(ctx, members, batch.Packages); err != nil {
 			return nil, nil, nil, err
 		}
 		if i == len(batches)-1 {

@@ -147,7 +147,7 @@ func (r *Replay) Diverted(pkg, path string) string {
 }
 
 // Configure does what [Installation.Configure] did.
-func (r *Replay) Configure(context.Context, []int) error {
+func (r *Replay) Configure(context.Context, Batch) error {
 	done := r.effects.Configure[r.batches]
 	r.batches++
 	return apply(r.img.Tree, done)

@@ -124,7 +124,8 @@ type Installation struct {
 	report  Report
 	effects Effects
 
-	configured int // packages
+	dependencies *dependencies
+	configured   int // packages
 }
 
 // current is the script that runs at a moment.
@@ -139,7 +140,7 @@ const maxWritten = 512 << 20
 
 // Begin begins the installation of an image's packages.
 func Begin(img *Image) (*Installation, error) {
-	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time)}
+	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time), dependencies: img.dependencies()}
 	img.Tree.Watch()
 	in.fs.MaxWritten = maxWritten
 	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf, Sourced: debconf.Sourced()}
@@ -224,9 +225,13 @@ func (in *Installation) Diverted(pkg, path string) string {
 
 // Configure configures the packages of a batch, in its order, and then runs the
 // triggers that are pending.
-func (in *Installation) Configure(ctx context.Context, batch []int) error {
+func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 	in.img.Tree.Changed()
-	for _, i := range in.img.dependencies().configureOrder(batch) {
+	order := batch.Packages
+	if !batch.InOrder {
+		order = in.dependencies.configureOrder(order)
+	}
+	for _, i := range order {
 		p := &in.img.Packages[i]
 		in.tools.state(i, dpkg.HalfConfigured, nil)
 		in.activateBy(p)
@@ -240,7 +245,7 @@ func (in *Installation) Configure(ctx context.Context, batch []int) error {
 	if err := in.processTriggers(ctx); err != nil {
 		return err
 	}
-	if in.configured += len(batch); in.configured == len(in.img.Packages) {
+	if in.configured += len(order); in.configured == len(in.img.Packages) {
 		if err := in.afterScripts(ctx); err != nil {
 			return err
 		}

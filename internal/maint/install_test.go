@@ -63,14 +63,14 @@ type installer interface {
 	Preinst(ctx context.Context, i int) error
 	Unpacked(i int)
 	Diverted(pkg, path string) string
-	Configure(ctx context.Context, batch []int) error
+	Configure(ctx context.Context, batch maint.Batch) error
 	Report() *maint.Report
 }
 
 // install does what the builder does around the scripts.
 func install(ctx context.Context, in installer, img *maint.Image, packages []pkg) error {
 	for _, batch := range img.Batches() {
-		for _, i := range batch {
+		for _, i := range batch.Packages {
 			if err := in.Preinst(ctx, i); err != nil {
 				return err
 			}
@@ -254,7 +254,7 @@ func TestRefused(t *testing.T) {
 			if err == nil {
 				_ = img.Tree.WriteFile("usr/bin/tool", []byte("#!/usr/bin/perl\n"), 0o755, nil)
 				in.Unpacked(0)
-				err = in.Configure(t.Context(), []int{0})
+				err = in.Configure(t.Context(), maint.Batch{Packages: []int{0}})
 			}
 			if err == nil || err.Error() != tt.want {
 				t.Fatalf("error %v\nwant  %s", err, tt.want)

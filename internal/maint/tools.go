@@ -10,6 +10,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
+	"github.com/hardpan/hardpan/internal/maint/apache"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
@@ -62,7 +63,7 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	return t, nil

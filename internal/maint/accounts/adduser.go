@@ -111,8 +111,16 @@ func (a *debianAdduser) start(confs ...string) {
 	}
 }
 
+// adduserLock is what adduser and addgroup lock, and leave behind.
+const adduserLock = "/run/adduser"
+
 func (a *debianAdduser) main() error {
 	a.start("/etc/adduser.conf")
+	if a.FS.IsDir("/run") && !a.FS.Exists(adduserLock) {
+		if err := a.FS.WriteFile(adduserLock, nil, 0o644); err != nil {
+			return err
+		}
+	}
 	group := strings.HasPrefix(a.Args[0], "addgroup")
 	switch n := len(a.Operands); {
 	case n == 0 || n > 2 || a.Operands[0] == "":

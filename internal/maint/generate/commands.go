@@ -32,6 +32,7 @@ func Commands(c Config) map[string]shell.Command {
 		"add-shell":                addShell,
 		"remove-shell":             removeShell,
 		"journalctl":               journalctl,
+		"update-locale":            updateLocale,
 		"update-catalog":           updateCatalog,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,

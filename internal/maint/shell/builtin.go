@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -259,96 +258,6 @@ func runBuiltin(r *run, args []string) error {
 		}
 	}
 	return r.complain(1, "builtin: not a shell builtin")
-}
-
-// echo is dash's: it always interprets backslashes, and knows -n only.
-func echo(r *run, args []string) error {
-	args = args[1:]
-	newline := "\n"
-	if len(args) > 0 && args[0] == "-n" {
-		newline, args = "", args[1:]
-	}
-	if len(args) > 0 && args[0] == "-e" { // bash's; dash prints it
-		args = args[1:]
-	}
-	s := strings.Join(args, " ")
-	if strings.Contains(s, `\`) {
-		var stop bool
-		if s, stop = unescape(s); stop {
-			newline = ""
-		}
-	}
-	return r.print(s + newline)
-}
-
-// unescape interprets the escapes of echo (XCU echo). stop says that \c ended it.
-func unescape(s string) (text string, stop bool) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch s[i] {
-		case 'a':
-			b.WriteByte('\a')
-		case 'b':
-			b.WriteByte('\b')
-		case 'c':
-			return b.String(), true
-		case 'f':
-			b.WriteByte('\f')
-		case 'n':
-			b.WriteByte('\n')
-		case 'r':
-			b.WriteByte('\r')
-		case 't':
-			b.WriteByte('\t')
-		case 'v':
-			b.WriteByte('\v')
-		case '\\':
-			b.WriteByte('\\')
-		case '0', '1', '2', '3', '4', '5', '6', '7':
-			n, digits := 0, 0
-			if s[i] != '0' {
-				n, digits = int(s[i]-'0'), 1
-			}
-			for digits < 3 && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '7' {
-				n, digits, i = n*8+int(s[i+1]-'0'), digits+1, i+1
-			}
-			b.WriteByte(byte(n))
-		default:
-			b.WriteByte('\\')
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String(), false
-}
-
-func printf(r *run, args []string) error {
-	if len(args) > 1 && args[1] == "--" {
-		args = args[1:]
-	}
-	if len(args) < 2 {
-		return r.complain(2, "printf: usage: printf format [arg ...]")
-	}
-	format, rest := args[1], args[2:]
-	var b strings.Builder
-	for {
-		s, used, err := expand.Format(r.config(), format, rest)
-		if err != nil {
-			return r.complain(1, "printf: %v", err)
-		}
-		b.WriteString(s)
-		if rest = rest[used:]; used == 0 || len(rest) == 0 {
-			break
-		}
-		if b.Len() > maxValue {
-			return &LimitError{"output of printf"}
-		}
-	}
-	return r.print(b.String())
 }
 
 func eval(r *run, args []string) error {
