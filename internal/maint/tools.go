@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -58,7 +59,7 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), glib.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig
