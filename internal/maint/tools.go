@@ -15,6 +15,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -63,7 +64,10 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{
+		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
+	} {
 		maps.Copy(t.commands, set)
 	}
 	return t, nil
