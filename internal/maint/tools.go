@@ -58,6 +58,9 @@ func newTools(in *Installation) (*tools, error) {
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
 	}
+	if udev := in.img.Package("udev"); udev != nil {
+		config.Systemd = udev.Version
+	}
 	questions := debconf.New()
 	for _, p := range in.img.Packages {
 		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
