@@ -15,7 +15,6 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
-	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -69,7 +68,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands(),
 	} {
 		maps.Copy(t.commands, set)
 	}
