@@ -284,7 +284,11 @@ func (j *job) makeHome(u *newUser) error {
 	if err := j.FS.Chmod(u.home, perm); err != nil {
 		return err
 	}
-	skel := orElse(j.Value("skel"), readAssignments(j.FS, "/etc/default/useradd")["SKEL"], "/etc/skel")
+	defaults := readAssignments(j.FS, "/etc/default/useradd")
+	if defaults["CREATE_MAIL_SPOOL"] == "yes" && !u.system {
+		return shell.Unsupported("useradd: CREATE_MAIL_SPOOL")
+	}
+	skel := orElse(j.Value("skel"), defaults["SKEL"], "/etc/skel")
 	if !j.FS.IsDir(skel) {
 		return nil
 	}
