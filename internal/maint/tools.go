@@ -12,6 +12,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	"github.com/hardpan/hardpan/internal/maint/certs"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/desktop"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/glib"
@@ -59,7 +60,7 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), glib.Commands()} {
+	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), glib.Commands(), desktop.Commands()} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig

@@ -110,3 +110,15 @@ func TestRealDash(t *testing.T) {
 		}
 	}
 }
+
+// A program of a package's own directory is run by the command of its name.
+func TestProgramElsewhere(t *testing.T) {
+	sh := newShell()
+	if err := sh.FS.Tree.Set(&tree.Node{Path: "usr/lib/x/cat", Type: tree.File, Mode: 0o755, ELF: &tree.ELF{}}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := sh.Run(t.Context(), shell.Script{Name: "script", Text: "echo a | /usr/lib/x/cat -"})
+	if err != nil || string(out) != "a\n" {
+		t.Errorf("printed %q, %v", out, err)
+	}
+}
