@@ -60,11 +60,19 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), glib.Commands(), desktop.Commands()} {
+	for _, set := range []map[string]shell.Command{tempCommands(), accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), certs.Commands(), ucf.Commands(), services.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), glib.Commands(), desktop.Commands(desktop.Config{Version: in.img.version})} {
 		maps.Copy(t.commands, set)
 	}
 	t.commands["ldconfig"] = in.ldconfig
 	return t, nil
+}
+
+// version returns the version of a package, "" where the image does not have it.
+func (img *Image) version(pkg string) string {
+	if p := img.Package(pkg); p != nil {
+		return p.Version
+	}
+	return ""
 }
 
 // answersTo returns the answers to the questions of a package.
