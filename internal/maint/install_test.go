@@ -132,6 +132,19 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "a script knows itself by the path that dpkg runs it from",
+			packages: []pkg{{
+				name: "a", control: map[string]string{"templates": "Template: a/q\nType: string\n"},
+				scripts: map[string]string{
+					"preinst":  "#!/bin/sh\necho \"$0\" > /etc/0\n",
+					"config":   "#!/bin/sh\necho \"$0\" >> /etc/0\n",
+					"postinst": "#!/bin/sh\n. /usr/share/debconf/confmodule\necho \"$0\" >> /etc/0\n",
+				},
+			}},
+			want: `0644 etc/0 "/var/lib/dpkg/tmp.ci/preinst\n/var/lib/dpkg/info/a.config\n/var/lib/dpkg/info/a.postinst\n": postinst a
+`,
+		},
+		{
 			name: "essential packages are configured before the others are unpacked",
 			packages: []pkg{
 				{name: "app", scripts: script("preinst", `[ -e /etc/ready ] && echo yes > /etc/app`)},

@@ -66,7 +66,10 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{
+		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands(),
+	} {
 		maps.Copy(t.commands, set)
 	}
 	for name, do := range t.commands {
