@@ -73,6 +73,9 @@ func newTools(in *Installation) (*tools, error) {
 	} {
 		maps.Copy(t.commands, set)
 	}
+	for name, do := range t.commands {
+		t.commands[name] = in.guarded(do)
+	}
 	return t, nil
 }
 

@@ -41,6 +41,7 @@ func Commands(c Config) map[string]shell.Command {
 		"systemd-machine-id-setup": machineID,
 	}
 	maps.Copy(all, c.libraryPrograms())
+	maps.Copy(all, keyCommands)
 	for name, why := range omitted {
 		all[name] = c.omit(why)
 	}
