@@ -248,7 +248,7 @@ func TestRefused(t *testing.T) {
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
 		{"an endless loop", `while :; do :; done`, `a postinst:3: 2000 commands: the limit for maintainer scripts (version 1.0)`},
-		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 100 calls in one another: the limit for maintainer scripts (version 1.0)`},
+		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 200 calls in one another: the limit for maintainer scripts (version 1.0)`},
 		{"not a script for a shell", "", `a postinst: python3 code is not supported (version 1.0)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

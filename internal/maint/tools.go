@@ -57,13 +57,19 @@ func newTools(in *Installation) (*tools, error) {
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
 	}
+	if udev := in.img.Package("udev"); udev != nil {
+		config.Systemd = udev.Version
+	}
 	questions := debconf.New()
 	for _, p := range in.img.Packages {
 		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{
+		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands(),
+	} {
 		maps.Copy(t.commands, set)
 	}
 	return t, nil

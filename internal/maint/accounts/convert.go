@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -29,7 +30,7 @@ func (j *job) pwconv(context.Context) error {
 	for _, u := range j.passwd.entries() {
 		s := j.shadow.get(u[0])
 		if s == nil {
-			s = []string{u[0], u[1], j.day(), j.defs["PASS_MIN_DAYS"], j.defs["PASS_MAX_DAYS"], j.defs["PASS_WARN_AGE"], "", "", ""}
+			s = slices.Concat([]string{u[0], u[1], j.day()}, j.aging(), []string{"", "", ""})
 		} else if u[1] != shadowed {
 			s[1], s[2] = u[1], j.day()
 		}

@@ -251,7 +251,7 @@ func (j *job) chpasswd(context.Context) error {
 	lines := bufio.NewScanner(j.Stdin)
 	for n := 1; lines.Scan(); n++ {
 		name, hash, ok := strings.Cut(lines.Text(), ":")
-		if !ok {
+		if !ok || strings.Contains(hash, ":") {
 			j.status = 1
 			j.warn("%s: line %d: missing new password", j.Args[0], n)
 			continue

@@ -149,6 +149,9 @@ func (j *job) changePassword(c *change) (bool, error) {
 		v = c.passwd
 	}
 	old := v[field]
+	if strings.ContainsAny(j.Value("password"), ":\n") {
+		return false, j.refuse(badArgument, "invalid field '%s'", j.Value("password"))
+	}
 	switch j.Last("password", "lock", "unlock") {
 	case "password":
 		v[field] = j.Value("password")
@@ -181,9 +184,9 @@ func (j *job) changePassword(c *change) (bool, error) {
 		c.shadow[7] = e
 	}
 	if j.Has("inactive") {
-		days := j.Value("inactive")
-		if days == "-1" {
-			days = ""
+		days, ok := dayCount(j.Value("inactive"))
+		if !ok {
+			return false, j.refuse(badArgument, "invalid numeric argument '%s'", j.Value("inactive"))
 		}
 		c.aged = c.aged || c.shadow[6] != days
 		c.shadow[6] = days

@@ -117,6 +117,9 @@ func (c *copyBlocks) read(p *shell.Proc) ([]byte, error) {
 	var r io.Reader = p.Stdin
 	switch {
 	case c.in == "/dev/zero":
+		if limit > maxTruncate {
+			return nil, shell.Unsupported("dd: more than %d MB", maxTruncate>>20)
+		}
 		r = zeros{}
 	case c.in != "":
 		var err error

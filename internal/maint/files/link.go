@@ -81,6 +81,7 @@ func (j *job) lnOne(target, name string) error {
 				return j.fail(err, "failed to access '%s'", target)
 			}
 		}
+		j.origin(target)
 		err = j.fail(j.FS.Link(from, j.Path(name)), "failed to create hard link '%s'", name)
 	}
 	if err != nil || j.status != 0 {
