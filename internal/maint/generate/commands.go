@@ -36,10 +36,16 @@ func Commands(c Config) map[string]shell.Command {
 		"systemd-hwdb":             c.systemdHwdb,
 		"update-locale":            updateLocale,
 		"update-catalog":           updateCatalog,
+		"update-xmlcatalog":        updateXMLCatalog,
+		"update-mime":              updateMIME,
+		"install-info":             installInfo,
+		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,
 		"systemd-machine-id-setup": machineID,
 	}
+	all[emacsenLib+"/emacs-install"] = emacsInstall
+	all[emacsenLib+"/emacs-package-install"] = emacsPackageInstall
 	maps.Copy(all, c.libraryPrograms())
 	maps.Copy(all, keyCommands)
 	for name, why := range omitted {
