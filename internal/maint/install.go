@@ -246,6 +246,9 @@ func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 		return err
 	}
 	if in.configured += len(order); in.configured == len(in.img.Packages) {
+		if err := in.dropSecrets(); err != nil {
+			return err
+		}
 		if err := in.afterScripts(ctx); err != nil {
 			return err
 		}
@@ -272,15 +275,31 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 	}
 	in.now = current{p, script, origin}
 	defer func() { in.now = current{} }()
-	printed, err := in.shell.Run(ctx, shell.Script{Name: script, Text: text, Args: args, Env: in.environment(p, script)})
+	at := placeOf(p.Name, script)
+	printed, err := in.shell.Run(ctx, shell.Script{Name: at, Text: text, Args: args, Env: in.environment(p, script)})
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if where, ok := errors.AsType[*shell.Error](err); ok && where.Script == at {
+			where.Script = script
+		}
 		return &ScriptError{Package: p.Name, Version: p.Version, Err: err, Printed: string(printed)}
+	}
+	if sealed := in.fs.Unsealed(); sealed != nil {
+		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("%v", sealed)}}
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil
+}
+
+// placeOf returns where dpkg has a script when it runs it, which is what the script
+// knows as $0.
+func placeOf(pkg, script string) string {
+	if script == "preinst" {
+		return "/var/lib/dpkg/tmp.ci/preinst"
+	}
+	return "/var/lib/dpkg/info/" + pkg + "." + script
 }
 
 // omitted notes a command whose effect was left out knowingly, once for a script.

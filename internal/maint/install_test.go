@@ -132,6 +132,19 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "a script knows itself by the path that dpkg runs it from",
+			packages: []pkg{{
+				name: "a", control: map[string]string{"templates": "Template: a/q\nType: string\n"},
+				scripts: map[string]string{
+					"preinst":  "#!/bin/sh\necho \"$0\" > /etc/0\n",
+					"config":   "#!/bin/sh\necho \"$0\" >> /etc/0\n",
+					"postinst": "#!/bin/sh\n. /usr/share/debconf/confmodule\necho \"$0\" >> /etc/0\n",
+				},
+			}},
+			want: `0644 etc/0 "/var/lib/dpkg/tmp.ci/preinst\n/var/lib/dpkg/info/a.config\n/var/lib/dpkg/info/a.postinst\n": postinst a
+`,
+		},
+		{
 			name: "essential packages are configured before the others are unpacked",
 			packages: []pkg{
 				{name: "app", scripts: script("preinst", `[ -e /etc/ready ] && echo yes > /etc/app`)},
@@ -235,7 +248,7 @@ func TestRefused(t *testing.T) {
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
 		{"an endless loop", `while :; do :; done`, `a postinst:3: 2000 commands: the limit for maintainer scripts (version 1.0)`},
-		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 100 calls in one another: the limit for maintainer scripts (version 1.0)`},
+		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 200 calls in one another: the limit for maintainer scripts (version 1.0)`},
 		{"not a script for a shell", "", `a postinst: python3 code is not supported (version 1.0)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

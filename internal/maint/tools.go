@@ -12,6 +12,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	"github.com/hardpan/hardpan/internal/maint/apache"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/desktop"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
@@ -57,16 +58,33 @@ func newTools(in *Installation) (*tools, error) {
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
 	}
+	if udev := in.img.Package("udev"); udev != nil {
+		config.Systemd = udev.Version
+	}
 	questions := debconf.New()
 	for _, p := range in.img.Packages {
 		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{
+		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version}), pam.Commands(), pythonCommands(), questions.Commands(),
+	} {
 		maps.Copy(t.commands, set)
 	}
+	for name, do := range t.commands {
+		t.commands[name] = in.guarded(do)
+	}
 	return t, nil
+}
+
+// version returns the version of a package, "" where the image does not have it.
+func (img *Image) version(pkg string) string {
+	if p := img.Package(pkg); p != nil {
+		return p.Version
+	}
+	return ""
 }
 
 // answersTo returns the answers to the questions of a package.

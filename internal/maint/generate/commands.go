@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Architecture string // Debian's name
 	Libc         string // version of libc6; "" where the image has none
+	Systemd      string // version of udev, which is systemd's; "" where the image has none
 	// Omitted is told, unless nil, of each call whose effect is left out, with why.
 	Omitted func(command, why string)
 }
@@ -32,13 +33,21 @@ func Commands(c Config) map[string]shell.Command {
 		"add-shell":                addShell,
 		"remove-shell":             removeShell,
 		"journalctl":               journalctl,
+		"systemd-hwdb":             c.systemdHwdb,
 		"update-locale":            updateLocale,
 		"update-catalog":           updateCatalog,
+		"update-xmlcatalog":        updateXMLCatalog,
+		"update-mime":              updateMIME,
+		"install-info":             installInfo,
+		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,
 		"systemd-machine-id-setup": machineID,
 	}
+	all[emacsenLib+"/emacs-install"] = emacsInstall
+	all[emacsenLib+"/emacs-package-install"] = emacsPackageInstall
 	maps.Copy(all, c.libraryPrograms())
+	maps.Copy(all, keyCommands)
 	for name, why := range omitted {
 		all[name] = c.omit(why)
 	}

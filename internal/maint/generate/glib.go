@@ -3,12 +3,13 @@ package generate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/ldso"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
@@ -21,45 +22,14 @@ func (c Config) libraryPrograms() map[string]shell.Command {
 		return nil
 	}
 	lib := "/usr/lib/" + abi.Triplet
+	schemas := glib.Commands()
 	all := map[string]shell.Command{
-		lib + "/glib-2.0/glib-compile-schemas":           compileSchemas,
+		lib + "/glib-2.0/glib-compile-schemas":           schemas["glib-compile-schemas"],
 		lib + "/glib-2.0/gio-querymodules":               queryModules,
 		lib + "/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders": queryLoaders,
-		"glib-compile-schemas":                           compileSchemas,
 	}
+	maps.Copy(all, schemas)
 	return all
-}
-
-// compileSchemas is glib-compile-schemas(1) for directories without schemas.
-func compileSchemas(_ context.Context, p *shell.Proc) (int, error) {
-	dir := ""
-	for _, a := range p.Args[1:] {
-		if strings.HasPrefix(a, "-") && a != "--strict" {
-			return 0, shell.Unsupported("glib-compile-schemas %s", a)
-		}
-		if !strings.HasPrefix(a, "-") {
-			dir = p.Path(a)
-		}
-	}
-	names, err := p.FS.ReadDir(dir)
-	if err != nil {
-		fmt.Fprintf(p.Stderr, "Error opening directory “%s”: No such file or directory\n", dir)
-		return 1, nil
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".gschema.xml") {
-			return 0, shell.Unsupported("glib-compile-schemas of %s/%s", dir, name)
-		}
-	}
-	if slices.Contains(names, "gschemas.compiled") {
-		if err := p.FS.Remove(dir + "/gschemas.compiled"); err != nil {
-			return fail(p, err)
-		}
-		_, err := fmt.Fprintln(p.Stdout, "No schema files found: removed existing output file.")
-		return 0, err
-	}
-	_, err = fmt.Fprintln(p.Stdout, "No schema files found: doing nothing.")
-	return 0, err
 }
 
 // gioModules are the extension points of the modules that Debian 13 has, which

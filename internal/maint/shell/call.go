@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -16,52 +15,132 @@ import (
 )
 
 // origin sets the origin of what a command makes.
-func (r *run) origin(args []string) {
+func (r *run) origin(command string) {
 	if r.shell.Origin != nil {
-		r.shell.FS.Origin = r.shell.Origin(text(args))
+		r.shell.FS.Origin = r.shell.Origin(command)
 	}
 }
 
-// simple runs a simple command: assignments, words, or both (XCU 2.9.1).
-func (r *run) simple(c *syntax.CallExpr) error {
-	r.subst = false
-	args, err := r.fields(c.Args)
+// simple runs a simple command: assignments, words, redirections (XCU 2.9.1). failed
+// says that a redirection failed.
+func (r *run) simple(c *syntax.CallExpr, redirs []*syntax.Redirect) (failed bool, err error) {
+	r.substituted = false
+	args, release, err := r.arguments(c.Args)
+	defer release()
 	if err != nil {
-		return r.fatal(nil, err)
+		return false, r.placed(nil, err)
 	}
 	if len(args) == 0 {
-		for _, a := range c.Assigns {
-			if err := r.assign(a, false); err != nil {
-				return r.fatal(nil, err)
-			}
+		return r.assignments(c.Assigns, redirs)
+	}
+	special := specialBuiltins[args[0]] && !r.bash
+	saved, err := r.redirect(redirs, args)
+	defer func() {
+		if err2 := r.undo(saved); err == nil {
+			err = err2
 		}
-		r.status = 0
-		if r.subst {
-			r.status = r.substStatus
-		}
-		if r.status != 0 {
-			r.failed = place{r.line, "command substitution"}
-		}
-		return nil
+	}()
+	if err != nil {
+		return r.redirectFailed(err, special)
 	}
 	line := r.line
-	restore, err := r.temporary(c.Assigns, args[0])
+	restore, err := r.temporary(c.Assigns, special)
 	if err != nil {
-		return r.fatal(args, err)
+		return false, r.placed(args, err)
+	}
+	defer func() { restore(); r.line = line }()
+	if args[0] == "exec" && (special || r.bash) {
+		saved = r.letStay(saved)
 	}
 	err = r.dispatch(args)
-	restore()
-	if r.status != 0 {
-		if _, isFunc := r.funcs[args[0]]; !isFunc && args[0] != "exit" && args[0] != "return" {
-			r.failed = place{line, text(args)}
-		}
+	if r.status != 0 && args[0] != "exit" && args[0] != "return" && r.funcs.find(args[0]) == nil {
+		r.failed = place{line, text(args)}
 	}
 	r.line = line
-	return r.fatal(args, err)
+	return false, r.placed(args, err)
 }
 
-// fatal adds the place to an error that is about to end the scripts.
-func (r *run) fatal(args []string, err error) error {
+// arguments expands the words of a command. What looks like an assignment is not
+// split where the command makes variables (XCU 2.9.1.1).
+func (r *run) arguments(words []*syntax.Word) (list []string, release func(), err error) {
+	x := r.expander(true)
+	declares := false
+	for i, w := range words {
+		if i > 0 && declares && isAssignment(w) {
+			s, err := r.assignmentWord(w)
+			if err == nil {
+				err = x.count(len(s) + 16)
+			}
+			if err != nil {
+				return nil, x.free, err
+			}
+			x.fields = append(x.fields, s)
+			continue
+		}
+		if err := x.words(w); err != nil {
+			return nil, x.free, err
+		}
+		if len(x.fields) > 0 && !declares {
+			name := x.fields[0]
+			for k := 0; name == "command" && k+1 < len(x.fields); k++ {
+				name = x.fields[k+1]
+			}
+			declares = name == "export" || name == "readonly" || name == "local"
+		}
+	}
+	return x.fields, x.free, nil
+}
+
+// isAssignment reports whether a word begins with a name and "=".
+func isAssignment(w *syntax.Word) bool {
+	l, ok := w.Parts[0].(*syntax.Lit)
+	if !ok {
+		return false
+	}
+	name, _, ok := strings.Cut(l.Value, "=")
+	return ok && syntax.ValidName(name)
+}
+
+// assignmentWord expands a word that is an assignment, where a tilde leads home after "=" too.
+func (r *run) assignmentWord(w *syntax.Word) (string, error) {
+	l := w.Parts[0].(*syntax.Lit)
+	name, first, _ := strings.Cut(l.Value, "=")
+	c := syntax.Word{Parts: slices.Clone(w.Parts)}
+	rest := *l
+	rest.Value = first
+	c.Parts[0] = &rest
+	s, err := r.value(&c)
+	return name + "=" + s, err
+}
+
+// assignments runs a command that is assignments only, or redirections.
+func (r *run) assignments(assigns []*syntax.Assign, redirs []*syntax.Redirect) (failed bool, err error) {
+	saved, err := r.redirect(redirs, nil)
+	defer func() {
+		if err2 := r.undo(saved); err == nil {
+			err = err2
+		}
+	}()
+	if err != nil {
+		return r.redirectFailed(err, false)
+	}
+	for _, a := range assigns {
+		if err := r.assignment(a); err != nil {
+			return false, r.placed(nil, r.refuse("", err))
+		}
+	}
+	r.status = 0
+	if r.substituted {
+		r.status = r.substStatus
+	}
+	if r.status != 0 {
+		r.failed = place{r.line, "command substitution"}
+	}
+	return false, nil
+}
+
+// placed adds the place to an error that is about to end the scripts.
+func (r *run) placed(args []string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -74,166 +153,228 @@ func (r *run) fatal(args []string, err error) error {
 	return &Error{Script: r.name, Line: r.line, Command: text(args), Err: err}
 }
 
-// temporary makes the assignments before a command, for as long as it runs.
-func (r *run) temporary(assigns []*syntax.Assign, name string) (restore func(), err error) {
+// temporary makes the assignments before a command, for as long as it runs; those
+// before a special builtin stay (XCU 2.15).
+func (r *run) temporary(assigns []*syntax.Assign, stay bool) (restore func(), err error) {
 	if len(assigns) == 0 {
 		return func() {}, nil
 	}
-	saved := map[string]variable{}
+	type hidden struct {
+		name string
+		old  *variable
+	}
+	var saved []hidden
+	restore = func() {
+		for _, h := range slices.Backward(saved) {
+			r.restore(h.name, h.old)
+		}
+	}
 	for _, a := range assigns {
-		saved[a.Name.Value] = r.vars[a.Name.Value]
-		if err := r.assign(a, true); err != nil {
-			return nil, err
+		name := a.Name.Value
+		if !stay {
+			saved = append(saved, hidden{name, r.hide(name)})
+		}
+		if err := r.assignment(a); err != nil {
+			restore()
+			return nil, r.refuse("", err)
+		}
+		if !stay {
+			r.vars.get(name).exported = true
 		}
 	}
-	if slices.Contains(specialBuiltins, name) {
-		return func() {}, nil // they stay (XCU 2.14)
-	}
-	return func() {
-		for name, v := range saved {
-			if v.set || v.exported {
-				r.vars[name] = v
-			} else {
-				delete(r.vars, name)
-			}
-		}
-	}, nil
+	return restore, nil
 }
 
-func (r *run) assign(a *syntax.Assign, export bool) error {
+// assignment makes one assignment.
+func (r *run) assignment(a *syntax.Assign) error {
 	name := a.Name.Value
+	if !r.bash && (a.Array != nil || a.Index != nil || a.Append) {
+		return Unsupported("arrays and += in a script for sh")
+	}
+	if r.bash && machineVariables[name] {
+		return Unsupported("setting %s", name)
+	}
 	if a.Array != nil {
 		return r.assignArray(a)
 	}
-	value, err := r.literal(a.Value)
+	value, err := r.value(a.Value)
 	if err != nil {
 		return err
 	}
 	if a.Index != nil {
 		return r.assignElement(a, value)
 	}
-	if a.Append {
-		value = r.get(name) + value
+	old := r.find(name)
+	switch {
+	case old != nil && old.isList:
+		list := slices.Clone(old.list)
+		if len(list) == 0 {
+			list = []string{""}
+		}
+		if a.Append {
+			value = list[0] + value
+		}
+		list[0] = value
+		return r.assignList(name, list)
+	case a.Append && old != nil:
+		value = old.value + value
 	}
-	if err := r.set(name, value); err != nil {
-		return err
-	}
-	if export {
-		v := r.vars[name]
-		v.exported = true
-		r.vars[name] = v
-	}
-	return nil
+	return r.assign(name, value)
 }
 
 func (r *run) assignArray(a *syntax.Assign) error {
-	var words []*syntax.Word
-	for _, e := range a.Array.Elems {
-		if e.Index != nil {
-			return Unsupported("an array with indexes")
-		}
-		words = append(words, e.Value)
-	}
-	list, err := r.fields(words)
+	list, err := r.arrayValues(a)
 	if err != nil {
 		return err
 	}
-	if a.Append {
-		list = append(slices.Clone(r.vars[a.Name.Value].list), list...)
+	return r.appendArray(a, list)
+}
+
+// arrayValues expands the words of an array.
+func (r *run) arrayValues(a *syntax.Assign) ([]string, error) {
+	var words []*syntax.Word
+	for _, e := range a.Array.Elems {
+		if e.Index != nil {
+			return nil, Unsupported("an array with indexes")
+		}
+		words = append(words, e.Value)
 	}
-	v := variable{list: list, isList: true, set: true}
-	if len(list) > 0 {
-		v.value = list[0]
+	list, release, err := r.fieldsOf(words)
+	release()
+	return list, err
+}
+
+// appendArray assigns an array, or appends to one.
+func (r *run) appendArray(a *syntax.Assign, list []string) error {
+	if old := r.find(a.Name.Value); a.Append && old != nil {
+		if old.isList {
+			list = append(slices.Clone(old.list), list...)
+		} else if old.set {
+			list = append([]string{old.value}, list...)
+		}
 	}
-	r.vars[a.Name.Value] = v
-	return nil
+	return r.assignList(a.Name.Value, list)
 }
 
 func (r *run) assignElement(a *syntax.Assign, value string) error {
+	if w, ok := a.Index.(*syntax.Word); !ok || len(w.Parts) == 0 {
+		if _, ok := a.Index.(*syntax.BinaryArithm); !ok {
+			return Unsupported("this index of an array")
+		}
+	}
 	i, err := r.number(a.Index)
 	if err != nil {
 		return err
 	}
-	v := r.vars[a.Name.Value]
-	if i < 0 || i > len(v.list) {
+	var list []string
+	if old := r.find(a.Name.Value); old != nil && old.isList {
+		list = slices.Clone(old.list)
+	} else if old != nil && old.set {
+		list = []string{old.value}
+	}
+	if i < 0 {
+		i += int64(len(list))
+	}
+	switch n := int64(len(list)); {
+	case i < 0 || i > n:
 		return Unsupported("an array with gaps")
+	case i == n:
+		list = append(list, "")
 	}
-	list := slices.Clone(v.list)
-	if i == len(list) {
-		list = append(list, value)
-	} else {
-		list[i] = value
+	if a.Append {
+		value = list[i] + value
 	}
-	r.vars[a.Name.Value] = variable{list: list, isList: true, set: true, value: list[0]}
-	return nil
+	list[i] = value
+	return r.assignList(a.Name.Value, list)
 }
 
 // dispatch runs a command by its name (XCU 2.9.1.4).
 func (r *run) dispatch(args []string) error {
-	if do, ok := builtins[args[0]]; ok && slices.Contains(specialBuiltins, args[0]) {
-		return do(r, args)
+	if specialBuiltins[args[0]] && !r.bash {
+		return builtins[args[0]](r, args)
 	}
-	if body, ok := r.funcs[args[0]]; ok {
-		return r.function(body, args)
+	if f := r.funcs.find(args[0]); f != nil {
+		return r.function(f.body, args)
 	}
-	if do, ok := builtins[args[0]]; ok {
-		return do(r, args)
+	if do := r.builtin(args[0]); do != nil {
+		return r.survive(do(r, args))
+	}
+	if r.bash && missingBuiltins[args[0]] {
+		return Unsupported("the command %s of bash", args[0])
 	}
 	return r.external(args)
 }
 
+// builtin returns a builtin of the shell that the script is for, nil where it has
+// none of that name.
+func (r *run) builtin(name string) builtin {
+	if do, ok := builtins[name]; ok {
+		return do
+	}
+	if r.bash {
+		return bashBuiltins[name]
+	}
+	return nil
+}
+
+// survive is what becomes of an error of a builtin that is not special: its status.
+func (r *run) survive(err error) error {
+	if j, ok := err.(*jump); ok && j.fault {
+		return nil
+	}
+	return err
+}
+
 func (r *run) function(body *syntax.Stmt, args []string) error {
-	leave, err := r.enter()
-	if err != nil {
+	if err := r.enterCall(); err != nil {
 		return err
 	}
-	defer leave()
-	params, loops := r.params, r.loops
-	r.params, r.loops = args[1:], 0
-	r.scopes = append(r.scopes, map[string]variable{})
+	defer r.leaveCall()
+	params, held, loops, place, line := r.params, r.paramsHeld, r.loops, r.optPlace, r.line
+	r.params, r.paramsHeld, r.loops, r.optPlace = args[1:], 0, 0, 0
+	r.scopes = append(r.scopes, map[string]*variable{})
 	r.calls++
-	err = r.stmt(body)
+	err := r.stmt(body)
 	r.calls--
-	maps.Copy(r.vars, r.scopes[len(r.scopes)-1])
-	for name, v := range r.scopes[len(r.scopes)-1] {
-		if !v.set && !v.exported {
-			delete(r.vars, name)
-		}
-	}
+	scope := r.scopes[len(r.scopes)-1]
 	r.scopes = r.scopes[:len(r.scopes)-1]
-	r.params, r.loops = params, loops
+	for name, old := range scope {
+		r.restore(name, old)
+	}
+	_ = r.shell.budget.hold(-r.paramsHeld)
+	r.params, r.paramsHeld, r.loops, r.optPlace, r.line = params, held, loops, place, line
 	if j, ok := err.(*jump); ok && j.kind == jumpReturn {
 		return nil
 	}
 	return err
 }
 
-// local makes a variable the running function's own.
-func (r *run) local(name string) {
-	if len(r.scopes) == 0 {
-		return
-	}
-	scope := r.scopes[len(r.scopes)-1]
-	if _, ok := scope[name]; !ok {
-		scope[name] = r.vars[name]
-	}
-}
-
 func (r *run) external(args []string) error {
 	p := &Proc{
-		Dir: r.dir, Umask: r.umask, Stdin: r.stdin(), Stdout: r.stdout(), Stderr: r.stderr(),
+		Dir: r.dir, Umask: r.umask, Stdin: r.stdin(), Stdout: r.processOut(1), Stderr: r.processOut(2),
 		FS: r.shell.FS, caller: r,
 	}
 	status, err := r.call(r.ctx, p, args)
 	r.status = status
+	if err == nil {
+		err = r.ctx.Err()
+	}
 	return err
 }
 
+// processOut is the output of a program; what goes to a closed one is lost.
+func (r *run) processOut(fd int) io.Writer {
+	if s := r.fd(fd); s.w != nil {
+		return s.w
+	}
+	return io.Discard
+}
+
 func (r *run) stdin() io.Reader {
-	if in := r.fds[0].r; in != nil {
+	if in := r.fd(0).r; in != nil {
 		return in
 	}
-	return bytes.NewReader(nil)
+	return empty{}
 }
 
 // binDirs are where programs are; the links of a merged /usr are among them.
@@ -245,6 +386,10 @@ func (r *run) call(ctx context.Context, p *Proc, args []string) (int, error) {
 	if err := r.step(); err != nil {
 		return 0, err
 	}
+	if err := r.enterCall(); err != nil {
+		return 0, err
+	}
+	defer r.leaveCall()
 	q := *p
 	q.Args, q.caller = args, r
 	name := args[0]
@@ -253,21 +398,21 @@ func (r *run) call(ctx context.Context, p *Proc, args []string) (int, error) {
 			name = base
 		}
 	}
-	r.origin(args)
+	r.origin(text(args))
 	if do, ok := r.shell.Commands[name]; ok {
 		return do(ctx, &q)
 	}
 	if do, ok := programs[name]; ok {
 		return do(ctx, &q)
 	}
-	if do, ok := builtins[name]; ok && !slices.Contains(specialBuiltins, name) {
+	if do := builtins[name]; do != nil && !specialBuiltins[name] {
 		return r.builtinFor(&q, do)
 	}
 	file := name
 	if !strings.Contains(name, "/") {
 		if file = r.look(name); file == "" {
-			_, _ = q.Errorf("not found")
-			return 127, nil
+			_, err := q.Errorf("not found")
+			return 127, ignoreClosed(err)
 		}
 	}
 	return r.file(ctx, &q, q.Path(file))
@@ -280,7 +425,8 @@ func (r *run) known(name string) bool {
 
 // builtinFor runs a builtin as if it was a program: echo for xargs.
 func (r *run) builtinFor(p *Proc, do builtin) (int, error) {
-	sub := r.processFor(p)
+	sub, done := r.processFor(p)
+	defer done()
 	err := do(sub, p.Args)
 	if _, ok := err.(*jump); ok {
 		err = nil
@@ -288,12 +434,17 @@ func (r *run) builtinFor(p *Proc, do builtin) (int, error) {
 	return sub.status, err
 }
 
-// processFor returns a shell with the streams of p.
-func (r *run) processFor(p *Proc) *run {
-	sub := r.subshell()
+// processFor returns a shell with the streams of p. The caller calls done.
+func (r *run) processFor(p *Proc) (sub *run, done func()) {
+	sub, done = r.subshell()
 	sub.dir, sub.umask = p.Dir, p.Umask
-	sub.fds = map[int]stream{0: {r: p.Stdin}, 1: {w: p.Stdout}, 2: {w: p.Stderr}}
-	return sub
+	for fd := range sub.fds {
+		sub.setFD(fd, stream{})
+	}
+	sub.setFD(0, stream{r: p.Stdin})
+	sub.setFD(1, stream{w: p.Stdout})
+	sub.setFD(2, stream{w: p.Stderr})
+	return sub, done
 }
 
 // file runs a file of the image, which must be a script.
@@ -302,10 +453,12 @@ func (r *run) file(ctx context.Context, p *Proc, name string) (int, error) {
 	switch {
 	case err != nil:
 		_, err := p.Errorf("not found")
-		return 127, err
+		return 127, ignoreClosed(err)
 	case n.Type == tree.Dir || n.Mode&0o111 == 0:
 		_, err := p.Errorf("Permission denied")
-		return 126, err
+		return 126, ignoreClosed(err)
+	case n.ELF != nil && r.shell.Commands[path.Base(name)] != nil:
+		return r.shell.Commands[path.Base(name)](ctx, p) // some programs are in a package's own directory
 	case n.ELF != nil || n.Size > maxScript:
 		return 0, Unsupported("running %s of the image", name)
 	}
@@ -314,39 +467,58 @@ func (r *run) file(ctx context.Context, p *Proc, name string) (int, error) {
 		return 0, err
 	}
 	kind, program := shebang(string(b))
-	if kind == isUnknown {
-		if do, ok := r.shell.Commands[program]; ok {
-			q := *p
-			q.Args = []string{program}
-			if o := shebangOptions(string(b)); o != "" {
-				q.Args = append(q.Args, o)
-			}
-			q.Args = append(append(q.Args, name), p.Args[1:]...)
-			return do(ctx, &q)
+	if kind != isUnknown {
+		zero := p.Args[0]
+		if !strings.Contains(zero, "/") {
+			zero = name
 		}
+		return r.runScript(p, zero, scriptText{text: string(b), bash: kind == isBash, options: shebangOptions(string(b))}, p.Args[1:])
+	}
+	do, ok := r.shell.Commands[program]
+	if !ok {
 		return 0, Unsupported("running %s, which is %s code,", name, program)
 	}
-	return r.runScript(p, name, string(b), p.Args[1:])
+	q := *p
+	q.Args = []string{program}
+	if o := shebangOptions(string(b)); o != "" {
+		q.Args = append(q.Args, o)
+	}
+	q.Args = append(append(q.Args, name), p.Args[1:]...)
+	return do(ctx, &q)
+}
+
+// scriptText is a script, with the shell and the options that it is run with.
+type scriptText struct {
+	text    string
+	bash    bool
+	options string
 }
 
 // runScript runs a script as a process of its own: it gets the environment and
 // nothing else of the shell that called it.
-func (r *run) runScript(p *Proc, name, text string, params []string) (int, error) {
-	sub := r.processFor(p)
-	leave, err := sub.enter()
-	if err != nil {
-		return 0, err
-	}
-	defer leave()
-	sub.name, sub.params, sub.opts = name, params, options{}
-	sub.funcs, sub.quiet, sub.calls = map[string]*syntax.Stmt{}, 0, 0
-	maps.DeleteFunc(sub.vars, func(_ string, v variable) bool { return !v.exported })
-	if err := sub.script(text); err != nil {
-		if _, ok := err.(*jump); !ok {
-			return sub.status, sub.fatal(nil, err)
+func (r *run) runScript(p *Proc, name string, script scriptText, params []string) (int, error) {
+	sub, done := r.processFor(p)
+	defer done()
+	sub.name, sub.params, sub.opts, sub.bash = name, params, options{}, script.bash
+	sub.funcs, sub.tested, sub.calls, sub.loops, sub.status, sub.job, sub.jobs = nil, false, 0, 0, 0, "", nil
+	for _, v := range sub.vars.all() {
+		if !sub.find(v).exported {
+			sub.unset(v)
 		}
 	}
-	return sub.status, nil
+	if err := sub.startIFS(); err != nil {
+		return 2, err
+	}
+	for _, letter := range strings.TrimLeft(script.options, "-") {
+		if err := sub.setLetter(letter, true); err != nil {
+			return 2, sub.survive(err)
+		}
+	}
+	err := sub.program(script.text)
+	if bad, ok := errors.AsType[*SyntaxError](err); ok {
+		return 2, sub.complain(2, "%v", bad)
+	}
+	return sub.status, sub.placed(nil, err)
 }
 
 // look returns the path of the program that a name calls, "" where there is none.
@@ -358,11 +530,15 @@ func (r *run) look(name string) string {
 		return ""
 	}
 	dirs := binDirs
-	if v, ok := r.vars["PATH"]; ok {
+	if v := r.find("PATH"); v != nil && v.set {
 		dirs = strings.Split(v.value, ":")
 	}
 	for _, dir := range dirs {
-		if p := strings.TrimSuffix(dir, "/") + "/" + name; r.executable(p) {
+		p := strings.TrimSuffix(dir, "/") + "/" + name
+		if dir == "" {
+			p = r.path(name)
+		}
+		if r.executable(p) {
 			return p
 		}
 	}
@@ -392,39 +568,102 @@ func init() { // for it refers to itself
 func shellProgram(_ context.Context, p *Proc) (int, error) {
 	r := p.caller
 	options, args := "", p.Args[1:]
-	for len(args) > 0 && len(args[0]) > 1 && (args[0][0] == '-' || args[0][0] == '+') {
-		if args[0] == "--" {
-			args = args[1:]
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		a := args[0]
+		args = args[1:]
+		if a == "--" {
 			break
 		}
-		options += strings.TrimLeft(args[0], "-")
-		args = args[1:]
+		if a[1] == '-' || strings.Contains(a, "o") {
+			return 0, Unsupported("%s %s", p.Args[0], a)
+		}
+		options += a[1:]
 	}
-	header := "#!/bin/" + p.Args[0]
-	if strings.Contains(options, "e") {
-		header += " -e"
-	}
-	header = "#!/bin/" + path.Base(header[2:]) + "\n"
+	script := scriptText{bash: path.Base(p.Args[0]) == "bash"}
+	command, fromInput := strings.Contains(options, "c"), strings.Contains(options, "s") || len(args) == 0
+	script.options = strings.NewReplacer("c", "", "s", "").Replace(options)
 	switch {
-	case strings.Contains(options, "c"):
+	case command:
 		if len(args) == 0 {
-			return p.Errorf("-c requires an argument")
+			_, err := p.Errorf("0: -c requires an argument")
+			return 2, err
 		}
 		name := p.Args[0]
 		if len(args) > 1 {
 			name = args[1]
 		}
-		return r.runScript(p, name, header+args[0], args[min(2, len(args)):])
-	case len(args) == 0:
-		b, err := io.ReadAll(p.Stdin)
+		script.text = args[0]
+		return r.runScript(p, name, script, args[min(2, len(args)):])
+	case fromInput:
+		b, err := io.ReadAll(io.LimitReader(p.Stdin, maxScript+1))
 		if err != nil {
 			return 0, err
 		}
-		return r.runScript(p, p.Args[0], header+string(b), nil)
+		q := *p
+		q.Stdin = bytes.NewReader(nil) // all of it is read
+		script.text = string(b)
+		return r.runScript(&q, p.Args[0], script, args)
 	}
 	b, err := p.FS.ReadFile(p.Path(args[0]))
 	if err != nil {
-		return p.Fail(err)
+		_, err := p.Errorf("0: cannot open %s: No such file", args[0])
+		return 2, err
 	}
-	return r.runScript(p, args[0], string(b), args[1:])
+	script.text = string(b)
+	return r.runScript(p, args[0], script, args[1:])
+}
+
+// substitute runs a command substitution, and returns what it prints without the
+// newlines at its end (XCU 2.6.3).
+func (r *run) substitute(cs *syntax.CmdSubst) (string, error) {
+	if cs.TempFile || cs.ReplyVar {
+		return "", Unsupported("this form of command substitution")
+	}
+	r.substituted = true
+	if s, ok, err := r.fileSubstitution(cs); ok || err != nil {
+		return s, err
+	}
+	status, failed := r.status, r.failed
+	out := &output{budget: &r.shell.budget, counts: true}
+	defer out.free()
+	err := r.inSubshell(func(sub *run) error {
+		sub.setFD(1, stream{w: out})
+		if sub.tested = false; r.bash {
+			sub.opts.errexit = false
+		}
+		return sub.stmts(cs.Stmts)
+	})
+	r.substStatus = r.status
+	r.status = status // $? stays that of the last command
+	if r.substStatus == 0 {
+		r.failed = failed
+	}
+	if err != nil {
+		return "", err
+	}
+	return trimNewlines(out.bytes()), nil
+}
+
+func trimNewlines(b []byte) string {
+	b = bytes.TrimRight(b, "\n")
+	if bytes.IndexByte(b, 0) >= 0 {
+		b = bytes.TrimRight(bytes.ReplaceAll(b, []byte{0}, nil), "\n")
+	}
+	return string(b)
+}
+
+// fileSubstitution is bash's $(<file).
+func (r *run) fileSubstitution(cs *syntax.CmdSubst) (s string, ok bool, err error) {
+	if !r.bash || len(cs.Stmts) != 1 || cs.Stmts[0].Cmd != nil || len(cs.Stmts[0].Redirs) != 1 || cs.Stmts[0].Redirs[0].Op != syntax.RdrIn {
+		return "", false, nil
+	}
+	saved, err := r.redirect(cs.Stmts[0].Redirs, nil)
+	if err != nil {
+		_, err = r.redirectFailed(err, false)
+		r.substStatus = 1
+		return "", true, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r.stdin(), maxValue+1))
+	r.substStatus = 0
+	return trimNewlines(b), true, errors.Join(err, r.undo(saved))
 }

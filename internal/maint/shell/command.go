@@ -58,7 +58,7 @@ func (p *Proc) Environ() []string { return p.caller.environ() }
 
 // Setvar sets a variable of the calling shell. No true process can do that; it
 // serves commands that stand for shell functions, as those of debconf do.
-func (p *Proc) Setvar(name, value string) error { return p.caller.set(name, value) }
+func (p *Proc) Setvar(name, value string) error { return p.caller.assign(name, value) }
 
 // Errorf writes a line to the standard error, after the command's name, and returns
 // status 1.
@@ -70,13 +70,21 @@ func (p *Proc) Errorf(format string, args ...any) (int, error) {
 // Fail is Errorf for the error of a file operation, which it words as strerror(3)
 // does.
 func (p *Proc) Fail(err error) (int, error) {
-	if limit, ok := errors.AsType[*rootfs.LimitError](err); ok {
-		return 1, limit
+	if ends(err) {
+		return 1, err
 	}
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Errorf("%s: %s", pe.Path, Strerror(pe.Err))
 	}
 	return p.Errorf("%v", err)
+}
+
+// ends reports whether an error is none that a program can meet, but ends the scripts.
+func ends(err error) bool {
+	_, unsupported := errors.AsType[*UnsupportedError](err)
+	_, limit := errors.AsType[*LimitError](err)
+	_, written := errors.AsType[*rootfs.LimitError](err)
+	return unsupported || limit || written || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Strerror is the text of an error as strerror(3) has it.

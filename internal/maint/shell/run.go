@@ -1,46 +1,52 @@
 package shell
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"strconv"
 	"strings"
 
-	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
-
-	"github.com/hardpan/hardpan/internal/maint/rootfs"
 )
 
-// run is a shell at work: the execution environment of POSIX (XCU 2.12).
+// run is a shell at work: the execution environment of POSIX (XCU 2.13).
 type run struct {
-	shell  *Shell
-	ctx    context.Context
-	name   string // $0
-	params []string
-	vars   map[string]variable
-	scopes []map[string]variable // what functions' local variables hid
-	funcs  map[string]*syntax.Stmt
-	traps  map[string]string
-	fds    map[int]stream
-	dir    string
-	umask  uint32
-	opts   options
-	status int // $?
+	shell *Shell
+	ctx   context.Context
+	bash  bool   // the script is for bash
+	name  string // $0
+
+	params     []string
+	paramsHeld int // bytes, of those that set made
+	optPlace   int // of getopts, in a group of letters
+	vars       *vars
+	scopes     []map[string]*variable // what functions' local variables hid
+	funcs      *functions
+	traps      map[string]string // by signal
+	fds        []stream
+	dir        string // the working directory, as it was called
+	umask      uint32
+	opts       options
+
+	status int    // $?
+	job    string // $!
+	jobs   map[string]int
 	line   uint
 	failed place // the command that last returned another status than 0
+
 	depth  int
+	nested int
 	loops  int  // that are running around the present command
 	calls  int  // functions and sourced files around it
-	quiet  int  // > 0 where a failure is a condition and does not end the script
-	bash   bool // the script is for bash
-	subst  bool // a command substitution ran in the present command's words
+	tested bool // a failure is a condition, and does not end the script (XCU, set -e)
 
-	substStatus int // and its status
+	exiting    bool // the EXIT trap runs
+	exitStatus int  // of an exit without one in it
+
+	substituted bool // a command substitution ran in the present command's words
+	substStatus int  // and its status
 }
 
 type place struct {
@@ -48,36 +54,41 @@ type place struct {
 	command string
 }
 
-// stream is what a file descriptor refers to.
-type stream struct {
-	r    io.Reader
-	w    io.Writer
-	file *rootfs.File // to be closed with the redirection that opened it
+// functions are those of a shell; those of a subshell lie over those of the shell
+// that waits for it.
+type functions struct {
+	below *functions
+	own   map[string]*function
 }
 
-// options are those of set(1).
-type options struct {
-	errexit, nounset, noglob, allexport, pipefail bool
+type function struct {
+	body *syntax.Stmt // nil where it is unset
 }
 
-// String returns the letters of $-.
-func (o options) String() string {
-	s := ""
-	for _, f := range []struct {
-		on     bool
-		letter string
-	}{{o.errexit, "e"}, {o.nounset, "u"}, {o.noglob, "f"}, {o.allexport, "a"}} {
-		if f.on {
-			s += f.letter
+func (f *functions) find(name string) *function {
+	for ; f != nil; f = f.below {
+		if got, ok := f.own[name]; ok {
+			if got.body == nil {
+				return nil
+			}
+			return got
 		}
 	}
-	return s
+	return nil
+}
+
+func (r *run) define(name string, body *syntax.Stmt) {
+	if r.funcs == nil || r.funcs.own == nil {
+		r.funcs = &functions{below: r.funcs, own: map[string]*function{}}
+	}
+	r.funcs.own[name] = &function{body}
 }
 
 // jump is the error that leaves constructs: break, continue, return and exit.
 type jump struct {
-	kind jumpKind
-	n    int // loops to leave
+	kind  jumpKind
+	n     int  // loops to leave
+	fault bool // an exit that is an error of the shell, which a builtin that is not special survives
 }
 
 type jumpKind int
@@ -92,103 +103,162 @@ const (
 // Error implements error; no caller outside sees it.
 func (j *jump) Error() string { return "jump" }
 
-// subshell returns a copy that can be changed without changing r.
-func (r *run) subshell() *run {
-	c := *r
-	c.vars, c.funcs, c.fds = maps.Clone(r.vars), maps.Clone(r.funcs), maps.Clone(r.fds)
-	c.traps, c.params = map[string]string{}, slices.Clone(r.params)
-	c.scopes = nil
-	c.loops = 0
-	return &c
+// fault ends the script with an error of the shell itself, as dash does (XCU 2.8.1).
+func (r *run) fault(format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	status := 2
+	if r.bash {
+		status = 1
+	}
+	if err := r.complain(status, "%s", message); err != nil {
+		return err
+	}
+	r.failed = place{r.line, message}
+	return &jump{kind: jumpExit, fault: true}
 }
 
-// step counts one command.
-func (r *run) step() error {
-	limit := r.shell.Limits.Steps
-	if limit == 0 {
-		limit = defaultSteps
+// bad is fault for an error of an expansion. bash goes on behind the present line of
+// the script, wherever that is.
+func (r *run) bad(format string, args ...any) error {
+	if r.bash {
+		return Unsupported("going on after %q", fmt.Sprintf(format, args...))
 	}
-	if r.shell.steps++; r.shell.steps > limit {
-		return &LimitError{fmt.Sprintf("%d commands", limit)}
+	return r.fault(format, args...)
+}
+
+// refuse is fault for an error of an assignment.
+func (r *run) refuse(command string, err error) error {
+	ro, ok := errors.AsType[*readonlyError](err)
+	if !ok {
+		return err
 	}
-	if r.shell.steps%256 == 0 {
-		return r.ctx.Err()
+	if r.bash {
+		return Unsupported("going on after %q", ro.Error())
 	}
+	if command != "" {
+		command += ": "
+	}
+	return r.fault("%s%v", command, ro)
+}
+
+// complain prints an error of the shell itself and sets the status.
+func (r *run) complain(status int, format string, args ...any) error {
+	r.status = status
+	_, err := fmt.Fprintf(r.stderr(), "%s: %d: %s\n", r.name, r.line, fmt.Sprintf(format, args...))
+	return ignoreClosed(err)
+}
+
+// subshell returns a copy that can be changed without changing r, which must wait
+// for it. The caller calls done.
+func (r *run) subshell() (sub *run, done func()) {
+	c := *r
+	sub = &c
+	sub.vars, sub.paramsHeld = newVars(r.vars), 0
+	if r.funcs != nil {
+		sub.funcs = &functions{below: r.funcs}
+	}
+	sub.traps, sub.scopes, sub.exiting = map[string]string{}, nil, false
+	sub.fds = nil
+	for fd, s := range r.fds {
+		sub.setFD(fd, s)
+	}
+	return sub, func() {
+		_ = r.shell.budget.hold(-sub.vars.held - sub.paramsHeld)
+		for fd := range sub.fds {
+			sub.setFD(fd, stream{})
+		}
+	}
+}
+
+// inSubshell runs do in a copy of the shell, to its end.
+func (r *run) inSubshell(do func(*run) error) error {
+	sub, done := r.subshell()
+	defer done()
+	if err := sub.enterCall(); err != nil {
+		return err
+	}
+	if err := sub.toEnd(do(sub)); err != nil {
+		return err
+	}
+	r.status, r.failed = sub.status, sub.failed
 	return nil
 }
 
-// enter counts a nesting; the caller calls the function that it returns.
-func (r *run) enter() (leave func(), err error) {
-	if r.depth++; r.depth > maxDepth {
-		return nil, &LimitError{fmt.Sprintf("%d calls in one another", maxDepth)}
-	}
-	return func() { r.depth-- }, nil
-}
-
-// script runs a whole script, its EXIT trap included. The status is in r.
+// script runs the text of a whole script, its EXIT trap included. The status is in r.
 func (r *run) script(text string) error {
-	file, err := parse(r.name, text)
-	if err != nil {
-		return err
+	kind, program := shebang(text)
+	if kind == isUnknown {
+		return Unsupported("%s code", program)
 	}
-	kind, _ := shebang(text)
 	r.bash = kind == isBash
 	if o := shebangOptions(text); o != "" {
-		r.setOptions(o)
+		for _, letter := range o[1:] {
+			if err := r.setLetter(letter, true); err != nil {
+				return err
+			}
+		}
+	}
+	return r.program(text)
+}
+
+func (r *run) program(text string) error {
+	file, err := parse(r.name, text, r.bash)
+	if err != nil {
+		r.status = 2
+		return err
 	}
 	return r.toEnd(r.stmts(file.Stmts))
 }
 
 // toEnd ends a shell whose commands returned err.
 func (r *run) toEnd(err error) error {
-	if j, ok := err.(*jump); ok && j.kind == jumpExit || ok && j.kind == jumpReturn {
-		err = nil
+	if j, ok := err.(*jump); err != nil && !ok {
+		return err
+	} else if ok && j.kind <= jumpContinue {
+		r.status = 0
 	}
-	if err != nil {
+	trap := r.traps["EXIT"]
+	delete(r.traps, "EXIT")
+	if trap == "" {
+		return nil
+	}
+	status, failed := r.status, r.failed
+	r.tested, r.loops, r.calls = false, 0, 0
+	r.exiting, r.exitStatus = true, status
+	err = r.eval(trap)
+	if j, ok := err.(*jump); ok && j.kind == jumpExit {
+		return nil
+	} else if err != nil && !ok {
 		return err
 	}
-	if trap := r.traps["EXIT"]; trap != "" {
-		delete(r.traps, "EXIT")
-		status, failed := r.status, r.failed
-		r.opts.errexit = false
-		err := r.eval(trap)
-		if j, ok := err.(*jump); ok && j.kind == jumpExit {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r.status, r.failed = status, failed
-	}
+	r.status, r.failed = status, failed
 	return nil
 }
 
 func (r *run) eval(text string) error {
-	file, err := parser(syntax.LangBash).Parse(strings.NewReader(text), r.name)
-	if err != nil {
-		return r.complain(2, "eval: %v", err)
+	file, err := parse(r.name, text, r.bash)
+	if bad, ok := errors.AsType[*SyntaxError](err); ok {
+		// Whether it is wrong for dash too is certain where it has nothing that only
+		// the parser here stumbles at, and no line before it that dash would run.
+		if r.bash || strings.Contains(strings.TrimSpace(text), "\n") || strings.Contains(text, "`") || strings.Contains(text, "${") || strings.Contains(text, "$((") {
+			return Unsupported("text of eval that is no script (%v)", bad)
+		}
+		return r.fault("eval: %v", bad)
 	}
-	if len(text) > maxScript || deepest(text) > maxNestings {
-		return &LimitError{"text of eval"}
+	if err != nil {
+		return err
 	}
 	return r.stmts(file.Stmts)
-}
-
-// complain prints an error of the shell itself and sets the status.
-func (r *run) complain(status int, format string, args ...any) error {
-	r.status = status
-	_, err := fmt.Fprintf(r.stderr(), r.name+": "+format+"\n", args...)
-	return err
 }
 
 func (r *run) stdout() io.Writer { return r.writer(1) }
 func (r *run) stderr() io.Writer { return r.writer(2) }
 
 func (r *run) writer(fd int) io.Writer {
-	if s := r.fds[fd]; s.w != nil {
+	if s := r.fd(fd); s.w != nil {
 		return s.w
 	}
-	return io.Discard
+	return closed{}
 }
 
 func (r *run) stmts(list []*syntax.Stmt) error {
@@ -205,53 +275,67 @@ func (r *run) stmt(s *syntax.Stmt) error {
 	if err := r.step(); err != nil {
 		return err
 	}
-	r.line = s.Pos().Line()
-	if s.Coprocess || s.Disown {
-		return Unsupported("a coprocess")
-	}
-	if s.Background {
-		// There is one process; what runs beside runs before.
-		sub := r.subshell()
-		c := *s
-		c.Background = false
-		sub.quiet++
-		if err := sub.toEnd(sub.stmt(&c)); err != nil {
-			return err
-		}
-		r.status = 0
-		return nil
-	}
-	if s.Negated {
-		r.quiet++
-	}
-	err := r.redirected(s)
-	if s.Negated {
-		r.quiet--
-		if err == nil {
-			r.status = oneIf(r.status == 0)
-		}
-	}
-	if err != nil || r.status == 0 || s.Negated {
+	if err := r.enter(); err != nil {
 		return err
 	}
-	return r.errexit(s.Cmd)
-}
-
-// errexit ends the shell where a command that failed is to do so (XCU, set -e).
-func (r *run) errexit(cmd syntax.Command) error {
-	if !r.opts.errexit || r.quiet > 0 {
-		return nil
+	defer r.leave()
+	r.line = s.Pos().Line()
+	switch {
+	case s.Coprocess || s.Disown:
+		return Unsupported("a coprocess")
+	case s.Background:
+		c := *s
+		c.Background = false
+		return r.background(&c)
+	case s.Negated:
+		tested := r.tested
+		r.tested = true
+		_, err := r.redirected(s)
+		r.tested = tested
+		r.status = oneIf(r.status == 0)
+		return err
 	}
-	switch c := cmd.(type) {
-	case *syntax.BinaryCmd:
-		if c.Op == syntax.AndStmt || c.Op == syntax.OrStmt {
-			return nil // the last command of the list has ended it, or none is to
-		}
-	case *syntax.CallExpr, *syntax.Subshell, *syntax.TestClause, *syntax.ArithmCmd, *syntax.LetClause, *syntax.DeclClause, nil:
-	default:
-		return nil // of a compound command, what failed inside was a condition
+	failed, err := r.redirected(s)
+	if err != nil || r.status == 0 || r.tested || !r.opts.errexit || !failed && !endsScript(s.Cmd) {
+		return err
 	}
 	return &jump{kind: jumpExit}
+}
+
+// background runs a statement beside the others, which here is before them: there is
+// one process.
+func (r *run) background(s *syntax.Stmt) error {
+	status, failed := r.status, r.failed
+	err := r.inSubshell(func(sub *run) error {
+		sub.tested = false
+		if sub.fd(0) == r.fd(0) {
+			sub.setFD(0, stream{r: empty{}})
+		}
+		return sub.stmt(s)
+	})
+	if err != nil {
+		return err
+	}
+	if r.jobs == nil {
+		r.jobs = map[string]int{}
+	}
+	r.job = strconv.Itoa(3 + len(r.jobs))
+	r.jobs[r.job] = r.status
+	r.status, r.failed = status, failed
+	r.status = 0
+	return nil
+}
+
+// endsScript reports whether the failure of a command ends the script under set -e.
+// What fails in a compound command has ended it, unless it was a condition.
+func endsScript(cmd syntax.Command) bool {
+	switch c := cmd.(type) {
+	case *syntax.BinaryCmd:
+		return c.Op != syntax.AndStmt && c.Op != syntax.OrStmt
+	case *syntax.CallExpr, *syntax.Subshell, *syntax.TestClause, *syntax.ArithmCmd, *syntax.LetClause, *syntax.DeclClause, nil:
+		return true
+	}
+	return false
 }
 
 func oneIf(b bool) int {
@@ -261,38 +345,8 @@ func oneIf(b bool) int {
 	return 0
 }
 
-// redirected runs a statement's command with its redirections.
-func (r *run) redirected(s *syntax.Stmt) error {
-	if len(s.Redirs) == 0 {
-		return r.command(s.Cmd)
-	}
-	saved := maps.Clone(r.fds)
-	opened, err := r.redirect(s.Redirs)
-	if err == nil {
-		err = r.command(s.Cmd)
-	} else if failed, ok := errors.AsType[*redirectError](err); ok {
-		err = r.complain(1, "%s", failed.text)
-		r.failed = place{r.line, failed.text}
-	}
-	if call, ok := s.Cmd.(*syntax.CallExpr); ok && len(call.Args) == 1 && call.Args[0].Lit() == "exec" {
-		return err // they stay
-	}
-	for _, f := range opened {
-		if cerr := f.Close(); err == nil && cerr != nil {
-			err = cerr
-		}
-	}
-	r.fds = saved
-	return err
-}
-
 func (r *run) command(cmd syntax.Command) error {
 	switch c := cmd.(type) {
-	case nil:
-		r.status = 0
-		return nil
-	case *syntax.CallExpr:
-		return r.simple(c)
 	case *syntax.Block:
 		return r.stmts(c.Stmts)
 	case *syntax.Subshell:
@@ -308,89 +362,135 @@ func (r *run) command(cmd syntax.Command) error {
 	case *syntax.CaseClause:
 		return r.caseClause(c)
 	case *syntax.FuncDecl:
-		r.funcs[c.Name.Value] = c.Body
+		if c.RsrvWord && !r.bash {
+			return Unsupported("the word function in a script for sh")
+		}
+		r.define(c.Name.Value, c.Body)
 		r.status = 0
 		return nil
+	}
+	return r.bashCommand(cmd)
+}
+
+// bashCommand runs what only bash has.
+func (r *run) bashCommand(cmd syntax.Command) error {
+	if !r.bash {
+		return Unsupported("a command of bash in a script for sh")
+	}
+	switch c := cmd.(type) {
 	case *syntax.DeclClause:
 		return r.declare(c)
 	case *syntax.TestClause:
 		return r.testClause(c)
 	case *syntax.ArithmCmd:
-		return r.arithmetic(c.X)
+		return r.arithmeticCommand(c.X)
 	case *syntax.LetClause:
 		for _, x := range c.Exprs {
-			if err := r.arithmetic(x); err != nil {
+			if err := r.arithmeticCommand(x); err != nil {
 				return err
 			}
 		}
 		return nil
-	case *syntax.TimeClause:
-		if c.Stmt == nil {
-			return nil
-		}
-		return r.stmt(c.Stmt)
 	}
 	return Unsupported("this form of command")
 }
 
-// inSubshell runs do in a copy of the shell.
-func (r *run) inSubshell(do func(*run) error) error {
-	sub := r.subshell()
-	leave, err := sub.enter()
-	if err != nil {
-		return err
+func (r *run) arithmeticCommand(x syntax.ArithmExpr) error {
+	n, err := r.arith(x)
+	if j, ok := err.(*jump); ok && j.fault {
+		return nil // with status 1
 	}
-	defer leave()
-	if err := sub.toEnd(do(sub)); err != nil {
-		if j, ok := err.(*jump); !ok || j.kind == jumpExit {
-			return err
-		}
-	}
-	r.status, r.failed = sub.status, sub.failed
-	return nil
-}
-
-func (r *run) binary(c *syntax.BinaryCmd) error {
-	switch c.Op {
-	case syntax.AndStmt, syntax.OrStmt:
-		r.quiet++
-		err := r.stmt(c.X)
-		r.quiet--
-		if err != nil || (r.status == 0) != (c.Op == syntax.AndStmt) {
-			return err
-		}
-		return r.stmt(c.Y)
-	}
-	// The left side runs to its end first, so that nothing depends on who is faster.
-	pipe := &output{shell: r.shell}
-	left := 0
-	err := r.inSubshell(func(sub *run) error {
-		sub.fds[1] = stream{w: pipe}
-		if c.Op == syntax.PipeAll {
-			sub.fds[2] = stream{w: pipe}
-		}
-		sub.quiet += oneIf(!r.opts.pipefail)
-		err := sub.stmt(c.X)
-		left = sub.status
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = r.inSubshell(func(sub *run) error {
-		sub.fds[0] = stream{r: bytes.NewReader(pipe.Bytes())}
-		return sub.stmt(c.Y)
-	})
-	if err == nil && r.opts.pipefail && r.status == 0 {
-		r.status = left
-	}
+	r.status = oneIf(n == 0)
 	return err
 }
 
+// binary runs a list of "&&" and "||", or a pipe, whose elements the parser put into
+// one another.
+func (r *run) binary(c *syntax.BinaryCmd) error {
+	if c.Op == syntax.Pipe || c.Op == syntax.PipeAll {
+		return r.pipe(c)
+	}
+	var rest []*syntax.BinaryCmd
+	first := c.X
+	for rest = append(rest, c); ; rest = append(rest, c) {
+		next, ok := first.Cmd.(*syntax.BinaryCmd)
+		if !ok || next.Op != syntax.AndStmt && next.Op != syntax.OrStmt || first.Negated || first.Background || len(first.Redirs) > 0 {
+			break
+		}
+		c, first = next, next.X
+	}
+	tested := r.tested
+	r.tested = true
+	err := r.stmt(first)
+	for i := len(rest) - 1; err == nil && i >= 0; i-- {
+		if (r.status == 0) != (rest[i].Op == syntax.AndStmt) {
+			continue
+		}
+		r.tested = tested || i > 0
+		err = r.stmt(rest[i].Y)
+	}
+	r.tested = tested
+	return err
+}
+
+// pipe runs a pipe. Each side runs to its end before the next, so that nothing
+// depends on who is faster.
+func (r *run) pipe(c *syntax.BinaryCmd) error {
+	stages := []*syntax.BinaryCmd{c}
+	first := c.X
+	for {
+		next, ok := first.Cmd.(*syntax.BinaryCmd)
+		if !ok || next.Op != syntax.Pipe && next.Op != syntax.PipeAll || first.Negated || len(first.Redirs) > 0 {
+			break
+		}
+		stages, first = append(stages, next), next.X
+	}
+	failed := 0
+	var in *output
+	free := func() {
+		if in != nil {
+			in.free()
+		}
+	}
+	defer func() { free() }()
+	for i := len(stages); i >= 0; i-- {
+		s := first
+		if i < len(stages) {
+			s = stages[i].Y
+		}
+		var out *output
+		err := r.inSubshell(func(sub *run) error {
+			if in != nil {
+				sub.setFD(0, stream{r: reader(in.bytes())})
+			}
+			if i > 0 {
+				out = &output{budget: &r.shell.budget, counts: true}
+				sub.setFD(1, stream{w: out})
+				if stages[i-1].Op == syntax.PipeAll {
+					sub.setFD(2, stream{w: out})
+				}
+			}
+			return sub.stmt(s)
+		})
+		free()
+		if in = out; err != nil {
+			return err
+		}
+		if r.status != 0 {
+			failed = r.status
+		}
+	}
+	if r.opts.pipefail {
+		r.status = failed
+	}
+	return nil
+}
+
 func (r *run) condition(list []*syntax.Stmt) (bool, error) {
-	r.quiet++
-	defer func() { r.quiet-- }()
+	tested := r.tested
+	r.tested = true
 	err := r.stmts(list)
+	r.tested = tested
 	return r.status == 0, err
 }
 
@@ -411,7 +511,21 @@ func (r *run) ifClause(c *syntax.IfClause) error {
 	return nil
 }
 
-// round runs the body of a loop once. done says that the loop is to end.
+// left deals with an error that a part of a loop returned: done says that the loop
+// ends, with that error.
+func (r *run) left(err error) (done bool, _ error) {
+	j, ok := err.(*jump)
+	if !ok || j.kind > jumpContinue {
+		return err != nil, err
+	}
+	r.status = 0
+	if j.n > 1 && r.loops > 0 {
+		return true, &jump{kind: j.kind, n: j.n - 1}
+	}
+	return j.kind == jumpBreak, nil
+}
+
+// round runs the body of a loop once.
 func (r *run) round(body []*syntax.Stmt) (done bool, err error) {
 	if err := r.step(); err != nil {
 		return true, err
@@ -419,22 +533,20 @@ func (r *run) round(body []*syntax.Stmt) (done bool, err error) {
 	r.loops++
 	err = r.stmts(body)
 	r.loops--
-	j, ok := err.(*jump)
-	if !ok || j.kind > jumpContinue {
-		return err != nil, err
-	}
-	if j.n > 1 && r.loops > 0 {
-		return true, &jump{j.kind, j.n - 1}
-	}
-	return j.kind == jumpBreak, nil
+	return r.left(err)
 }
 
 func (r *run) while(c *syntax.WhileClause) error {
 	status := 0
 	for {
+		r.loops++
 		yes, err := r.condition(c.Cond)
+		r.loops--
 		if err != nil {
-			return err
+			if done, err := r.left(err); done {
+				return err
+			}
+			continue
 		}
 		if yes == c.Until {
 			r.status = status
@@ -449,40 +561,49 @@ func (r *run) while(c *syntax.WhileClause) error {
 }
 
 func (r *run) forClause(c *syntax.ForClause) error {
+	if c.Select {
+		return Unsupported("select")
+	}
 	switch loop := c.Loop.(type) {
 	case *syntax.WordIter:
-		if c.Select {
-			return Unsupported("select")
-		}
-		items := r.params
-		if loop.InPos.IsValid() {
-			var err error
-			if items, err = r.fields(loop.Items); err != nil {
-				return err
-			}
-		}
-		r.status = 0
-		for _, item := range slices.Clone(items) {
-			if err := r.set(loop.Name.Value, item); err != nil {
-				return err
-			}
-			if done, err := r.round(c.Do); err != nil || done {
-				return err
-			}
-		}
-		return nil
+		return r.forWords(loop, c.Do)
 	case *syntax.CStyleLoop:
-		return r.cStyle(loop, c.Do)
+		if r.bash {
+			return r.cStyle(loop, c.Do)
+		}
 	}
 	return Unsupported("this form of loop")
 }
 
-func (r *run) cStyle(loop *syntax.CStyleLoop, body []*syntax.Stmt) error {
-	if loop.Init != nil {
-		if _, err := r.number(loop.Init); err != nil {
+func (r *run) forWords(loop *syntax.WordIter, body []*syntax.Stmt) error {
+	items := r.params
+	if loop.InPos.IsValid() {
+		list, release, err := r.fieldsOf(loop.Items)
+		if err != nil {
+			return err
+		}
+		defer release()
+		items = list
+	}
+	if len(items) == 0 {
+		r.status = 0
+	}
+	for _, item := range items {
+		if err := r.assign(loop.Name.Value, item); err != nil {
+			return r.refuse("", err)
+		}
+		if done, err := r.round(body); err != nil || done {
 			return err
 		}
 	}
+	return nil
+}
+
+func (r *run) cStyle(loop *syntax.CStyleLoop, body []*syntax.Stmt) error {
+	if _, err := r.number(loop.Init); err != nil {
+		return err
+	}
+	r.status = 0
 	for {
 		if loop.Cond != nil {
 			if n, err := r.number(loop.Cond); err != nil || n == 0 {
@@ -492,23 +613,10 @@ func (r *run) cStyle(loop *syntax.CStyleLoop, body []*syntax.Stmt) error {
 		if done, err := r.round(body); err != nil || done {
 			return err
 		}
-		if loop.Post != nil {
-			if _, err := r.number(loop.Post); err != nil {
-				return err
-			}
+		if _, err := r.number(loop.Post); err != nil {
+			return err
 		}
 	}
-}
-
-func (r *run) number(x syntax.ArithmExpr) (int, error) {
-	n, err := expand.Arithm(r.config(), x)
-	return n, r.expansion(err)
-}
-
-func (r *run) arithmetic(x syntax.ArithmExpr) error {
-	n, err := r.number(x)
-	r.status = oneIf(n == 0)
-	return err
 }
 
 func (r *run) caseClause(c *syntax.CaseClause) error {
@@ -516,7 +624,6 @@ func (r *run) caseClause(c *syntax.CaseClause) error {
 	if err != nil {
 		return err
 	}
-	r.status = 0
 	through := false
 	for _, item := range c.Items {
 		matched := through
@@ -524,12 +631,22 @@ func (r *run) caseClause(c *syntax.CaseClause) error {
 			if matched {
 				break
 			}
-			if matched, err = r.matches(p, word); err != nil {
+			pattern, err := r.patternOf(p)
+			if err != nil {
+				return err
+			}
+			if matched, err = r.match(pattern, word); err != nil {
 				return err
 			}
 		}
 		if !matched {
 			continue
+		}
+		if item.Op != syntax.Break && !r.bash {
+			return Unsupported("%s in a script for sh", item.Op)
+		}
+		if len(item.Stmts) == 0 {
+			r.status = 0
 		}
 		if err := r.stmts(item.Stmts); err != nil {
 			return err
@@ -537,7 +654,12 @@ func (r *run) caseClause(c *syntax.CaseClause) error {
 		if item.Op == syntax.Break {
 			return nil
 		}
-		through = item.Op == syntax.Fallthrough
+		if through = item.Op == syntax.Fallthrough; item.Op == syntax.Resume {
+			continue
+		}
+	}
+	if !through {
+		r.status = 0
 	}
 	return nil
 }

@@ -5,10 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"runtime/debug"
+	"slices"
 	"strings"
-
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -30,30 +29,12 @@ type Shell struct {
 	// script sources them, by path.
 	Sourced map[string]string
 
-	steps  int
-	output int64
+	budget   budget
+	patterns map[string]*pattern
+	opened   map[*opened]bool // files of redirections
+
+	unwritten error // why the content of a file could not be kept
 }
-
-// Limits bound what scripts may cost. The zero value is the default.
-type Limits struct {
-	Steps  int   // commands and rounds of loops of all scripts; 0 is 5 million
-	Output int64 // what commands print, bytes of all scripts; 0 is 256 MB
-}
-
-const (
-	defaultSteps  = 5_000_000
-	defaultOutput = 256 << 20
-
-	maxScript   = 512 << 10 // bytes of a script's text
-	maxValue    = 16 << 20  // bytes of a variable's value
-	maxDepth    = 100       // of calls, subshells and sourced files
-	maxNestings = 1000      // of brackets of any kind in a script's text
-)
-
-// LimitError says that scripts ran for too long, or made too much.
-type LimitError struct{ What string }
-
-func (e *LimitError) Error() string { return e.What + ": the limit for maintainer scripts" }
 
 // Script is one script to run.
 type Script struct {
@@ -92,21 +73,48 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Run runs a script to its end, and returns what it printed on both outputs. Where
 // it fails, the error is an [*Error]; it wraps an [*UnsupportedError] where the
-// script needs what is not provided.
+// script needs what is not provided, and a [*LimitError] or a [*rootfs.LimitError]
+// where it needs too much.
 func (s *Shell) Run(ctx context.Context, script Script) (printed []byte, err error) {
-	out := &output{shell: s}
+	s.budget.begin(s.Limits)
+	out := &output{budget: &s.budget}
 	r := &run{
-		shell: s, ctx: ctx, name: script.Name, params: script.Args,
-		vars: map[string]variable{}, funcs: map[string]*syntax.Stmt{}, traps: map[string]string{},
-		dir: "/", umask: 0o022,
-		fds: map[int]stream{0: {r: bytes.NewReader(nil)}, 1: {w: out}, 2: {w: out}},
+		shell: s, ctx: ctx, name: script.Name, params: slices.Clone(script.Args),
+		vars: newVars(nil), traps: map[string]string{}, dir: "/", umask: 0o022,
 	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &Error{Script: script.Name, Line: r.line, Err: fmt.Errorf("a fault of hardpan: %v\n%s", fault, debug.Stack())}
+		}
+		printed = out.bytes()
+		err = errors.Join(err, s.closeAll())
+	}()
+	r.setFD(0, stream{r: bytes.NewReader(nil)})
+	r.setFD(1, stream{w: out})
+	r.setFD(2, stream{w: out})
 	for _, kv := range script.Env {
 		name, value, _ := strings.Cut(kv, "=")
-		r.vars[name] = variable{value: value, set: true, exported: true}
+		if err := r.assign(name, value); err != nil {
+			return nil, err
+		}
+		r.vars.get(name).exported = true
 	}
+	if err := r.startIFS(); err != nil {
+		return nil, err
+	}
+	r.startDir()
 	err = r.script(script.Text)
-	return out.Bytes(), r.located(err)
+	return nil, r.located(err)
+}
+
+// closeAll closes what scripts left open, so that it is in the tree.
+func (s *Shell) closeAll() error {
+	errs := []error{s.unwritten}
+	for o := range s.opened {
+		errs = append(errs, o.file.Close())
+	}
+	s.opened, s.unwritten = nil, nil
+	return errors.Join(errs...)
 }
 
 // located adds where it happened to an error of a script.
@@ -122,118 +130,3 @@ func (r *run) located(err error) error {
 	}
 	return &Error{Script: r.name, Line: r.failed.line, Command: r.failed.command, Status: r.status}
 }
-
-// interpreter is the kind of program that a file of the image is.
-type interpreter int
-
-const (
-	isUnknown interpreter = iota
-	isSh
-	isBash
-)
-
-// shebang returns which shell a script is for, by its first line, and the name of
-// what runs it.
-func shebang(text string) (interpreter, string) {
-	line, _, _ := strings.Cut(text, "\n")
-	words := strings.Fields(strings.TrimPrefix(line, "#!"))
-	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
-		if strings.HasPrefix(text, "\x7fELF") {
-			return isUnknown, "an ELF program"
-		}
-		return isSh, "sh"
-	}
-	name := words[0]
-	if strings.HasSuffix(name, "/env") && len(words) > 1 {
-		name = words[1]
-	}
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	switch name {
-	case "sh", "dash", "posh":
-		return isSh, name
-	case "bash", "ksh":
-		return isBash, name
-	}
-	return isUnknown, name
-}
-
-// options returns the options that a script's first line sets, as "#!/bin/sh -e".
-func shebangOptions(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	words := strings.Fields(strings.TrimPrefix(line, "#!"))
-	if strings.HasPrefix(line, "#!") && len(words) > 1 && strings.HasPrefix(words[len(words)-1], "-") {
-		return words[len(words)-1]
-	}
-	return ""
-}
-
-// Check parses a script without running it.
-func Check(name, text string) error {
-	_, err := parse(name, text)
-	return err
-}
-
-// parse reads a script in the language that its first line names.
-func parse(name, text string) (*syntax.File, error) {
-	if len(text) > maxScript {
-		return nil, &LimitError{fmt.Sprintf("script of %d bytes", len(text))}
-	}
-	if strings.Count(text, "(")+strings.Count(text, "{") > 100*maxNestings || deepest(text) > maxNestings {
-		return nil, &LimitError{"script with too many brackets"}
-	}
-	kind, program := shebang(text)
-	lang := syntax.LangPOSIX
-	switch kind {
-	case isBash:
-		lang = syntax.LangBash
-	case isUnknown:
-		return nil, Unsupported("%s code", program)
-	}
-	file, err := parser(lang).Parse(strings.NewReader(text), name)
-	if err != nil && lang == syntax.LangPOSIX {
-		// dash takes some words of bash, such as "local" with several values.
-		if again, err2 := parser(syntax.LangBash).Parse(strings.NewReader(text), name); err2 == nil {
-			file, err = again, nil
-		}
-	}
-	return file, err
-}
-
-func parser(lang syntax.LangVariant) *syntax.Parser {
-	return syntax.NewParser(syntax.Variant(lang))
-}
-
-// deepest returns how far opening brackets run ahead of closing ones, at most.
-func deepest(text string) int {
-	depth, most := 0, 0
-	for i := range len(text) {
-		switch text[i] {
-		case '(', '{':
-			depth++
-			most = max(most, depth)
-		case ')', '}':
-			depth = max(depth-1, 0)
-		}
-	}
-	return most
-}
-
-// output collects what scripts print, within the limit for all.
-type output struct {
-	bytes.Buffer
-	shell *Shell
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	limit := o.shell.Limits.Output
-	if limit == 0 {
-		limit = defaultOutput
-	}
-	if o.shell.output += int64(len(p)); o.shell.output > limit {
-		return 0, &LimitError{fmt.Sprintf("%d MB of output", limit>>20)}
-	}
-	return o.Buffer.Write(p)
-}
-
-var _ io.Writer = (*output)(nil)

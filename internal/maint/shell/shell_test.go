@@ -1,22 +1,25 @@
 package shell_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
+	"github.com/hardpan/hardpan/internal/maint/shell/shelltest"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// newShell returns a shell over an empty tree, with cat and nothing else.
-func newShell() *shell.Shell {
-	t := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
-	cat := func(_ context.Context, p *shell.Proc) (int, error) {
+// programs are the few that the scripts here call.
+var programs = map[string]shell.Command{
+	"cat": func(_ context.Context, p *shell.Proc) (int, error) {
 		if len(p.Args) == 1 {
 			p.Args = append(p.Args, "-")
 		}
@@ -30,90 +33,128 @@ func newShell() *shell.Shell {
 			}
 		}
 		return 0, nil
-	}
-	return &shell.Shell{FS: rootfs.New(t, 0), Commands: map[string]shell.Command{"cat": cat}}
+	},
+	"mkdir": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.MkdirAll(p.Path(p.Args[len(p.Args)-1]), 0o777&^p.Umask))
+	},
+	"ln": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Symlink(p.Args[2], p.Path(p.Args[3])))
+	},
+	"rm": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.RemoveAll(p.Path(p.Args[len(p.Args)-1])))
+	},
+	"mv": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Rename(p.Path(p.Args[1]), p.Path(p.Args[2])))
+	},
+	"chmod": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Chmod(p.Path(p.Args[2]), 0o755))
+	},
+	"env": func(_ context.Context, p *shell.Proc) (int, error) {
+		_, err := fmt.Fprintf(p.Stdout, "%s\n", strings.Join(p.Environ(), "\n"))
+		return 0, err
+	},
 }
 
-// scripts are what a shell is to print for each, as dash does; see TestRealDash.
-var scripts = []struct{ name, script, want string }{
-	{"words", `a='x  y'; set -- $a "$a"; echo $# "$1" "$3"`, "3 x x  y\n"},
-	{"default values", `echo ${a:-b} ${a-c} ${a:+d} "${x:=e}" $x`, "b c e e\n"},
-	{"patterns in words", `f=/usr/lib/x.tar.gz; echo ${f##*/} ${f%.*} ${f%%.*} ${f#/usr}`, "x.tar.gz /usr/lib/x.tar /usr/lib/x /lib/x.tar.gz\n"},
-	{"arithmetic", `i=3; echo $((i * 2 + 1)) $((i > 2))`, "7 1\n"},
-	{"and, or", `false && echo a || echo b; true || echo c; ! false && echo d`, "b\nd\n"},
-	{"if, elif, else", `if false; then echo a; elif true; then echo b; else echo c; fi`, "b\n"},
-	{"while, break, continue", `i=0; while [ $i -lt 5 ]; do i=$((i+1)); [ $i = 2 ] && continue; [ $i = 4 ] && break; echo $i; done`, "1\n3\n"},
-	{"break of two loops", `for a in 1 2; do for b in 1 2; do echo $a$b; break 2; done; done; echo end`, "11\nend\n"},
-	{"case", `for w in abc foo.conf -x ""; do case "$w" in a*|b*) echo ab;; *.conf) echo conf;; -?) echo option;; "") echo empty;; esac; done`, "ab\nconf\noption\nempty\n"},
-	{"functions", `f() { local x=1; echo $1 $# $x; return 3; }; x=0; f a b; echo $? $x`, "a 2 1\n3 0\n"},
-	{"subshell", `x=1; (x=2; cd /; echo $x); echo $x`, "2\n1\n"},
-	{"command substitution", `x=$(echo a; echo b; echo); echo "[$x]" $(false) $?`, "[a\nb] 0\n"},
-	{"pipes", `echo a b | while read x y; do echo $y $x; done`, "b a\n"},
-	{"read leaves the rest", `printf '1\n2\n3\n' | { read a; read b; echo $b $a; cat; }`, "2 1\n3\n"},
-	{"here-documents", "x=1\ncat <<E\na $x\nE\ncat <<'E'\na $x\nE\ncat <<-E\n\tb\n\tE\n", "a 1\na $x\nb\n"},
-	{"here-documents that are quoted", "cat <<'E'\na\\\\b \\$x $x\nE\ncat <<\\E\n`c` \\\n\nE\ncat <<-\"E\"\n\t$d\n\tE\n", "a\\\\b \\$x $x\n`c` \\\n\n$d\n"},
-	{"errexit ends", `set -e; echo a; false; echo b`, "a\n"},
-	{"errexit in conditions", `set -e; if false; then :; fi; false || true; ! true; while false; do :; done; echo end`, "end\n"},
-	{"errexit in a function as a condition", `set -e; f() { false; echo on; }; if f; then echo yes; fi`, "on\nyes\n"},
-	{"errexit in a substitution", `set -e; x=$(false; echo a); echo "b$x"`, ""},
-	{"errexit after a list in a function", `set -e; f() { false && true; }; f; echo not reached`, ""},
-	{"nounset", `set -u; echo ${a:-b}; echo $a; echo c`, "b\n"},
-	{"exit trap", `trap 'echo bye $?' EXIT; echo hi; exit 3`, "hi\nbye 3\n"},
-	{"redirections of descriptors", `{ echo a; echo b >&2; } 2>/dev/null; exec 3>&1; echo c >&3; { echo d >&2; } 2>&1`, "a\nc\nd\n"},
-	{"echo interprets", `echo 'a\tb\n\101'; echo -n x; echo`, "a\tb\nA\nx\n"},
-	{"printf", `printf '%s-%03d\n' a 1 b 2; printf '%s\n'; printf 'x%%\n'`, "a-001\nb-002\n\nx%\n"},
-	{"printf: widths", `printf '%5.1f|%-5s|%05d|%x|%c|%5s|%.2s|\n' 3.14159 l 42 255 hello ab abc`, "  3.1|l    |00042|ff|h|   ab|ab|\n"},
-	{"printf: numbers", `printf '%i %o %X %u %e %g %G\n' 8 8 255 5 1.5 1e10 0.00001; printf '%.3d|%+d|% d|%#x|%#o|%*d\n' 5 5 5 255 8 4 5`, "8 10 FF 5 1.500000e+00 1e+10 1E-05\n005|+5| 5|0xff|010|   5\n"},
-	{"printf: what is no number", `printf '%d %d %d %d %d\n' 0x1f 010 12ab "'A" ''; echo $?; printf '%d\n' x; echo $?`, "31 8 12 65 0\n1\n0\n1\n"},
-	{"printf: escapes", `printf '\60\061\t\\|\x41|\"|%b|%5b|' 'x\0101\ty' 'z\n'; printf '%b%s' 'a\cb' c; echo`, "01\t\\|\\x41|\\\"|xA\ty|   z\n|a\n"},
-	{"printf: no such conversion", `printf 'a%q' x; echo $?; printf '%s|%s|\n' a b c; printf 'once\n' x`, "a2\na|b|\nc||\nonce\n"},
-	{"echo: no option but -n", `echo -e a; echo -n -e; echo; echo -- b; echo '\0101\101\c' x; echo y`, "-e a\n-e\n-- b\nAAy\n"},
-	{"set and shift", `set -- a b c; shift; echo $1 $#; shift 2; echo $#`, "b 2\n0\n"},
-	{"getopts", `set -- -a -b val -cd rest; while getopts ab:cd o; do echo $o $OPTARG; done; shift $((OPTIND-1)); echo $1`, "a\nb val\nc\nd\nrest\n"},
-	{"eval", `x=y; y=z; eval "echo \$$x"`, "z\n"},
-	{"test", `[ a = a ] && [ ! -e /nothing ] && [ 1 -lt 2 -a -n x ] && [ -z "" -o x = y ] && [ \( a = a \) ] && echo ok; [ ]; echo $?; [ -n ]; echo $?`, "ok\n1\n0\n"},
-	{"for without words", `set -- a b; for i; do echo $i; done`, "a\nb\n"},
-	{"IFS", `IFS=:; set -- $(echo a:b:c); echo $# $2; x="1:2"; IFS=' '; echo $x`, "3 b\n1:2\n"},
-	{"assignments before a command", `x=1; x=2 eval 'echo $x'; f() { echo $y; }; y=3 f; echo "[$y]"`, "2\n3\n[]\n"},
-	{"quoting", `a='*'; echo "$a" '$a' \$a "a\"b" "\x"`, "* $a $a a\"b \\x\n"},
-	{"braces stay", `echo a{b,c}`, "a{b,c}\n"},
-	{"command -v", `f() { :; }; command -v f echo nothing; echo $?`, "f\n0\n"},
-	{"unset", `x=1; unset x; echo "${x-unset}"`, "unset\n"},
-	{"length", `x=hello; echo ${#x}`, "5\n"},
-	{"background runs", `x=1; (echo a) & wait; echo b`, "a\nb\n"},
-	{"nested quotes in substitution", `echo "$(echo "a  b")" "${x:-"c  d"}"`, "a  b c  d\n"},
-	{"negated pipe", `if ! echo x | read y; then echo no; else echo yes; fi`, "yes\n"},
-	{"exit in a pipe", `echo a | { exit 3; }; echo $?`, "3\n"},
-	{"return of a sourced text", `f() { return 2; echo no; }; f || echo $?`, "2\n"},
+func done(p *shell.Proc, err error) (int, error) {
+	if err != nil {
+		return p.Fail(err)
+	}
+	return 0, nil
+}
+
+// newShell returns a shell over a tree with a few programs in /usr/bin, of which the
+// content does not count, and an empty directory /work.
+func newShell(tb testing.TB) *shell.Shell {
+	tb.Helper()
+	t := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+	f := rootfs.New(t, shelltest.Time)
+	err := errors.Join(f.MkdirAll("/usr/bin", 0o755), f.MkdirAll("/work", 0o755), f.Symlink("usr/bin", "/bin"), f.MkdirAll("/etc", 0o755),
+		f.WriteFile("/etc/passwd", []byte("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"), 0o644))
+	for name := range programs {
+		err = errors.Join(err, f.WriteFile("/usr/bin/"+name, []byte("\x7fELF"), 0o755))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &shell.Shell{FS: f, Commands: programs, Origin: func(command string) *tree.Origin {
+		return &tree.Origin{Kind: tree.FromScript, Package: "p", Script: "postinst", Command: command}
+	}}
+}
+
+// environment is what the scripts of the tables get.
+var environment = []string{"PATH=/usr/bin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"}
+
+// interpret runs a script in /work and returns what it prints on standard output, its
+// status, and what it leaves.
+func interpret(tb testing.TB, sh *shell.Shell, header, script string) string {
+	tb.Helper()
+	out, err := sh.Run(tb.Context(), shell.Script{
+		Name: "script", Env: environment,
+		Text: header + "\ncd /work; unset OLDPWD; exec 2>/dev/null\n" + script,
+	})
+	status := 0
+	if e, ok := errors.AsType[*shell.Error](err); ok && e.Err == nil {
+		status = e.Status
+	} else if err != nil {
+		return fmt.Sprintf("%s%v\n", out, err)
+	}
+	return result(out, status, shelltest.Tree(sh.FS, "/work"), "/work")
+}
+
+func result(out []byte, status int, left []shelltest.Entry, dir string) string {
+	s := shelltest.Printed([]byte(strings.ReplaceAll(string(out), dir, "/work")))
+	if status != 0 {
+		s += fmt.Sprintf("(status %d)\n", status)
+	}
+	return s + shelltest.Text(nil, left)
+}
+
+// real runs a script with a true shell.
+func real(tb testing.TB, program, script string) string {
+	tb.Helper()
+	dir, err := filepath.EvalSymlinks(tb.TempDir())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(program, "-c", script, "script")
+	cmd.Dir, cmd.Env = dir, append(environment[:len(environment):len(environment)], "PWD="+dir)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		tb.Fatal(err)
+	}
+	return result(out.Bytes(), cmd.ProcessState.ExitCode(), shelltest.Disk(tb, dir), dir)
+}
+
+// tables are scripts with what a true shell made of them.
+var tables = []struct{ file, program, header string }{
+	{"testdata/dash.txt", "dash", "#!/bin/sh"},
+	{"testdata/bash.txt", "bash", "#!/bin/bash"},
 }
 
 func TestScripts(t *testing.T) {
-	for _, tt := range scripts {
-		t.Run(tt.name, func(t *testing.T) {
-			out, err := newShell().Run(t.Context(), shell.Script{Name: "script", Text: "exec 2>/dev/null\n" + tt.script, Env: []string{"PATH=/usr/bin:/bin"}})
-			if e, ok := errors.AsType[*shell.Error](err); err != nil && (!ok || e.Err != nil) {
-				t.Fatal(err)
-			}
-			if string(out) != tt.want {
-				t.Errorf("%s\nprinted %q, want %q", tt.script, out, tt.want)
-			}
-		})
+	for _, table := range tables {
+		for _, c := range shelltest.Load(t, table.file) {
+			t.Run(table.program+"/"+c.Name, func(t *testing.T) {
+				if got := interpret(t, newShell(t), table.header, c.Script); got != c.Want {
+					t.Errorf("%sgot:\n%swant, as %s:\n%s", c.Script, got, table.program, c.Want)
+				}
+			})
+		}
 	}
 }
 
-// The expectations above are dash's.
-func TestRealDash(t *testing.T) {
-	dash, err := exec.LookPath("dash")
-	if err != nil {
-		t.Skip("SKIPPED: dash is not installed: the expectations were not compared with it")
-	}
-	for _, tt := range scripts {
-		cmd := exec.Command(dash, "-c", tt.script, "script")
-		var out strings.Builder
-		cmd.Stdout = &out
-		_ = cmd.Run() // with the status that the script has
-		if out.String() != tt.want {
-			t.Errorf("%s: dash prints %q, the table says %q", tt.name, out.String(), tt.want)
-		}
+// What the tables expect is what the true shells do. With -record, what they do is
+// written into the tables.
+func TestRealShells(t *testing.T) {
+	for _, table := range tables {
+		t.Run(table.program, func(t *testing.T) {
+			if _, err := exec.LookPath(table.program); err != nil {
+				t.Skipf("SKIPPED: %s is not installed: the expectations were not compared with it", table.program)
+			}
+			shelltest.CheckReal(t, table.file, func(tb testing.TB, c shelltest.Case) string {
+				return real(tb, table.program, c.Script)
+			})
+		})
 	}
 }

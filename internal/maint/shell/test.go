@@ -1,32 +1,34 @@
 package shell
 
 import (
-	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
-
-	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// test is test(1) and "[".
+// test is test(1) and "[", as dash has it: which argument is an operator is decided
+// by what stands around it, so that "[ -n = -n ]" compares.
 func test(r *run, args []string) error {
 	name, args := args[0], args[1:]
 	if name == "[" {
 		if len(args) == 0 || args[len(args)-1] != "]" {
-			return r.complain(2, "[: missing ]")
+			return r.fault("[: missing ]")
 		}
 		args = args[:len(args)-1]
 	}
+	if len(args) == 0 {
+		r.status = 1
+		return nil
+	}
 	t := &tester{run: r, args: args}
 	yes, err := t.whole()
-	if err != nil {
-		if _, ok := err.(*testError); ok {
-			return r.complain(2, "%s: %v", name, err)
+	if bad, ok := err.(*testError); ok {
+		if err := r.complain(2, "%s: %s", name, bad.text); err != nil {
+			return err
 		}
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	r.status = oneIf(!yes)
@@ -44,88 +46,172 @@ type tester struct {
 	at   int
 }
 
-func (t *tester) left() int { return len(t.args) - t.at }
+type testToken int
 
-func (t *tester) peek(i int) string {
-	if t.at+i < len(t.args) {
-		return t.args[t.at+i]
+const (
+	isOperand testToken = iota
+	isEnd
+	isUnary
+	isBinary
+	isNot
+	isAnd
+	isOr
+	isOpen
+	isClose
+)
+
+var testTokens = func() map[string]testToken {
+	m := map[string]testToken{"!": isNot, "-a": isAnd, "-o": isOr, "(": isOpen, ")": isClose}
+	for _, c := range "rwxefdcbpugkstznhOGLS" {
+		m["-"+string(c)] = isUnary
 	}
-	return ""
+	for _, op := range []string{"=", "!=", "<", ">", "-eq", "-ne", "-ge", "-gt", "-le", "-lt", "-nt", "-ot", "-ef"} {
+		m[op] = isBinary
+	}
+	return m
+}()
+
+// kindOf returns what an argument is by itself.
+func (t *tester) kindOf(i int) testToken {
+	if i >= len(t.args) {
+		return isEnd
+	}
+	if k := testTokens[t.args[i]]; k != isOperand || !t.bash {
+		return k
+	}
+	switch t.args[i] {
+	case "==":
+		return isBinary
+	case "-v", "-N", "-a":
+		return isUnary
+	}
+	return isOperand
+}
+
+// token returns what the argument i is where it stands.
+func (t *tester) token(i int) testToken {
+	k := t.kindOf(i)
+	if k == isUnary && (i+1 >= len(t.args) || i+2 < len(t.args) && t.kindOf(i+1) == isBinary) {
+		return isOperand
+	}
+	if k == isOpen && i+1 >= len(t.args) {
+		return isOperand
+	}
+	return k
 }
 
 func (t *tester) whole() (bool, error) {
-	if len(t.args) == 0 {
+	n := t.token(0)
+	switch len(t.args) {
+	case 3, 4:
+		if len(t.args) == 3 && t.kindOf(1) == isBinary {
+			n = isOperand
+			break
+		}
+		if t.args[0] == "(" && t.args[len(t.args)-1] == ")" {
+			t.args = t.args[1 : len(t.args)-1]
+			n = t.token(0)
+		} else if t.args[0] == "!" {
+			n = isNot
+		}
+	}
+	yes, err := t.or(n)
+	if err == nil && t.at+1 < len(t.args) {
+		err = &testError{t.args[t.at+1] + ": unexpected operator"}
+	}
+	return yes, err
+}
+
+func (t *tester) or(n testToken) (bool, error) {
+	result := false
+	for {
+		yes, err := t.and(n)
+		if err != nil {
+			return false, err
+		}
+		result = result || yes
+		if t.token(t.at+1) != isOr {
+			return result, nil
+		}
+		t.at += 2
+		n = t.token(t.at)
+	}
+}
+
+func (t *tester) and(n testToken) (bool, error) {
+	result := true
+	for {
+		yes, err := t.not(n)
+		if err != nil {
+			return false, err
+		}
+		result = result && yes
+		if t.token(t.at+1) != isAnd {
+			return result, nil
+		}
+		t.at += 2
+		n = t.token(t.at)
+	}
+}
+
+func (t *tester) not(n testToken) (bool, error) {
+	if n != isNot {
+		return t.primary(n)
+	}
+	if err := t.enter(); err != nil {
+		return false, err
+	}
+	defer t.leave()
+	if n = t.token(t.at + 1); n != isEnd {
+		t.at++
+	}
+	yes, err := t.not(n)
+	return !yes, err
+}
+
+func (t *tester) primary(n testToken) (bool, error) {
+	switch n {
+	case isEnd:
+		return false, nil
+	case isOpen:
+		return t.group()
+	case isUnary:
+		op := t.args[t.at]
+		t.at++
+		if t.at >= len(t.args) {
+			return false, &testError{op + ": argument expected"}
+		}
+		return t.unaryTest(op, t.args[t.at])
+	}
+	if t.at < len(t.args) && t.token(t.at+1) == isBinary {
+		a, op := t.args[t.at], t.args[t.at+1]
+		if t.at += 2; t.at >= len(t.args) {
+			t.at = len(t.args) - 1
+			return false, &testError{op + ": argument expected"}
+		}
+		return t.binaryTest(op, a, t.args[t.at])
+	}
+	return t.at < len(t.args) && t.args[t.at] != "", nil
+}
+
+func (t *tester) group() (bool, error) {
+	if err := t.enter(); err != nil {
+		return false, err
+	}
+	defer t.leave()
+	t.at++
+	n := t.token(t.at)
+	if n == isClose {
 		return false, nil
 	}
-	yes, err := t.or()
-	if err == nil && t.left() > 0 {
-		err = &testError{fmt.Sprintf("%s: unexpected operator", t.peek(0))}
+	yes, err := t.or(n)
+	if err != nil {
+		return false, err
 	}
-	return yes, err
-}
-
-func (t *tester) or() (bool, error) {
-	yes, err := t.and()
-	for err == nil && t.peek(0) == "-o" && t.left() > 1 {
-		t.at++
-		var other bool
-		other, err = t.and()
-		yes = yes || other
+	if t.at++; t.token(t.at) != isClose {
+		return false, &testError{"closing paren expected"}
 	}
-	return yes, err
-}
-
-func (t *tester) and() (bool, error) {
-	yes, err := t.not()
-	for err == nil && t.peek(0) == "-a" && t.left() > 1 {
-		t.at++
-		var other bool
-		other, err = t.not()
-		yes = yes && other
-	}
-	return yes, err
-}
-
-func (t *tester) not() (bool, error) {
-	if t.peek(0) == "!" && t.left() > 1 && !(t.left() == 3 && binaryTests[t.peek(1)]) {
-		t.at++
-		yes, err := t.not()
-		return !yes, err
-	}
-	return t.primary()
-}
-
-var binaryTests = map[string]bool{
-	"=": true, "==": true, "!=": true, "<": true, ">": true, "-eq": true, "-ne": true, "-lt": true, "-le": true,
-	"-gt": true, "-ge": true, "-nt": true, "-ot": true, "-ef": true,
-}
-
-func (t *tester) primary() (bool, error) {
-	if t.left() == 0 {
-		return false, &testError{"argument expected"}
-	}
-	if t.left() >= 3 && binaryTests[t.peek(1)] {
-		a, op, b := t.peek(0), t.peek(1), t.peek(2)
-		t.at += 3
-		return t.binaryTest(op, a, b)
-	}
-	if t.peek(0) == "(" && t.left() > 2 {
-		t.at++
-		yes, err := t.or()
-		if err == nil && t.peek(0) != ")" {
-			err = &testError{"closing paren expected"}
-		}
-		t.at++
-		return yes, err
-	}
-	op := t.peek(0)
-	if len(op) == 2 && op[0] == '-' && t.left() >= 2 && strings.Contains("bcdefghkLnprsStuwxzOGN", op[1:]) {
-		a := t.peek(1)
-		t.at += 2
-		return t.unaryTest(op, a)
-	}
-	t.at++
-	return op != "", nil
+	return yes, nil
 }
 
 func (r *run) binaryTest(op, a, b string) (bool, error) {
@@ -141,12 +227,12 @@ func (r *run) binaryTest(op, a, b string) (bool, error) {
 	case "-nt", "-ot", "-ef":
 		return r.compareFiles(op, a, b), nil
 	}
-	x, err1 := strconv.ParseInt(strings.TrimSpace(a), 10, 64)
-	y, err2 := strconv.ParseInt(strings.TrimSpace(b), 10, 64)
-	if err1 != nil {
+	x, ok := testNumber(a)
+	if !ok {
 		return false, &testError{"Illegal number: " + a}
 	}
-	if err2 != nil {
+	y, ok := testNumber(b)
+	if !ok {
 		return false, &testError{"Illegal number: " + b}
 	}
 	switch op {
@@ -164,16 +250,39 @@ func (r *run) binaryTest(op, a, b string) (bool, error) {
 	return x >= y, nil
 }
 
+// testNumber reads a decimal number with white space around it.
+func testNumber(s string) (int64, bool) {
+	s = strings.Trim(s, " \t\n\v\f\r")
+	digits := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0")
+	if s == "" || len(s)-len(strings.TrimLeft(s, "+-")) > 1 || strings.Trim(s, "+-") == "" {
+		return 0, false
+	}
+	if digits == "" {
+		digits = "0"
+	}
+	n, ok := strtol(digits)
+	if strings.HasPrefix(s, "-") {
+		n = -n
+	}
+	return n, ok && isDigit(rune(digits[0])) && numberLength(digits) == len(digits)
+}
+
 func (r *run) compareFiles(op, a, b string) bool {
 	x, err1 := r.shell.FS.Stat(r.path(a))
 	y, err2 := r.shell.FS.Stat(r.path(b))
+	if a == "" || b == "" || err1 != nil || err2 != nil {
+		if !r.bash {
+			return false
+		}
+		return op == "-nt" && err1 == nil && a != "" || op == "-ot" && err2 == nil && b != ""
+	}
 	switch op {
 	case "-nt":
-		return err1 == nil && (err2 != nil || x.ModTime > y.ModTime)
+		return x.ModTime > y.ModTime
 	case "-ot":
-		return err2 == nil && (err1 != nil || x.ModTime < y.ModTime)
+		return x.ModTime < y.ModTime
 	}
-	return err1 == nil && err2 == nil && x == y
+	return x == y
 }
 
 func (r *run) unaryTest(op, a string) (bool, error) {
@@ -184,11 +293,14 @@ func (r *run) unaryTest(op, a string) (bool, error) {
 		return a == "", nil
 	case "-t":
 		return false, nil // nothing is a terminal
+	case "-v":
+		v := r.find(a)
+		return v != nil && v.set, nil
 	}
-	name := r.path(a)
 	if a == "" {
 		return false, nil
 	}
+	name := r.path(a)
 	if op == "-L" || op == "-h" {
 		n, err := r.shell.FS.Lstat(name)
 		return err == nil && n.Type == tree.Symlink, nil
@@ -198,8 +310,8 @@ func (r *run) unaryTest(op, a string) (bool, error) {
 		if r.phantom(name) {
 			return strings.Contains("efrxs", op[1:]), nil
 		}
-		_, device := r.device(name)
-		return device && strings.Contains("ecrw", op[1:]), nil
+		_, device, err := r.device(name)
+		return device && err == nil && strings.Contains("ecrw", op[1:]), nil
 	}
 	switch op {
 	case "-d":
@@ -222,105 +334,8 @@ func (r *run) unaryTest(op, a string) (bool, error) {
 		return n.GID == 0, nil
 	case "-b", "-c", "-p", "-S":
 		return false, nil
+	case "-N":
+		return false, Unsupported("test -N")
 	}
 	return true, nil // -e, and -r and -w for root
-}
-
-// testClause is bash's [[ ]].
-func (r *run) testClause(c *syntax.TestClause) error {
-	yes, err := r.extended(c.X)
-	if err != nil {
-		if _, ok := err.(*testError); ok {
-			return r.complain(2, "%v", err)
-		}
-		return r.fatal([]string{"[["}, err)
-	}
-	r.status = oneIf(!yes)
-	if !yes {
-		r.failed = place{r.line, "[["}
-	}
-	return nil
-}
-
-func (r *run) extended(x syntax.TestExpr) (bool, error) {
-	switch x := x.(type) {
-	case *syntax.ParenTest:
-		return r.extended(x.X)
-	case *syntax.Word:
-		s, err := r.literal(x)
-		return s != "", err
-	case *syntax.UnaryTest:
-		if x.Op == syntax.TsNot {
-			yes, err := r.extended(x.X)
-			return !yes, err
-		}
-		word, ok := x.X.(*syntax.Word)
-		if !ok {
-			return false, Unsupported("this form of [[")
-		}
-		s, err := r.literal(word)
-		if err != nil {
-			return false, err
-		}
-		if x.Op == syntax.TsVarSet {
-			return r.vars[s].set, nil
-		}
-		return r.unaryTest(x.Op.String(), s)
-	case *syntax.BinaryTest:
-		return r.extendedBinary(x)
-	}
-	return false, Unsupported("this form of [[")
-}
-
-func (r *run) extendedBinary(x *syntax.BinaryTest) (bool, error) {
-	if x.Op == syntax.AndTest || x.Op == syntax.OrTest {
-		yes, err := r.extended(x.X)
-		if err != nil || yes == (x.Op == syntax.OrTest) {
-			return yes, err
-		}
-		return r.extended(x.Y)
-	}
-	wx, ok1 := x.X.(*syntax.Word)
-	wy, ok2 := x.Y.(*syntax.Word)
-	if !ok1 || !ok2 {
-		return false, Unsupported("this form of [[")
-	}
-	a, err := r.literal(wx)
-	if err != nil {
-		return false, err
-	}
-	switch x.Op {
-	case syntax.TsMatch, syntax.TsMatchShort:
-		return r.matches(wy, a)
-	case syntax.TsNoMatch:
-		yes, err := r.matches(wy, a)
-		return !yes, err
-	case syntax.TsReMatch:
-		return r.reMatch(a, wy)
-	}
-	b, err := r.literal(wy)
-	if err != nil {
-		return false, err
-	}
-	return r.binaryTest(x.Op.String(), a, b)
-}
-
-// reMatch is the operator =~ of bash.
-func (r *run) reMatch(a string, w *syntax.Word) (bool, error) {
-	expr, err := r.literal(w)
-	if err != nil {
-		return false, err
-	}
-	re, err := regexp.CompilePOSIX(expr)
-	if err != nil {
-		return false, &testError{fmt.Sprintf("regular expression %q: %v", expr, err)}
-	}
-	m := re.FindStringSubmatch(a)
-	if m != nil {
-		v := expand.Variable{Set: true, Kind: expand.Indexed, List: m}
-		if err := (environment{r}).Set("BASH_REMATCH", v); err != nil {
-			return false, err
-		}
-	}
-	return m != nil, nil
 }

@@ -211,4 +211,6 @@ var moreScripts = table{
 // TestMore has the commands that scripts call now and then.
 func TestMore(t *testing.T) { moreScripts.check(t) }
 
-func TestRealMore(t *testing.T) { moreScripts.checkReal(t, "diff", "od", "xxd", "hexdump", "xz", "numfmt", "b2sum") }
+func TestRealMore(t *testing.T) {
+	moreScripts.checkReal(t, "diff", "od", "xxd", "hexdump", "xz", "numfmt", "b2sum")
+}
