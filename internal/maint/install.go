@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts1"
+const Format = "scripts2"
 
 // Image is what is installed.
 type Image struct {
@@ -121,8 +121,10 @@ type Installation struct {
 	tools   *tools
 	now     current // the script that runs
 	pending pending
-	report  Report
-	effects Effects
+
+	conffiles conffiles
+	report    Report
+	effects   Effects
 
 	dependencies *dependencies
 	configured   int // packages
@@ -140,7 +142,7 @@ const maxWritten = 512 << 20
 
 // Begin begins the installation of an image's packages.
 func Begin(img *Image) (*Installation, error) {
-	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time), dependencies: img.dependencies()}
+	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time), dependencies: img.dependencies(), conffiles: newConffiles(img)}
 	img.Tree.Watch()
 	in.fs.MaxWritten = maxWritten
 	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf, Sourced: debconf.Sourced()}
@@ -212,6 +214,7 @@ func (in *Installation) Unpacked(i int) {
 	in.incorporate()
 	in.activateBy(p)
 	in.activateFiles(in.tools.packages[i].Paths)
+	in.hideConffiles(i)
 }
 
 // Diverted returns where a file of the package goes: the path itself, unless
@@ -235,6 +238,9 @@ func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 		p := &in.img.Packages[i]
 		in.tools.state(i, dpkg.HalfConfigured, nil)
 		in.activateBy(p)
+		if err := in.placeConffiles(i); err != nil {
+			return err
+		}
 		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 			return err
 		}

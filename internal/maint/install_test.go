@@ -3,6 +3,7 @@ package maint_test
 import (
 	"cmp"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"reflect"
@@ -46,6 +47,7 @@ func image(packages []pkg) *maint.Image {
 		img.Packages = append(img.Packages, maint.Package{
 			Name: p.name, Version: "1.0", Architecture: "amd64", SHA256: strings.Repeat("0", 64), Control: control,
 			Scripts: p.scripts, Triggers: p.control["triggers"], Templates: p.control["templates"],
+			Conffiles: conffiles(p),
 			Files: func() []string {
 				var names []string
 				for name := range p.files {
@@ -56,6 +58,14 @@ func image(packages []pkg) *maint.Image {
 		})
 	}
 	return img
+}
+
+func conffiles(p pkg) map[string]string {
+	name := p.control["conffiles"]
+	if name == "" {
+		return nil
+	}
+	return map[string]string{"/" + name: fmt.Sprintf("%x", md5.Sum([]byte(p.files[name])))}
 }
 
 // installer is what [maint.Installation] and [maint.Replay] have in common.
@@ -142,6 +152,19 @@ func TestInstall(t *testing.T) {
 				},
 			}},
 			want: `0644 etc/0 "/var/lib/dpkg/tmp.ci/preinst\n/var/lib/dpkg/info/a.config\n/var/lib/dpkg/info/a.postinst\n": postinst a
+`,
+		},
+		{
+			name: "conffiles come when their package is configured, but those of essential packages at once",
+			packages: []pkg{
+				{name: "base", control: map[string]string{"Essential": "yes", "conffiles": "etc/d/base"}, files: map[string]string{"etc/d/base": ""}, scripts: script("preinst", ``)},
+				{name: "reads", files: map[string]string{"etc/d/reads": ""}, scripts: script("postinst", `echo /etc/d/* > /etc/seen`)},
+				{name: "later", depends: "reads", control: map[string]string{"conffiles": "etc/d/later"}, files: map[string]string{"etc/d/later": "text"}, scripts: script("postinst", `echo /etc/d/* >> /etc/seen`)},
+			},
+			want: `0644 etc/d/base "": package base
+0644 etc/d/later "text": package later
+0644 etc/d/reads "": package reads
+0644 etc/seen "/etc/d/base /etc/d/reads\n/etc/d/base /etc/d/later /etc/d/reads\n": postinst later
 `,
 		},
 		{
