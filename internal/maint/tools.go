@@ -16,6 +16,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -69,7 +70,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version}), pam.Commands(), pythonCommands(), questions.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
 	} {
 		maps.Copy(t.commands, set)
 	}
