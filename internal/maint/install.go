@@ -252,6 +252,9 @@ func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 		return err
 	}
 	if in.configured += len(order); in.configured == len(in.img.Packages) {
+		if err := in.dropSecrets(); err != nil {
+			return err
+		}
 		if err := in.afterScripts(ctx); err != nil {
 			return err
 		}
@@ -288,6 +291,9 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 			where.Script = script
 		}
 		return &ScriptError{Package: p.Name, Version: p.Version, Err: err, Printed: string(printed)}
+	}
+	if sealed := in.fs.Unsealed(); sealed != nil {
+		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("%v", sealed)}}
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil

@@ -12,9 +12,11 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
 	"github.com/hardpan/hardpan/internal/maint/apache"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/desktop"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -68,11 +70,22 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
 	} {
 		maps.Copy(t.commands, set)
 	}
+	for name, do := range t.commands {
+		t.commands[name] = in.guarded(do)
+	}
 	return t, nil
+}
+
+// version returns the version of a package, "" where the image does not have it.
+func (img *Image) version(pkg string) string {
+	if p := img.Package(pkg); p != nil {
+		return p.Version
+	}
+	return ""
 }
 
 // answersTo returns the answers to the questions of a package.

@@ -11,7 +11,7 @@ import (
 // maxSteps bounds how many positions are tried for one call, maxRounds how often in a
 // match a part may be repeated that is more than a character.
 const (
-	maxSteps  = 4_000_000
+	maxSteps  = 1_000_000
 	maxRounds = 100_000
 )
 

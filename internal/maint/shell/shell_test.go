@@ -37,10 +37,18 @@ var programs = map[string]shell.Command{
 	"mkdir": func(_ context.Context, p *shell.Proc) (int, error) {
 		return done(p, p.FS.MkdirAll(p.Path(p.Args[len(p.Args)-1]), 0o777&^p.Umask))
 	},
-	"ln":    func(_ context.Context, p *shell.Proc) (int, error) { return done(p, p.FS.Symlink(p.Args[2], p.Path(p.Args[3]))) },
-	"rm":    func(_ context.Context, p *shell.Proc) (int, error) { return done(p, p.FS.RemoveAll(p.Path(p.Args[len(p.Args)-1]))) },
-	"mv":    func(_ context.Context, p *shell.Proc) (int, error) { return done(p, p.FS.Rename(p.Path(p.Args[1]), p.Path(p.Args[2]))) },
-	"chmod": func(_ context.Context, p *shell.Proc) (int, error) { return done(p, p.FS.Chmod(p.Path(p.Args[2]), 0o755)) },
+	"ln": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Symlink(p.Args[2], p.Path(p.Args[3])))
+	},
+	"rm": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.RemoveAll(p.Path(p.Args[len(p.Args)-1])))
+	},
+	"mv": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Rename(p.Path(p.Args[1]), p.Path(p.Args[2])))
+	},
+	"chmod": func(_ context.Context, p *shell.Proc) (int, error) {
+		return done(p, p.FS.Chmod(p.Path(p.Args[2]), 0o755))
+	},
 	"env": func(_ context.Context, p *shell.Proc) (int, error) {
 		_, err := fmt.Fprintf(p.Stdout, "%s\n", strings.Join(p.Environ(), "\n"))
 		return 0, err

@@ -12,8 +12,8 @@ import (
 // maxAwkSteps bounds the statements and the rounds of loops of one call of awk,
 // maxAwkMemory the bytes of all strings and elements that it makes.
 const (
-	maxAwkSteps  = 50_000_000
-	maxAwkMemory = 1 << 30
+	maxAwkSteps  = 10_000_000
+	maxAwkMemory = 256 << 20
 )
 
 // The variables with a meaning, which are the first globals.

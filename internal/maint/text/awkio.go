@@ -198,11 +198,13 @@ func (a *awk) openNext() bool {
 	argc := int(a.globals[a.global("ARGC")].value.num())
 	argv := a.globals[a.global("ARGV")].elements(a)
 	for a.input.at++; a.input.at < argc; a.input.at++ {
-		v, ok := argv.elements[strconv.Itoa(a.input.at)]
-		if !ok || v.str("%.6g") == "" || a.assignArgument(v.str("%.6g")) {
+		if !argv.has(strconv.Itoa(a.input.at)) {
 			continue
 		}
-		name := v.str("%.6g")
+		name := argv.get(strconv.Itoa(a.input.at)).str("%.6g")
+		if name == "" || a.assignArgument(name) {
+			continue
+		}
 		a.input.opened++
 		b, err := read(a.p, name)
 		if err != nil {

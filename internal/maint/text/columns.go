@@ -40,34 +40,40 @@ func paste(_ context.Context, p *shell.Proc) (int, error) {
 		return 1, nil
 	}
 	w := buffered(p)
-	if serial {
-		for _, lines := range columns {
-			for i, line := range lines {
-				if i > 0 {
-					w.WriteString(delimiters[(i-1)%len(delimiters)])
-				}
-				w.Write(line)
-			}
-			w.WriteByte(end)
-		}
-		return finish(w, 0)
-	}
-	rows := 0
-	for _, lines := range columns {
-		rows = max(rows, len(lines))
-	}
-	for row := range rows {
-		for i, lines := range columns {
+	row := func(cells [][]byte) {
+		for i, cell := range cells {
 			if i > 0 {
 				w.WriteString(delimiters[(i-1)%len(delimiters)])
 			}
-			if row < len(lines) {
-				w.Write(lines[row])
-			}
+			w.Write(cell)
 		}
 		w.WriteByte(end)
 	}
+	if !serial {
+		columns = transposed(columns)
+	}
+	for _, cells := range columns {
+		row(cells)
+	}
 	return finish(w, 0)
+}
+
+// transposed returns the rows of columns.
+func transposed(columns [][][]byte) [][][]byte {
+	count := 0
+	for _, lines := range columns {
+		count = max(count, len(lines))
+	}
+	rows := make([][][]byte, count)
+	for i := range rows {
+		rows[i] = make([][]byte, len(columns))
+		for j, lines := range columns {
+			if i < len(lines) {
+				rows[i][j] = lines[i]
+			}
+		}
+	}
+	return rows
 }
 
 // pasteColumns returns the lines of each file; several "-" take turns at the standard
@@ -206,35 +212,32 @@ func (c *commColumns) print(column int, line []byte) {
 	c.w.WriteByte(c.end)
 }
 
+// numbering is what nl(1) was asked for.
+type numbering struct {
+	style, format, separator string
+	number, step, width      int
+}
+
 // nl is nl(1), for one section.
 func nl(_ context.Context, p *shell.Proc) (int, error) {
 	opts, names, err := options(p, "b:i:n:s:v:w:", "body-numbering:=b line-increment:=i number-format:=n number-separator:=s starting-line-number:=v number-width:=w")
 	if err != nil {
 		return 1, err
 	}
-	style, format, separator, number, step, width := "t", "rn", "\t", 1, 1, 6
+	n := numbering{"t", "rn", "\t", 1, 1, 6}
 	for _, o := range opts {
-		switch o.name {
-		case "b":
-			style = o.value
-		case "n":
-			format = o.value
-		case "s":
-			separator = o.value
-		case "i":
-			step, err = strconv.Atoi(o.value)
-		case "v":
-			number, err = strconv.Atoi(o.value)
-		case "w":
-			width, err = strconv.Atoi(o.value)
-		}
-		if err != nil {
-			return p.Errorf("invalid number: '%s'", o.value)
+		switch to := map[string]*string{"b": &n.style, "n": &n.format, "s": &n.separator}[o.name]; {
+		case to != nil:
+			*to = o.value
+		default:
+			if *map[string]*int{"i": &n.step, "v": &n.number, "w": &n.width}[o.name], err = strconv.Atoi(o.value); err != nil {
+				return p.Errorf("invalid number: '%s'", o.value)
+			}
 		}
 	}
-	layout, ok := map[string]string{"rn": "%*d", "ln": "%-*d", "rz": "%0*d"}[format]
-	selected, err := nlStyle(style, bytewise(p))
-	if !ok || err != nil {
+	layout, ok := map[string]string{"rn": "%*d", "ln": "%-*d", "rz": "%0*d"}[n.format]
+	selected, err := nlStyle(n.style, bytewise(p))
+	if !ok || err != nil || n.width < 1 || n.width > 1000 {
 		return p.Errorf("invalid style or format")
 	}
 	w := buffered(p)
@@ -249,11 +252,10 @@ func nl(_ context.Context, p *shell.Proc) (int, error) {
 				return limit(err)
 			}
 			if ok {
-				fmt.Fprintf(w, layout, width, number)
-				w.WriteString(separator)
-				number += step
+				fmt.Fprintf(w, layout+"%s", n.width, n.number, n.separator)
+				n.number += n.step
 			} else {
-				w.WriteString(strings.Repeat(" ", width+len(separator)))
+				w.WriteString(strings.Repeat(" ", n.width+len(n.separator)))
 			}
 			w.Write(line)
 			w.WriteByte('\n')

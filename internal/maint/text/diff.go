@@ -149,7 +149,7 @@ func (d *differ) key(line string) string {
 type edit struct{ from, to, newFrom, newTo int }
 
 // maxDiff bounds the work of finding the shortest list of edits.
-const maxDiff = 4000
+const maxDiff = 1500
 
 // compare returns the edits that make b of a (Myers, "An O(ND) difference algorithm").
 func (d *differ) compare(a, b []string) []edit {
@@ -169,73 +169,50 @@ func (d *differ) compare(a, b []string) []edit {
 		tail++
 	}
 	deleted, inserted := myers(x[head:len(x)-tail], y[head:len(y)-tail])
-	gone, come := make([]bool, len(x)+1), make([]bool, len(y)+1)
-	copy(gone[head:], deleted)
-	copy(come[head:], inserted)
-	slide(x, gone, come)
-	slide(y, come, gone)
-	var edits []edit
+	edits := []edit{}
 	for i, j := 0, 0; i < len(x) || j < len(y); {
-		if i < len(x) && j < len(y) && !gone[i] && !come[j] {
+		kept := i < head || i >= len(x)-tail || !deleted[i-head]
+		same := j < head || j >= len(y)-tail || !inserted[j-head]
+		if kept && same && i < len(x) && j < len(y) {
 			i, j = i+1, j+1
 			continue
 		}
 		e := edit{from: i, newFrom: j}
-		for i < len(x) && gone[i] {
+		for i >= head && i < len(x)-tail && deleted[i-head] {
 			i++
 		}
-		for j < len(y) && come[j] {
+		for j >= head && j < len(y)-tail && inserted[j-head] {
 			j++
 		}
 		e.to, e.newTo = i, j
 		edits = append(edits, e)
 	}
-	return edits
+	return slide(edits, x, y)
 }
 
-// slide moves each run of changed lines as far down as it goes, as GNU diff does.
-func slide(lines []string, changed, other []bool) {
-	for i := 0; i < len(lines); {
-		if !changed[i] {
-			i++
-			continue
+// slide moves edits that only delete or only insert as far down as they go, as GNU
+// diff does, and joins those that meet.
+func slide(edits []edit, a, b []string) []edit {
+	var out []edit
+	for i, e := range edits {
+		if n := len(out); n > 0 && out[n-1].to == e.from && out[n-1].newTo == e.newFrom {
+			e.from, e.newFrom = out[n-1].from, out[n-1].newFrom
+			out = out[:n-1]
 		}
-		from := i
-		for i < len(lines) && changed[i] {
-			i++
+		end, newEnd := len(a), len(b)
+		if i+1 < len(edits) {
+			end, newEnd = edits[i+1].from, edits[i+1].newFrom
 		}
-		for i < len(lines) && lines[from] == lines[i] && !changed[i] && !opposite(changed, other, i) {
-			changed[from], changed[i] = false, true
-			from, i = from+1, i+1
-			for i < len(lines) && changed[i] {
-				i++
+		for e.to < end && e.newTo < newEnd {
+			if e.newFrom == e.newTo && a[e.from] != a[e.to] || e.from == e.to && b[e.newFrom] != b[e.newTo] ||
+				e.from != e.to && e.newFrom != e.newTo {
+				break
 			}
+			e.from, e.to, e.newFrom, e.newTo = e.from+1, e.to+1, e.newFrom+1, e.newTo+1
 		}
+		out = append(out, e)
 	}
-}
-
-// opposite reports whether the other file has changed lines before what is beside
-// line i: then a run ends there.
-func opposite(changed, other []bool, i int) bool {
-	kept := 0
-	for _, c := range changed[:i] {
-		if !c {
-			kept++
-		}
-	}
-	for j := range other {
-		if other[j] {
-			if kept == 0 {
-				return true
-			}
-			continue
-		}
-		if kept == 0 {
-			return false
-		}
-		kept--
-	}
-	return false
+	return out
 }
 
 // myers returns which lines of a are deleted and which of b inserted.

@@ -98,11 +98,7 @@ func od(_ context.Context, p *shell.Proc) (int, error) {
 	if o.formats == nil {
 		o.formats = []odFormat{{'o', 2}}
 	}
-	var all []byte
-	status, err := each(p, names, func(_ string, b []byte) error {
-		all = append(all, b...)
-		return nil
-	})
+	all, status, err := readAll(p, names)
 	if err != nil {
 		return 1, err
 	}
@@ -223,6 +219,15 @@ func (o *odOptions) address(at int) string {
 	return fmt.Sprintf("%07o", at)
 }
 
+// readAll returns the content of all operands, one after the other.
+func readAll(p *shell.Proc, names []string) (all []byte, status int, err error) {
+	status, err = each(p, names, func(_ string, b []byte) error {
+		all = append(all, b...)
+		return nil
+	})
+	return all, status, err
+}
+
 // hexdump is hexdump(1) in its canonical form, and hd(1).
 func hexdump(_ context.Context, p *shell.Proc) (int, error) {
 	opts, names, err := options(p, "Cvn:s:", "canonical=C no-squeezing=v length:=n skip:=s")
@@ -243,11 +248,7 @@ func hexdump(_ context.Context, p *shell.Proc) (int, error) {
 			return p.Errorf("bad number: %s", o.value)
 		}
 	}
-	var all []byte
-	status, err := each(p, names, func(_ string, b []byte) error {
-		all = append(all, b...)
-		return nil
-	})
+	all, status, err := readAll(p, names)
 	if err != nil {
 		return 1, err
 	}
@@ -342,6 +343,9 @@ func xxd(_ context.Context, p *shell.Proc) (int, error) {
 			return 1, shell.Unsupported("xxd: -%s %s", o.name, o.value)
 		}
 		*map[string]*int{"c": &columns, "l": &length, "s": &skip, "g": &group}[o.name] = n
+	}
+	if columns > 256 && !f["p"] {
+		return p.Errorf("invalid number of columns (max. 256).")
 	}
 	if len(names) > 1 || f["r"] && !f["p"] {
 		return 1, shell.Unsupported("xxd: -r without -p, or an output file")

@@ -156,6 +156,9 @@ func (j *joiner) merge(a, b [][][]byte) {
 					if j.paired {
 						j.print(x, y)
 					}
+					if _, err := j.w.Write(nil); err != nil {
+						return // which finish reports
+					}
 				}
 			}
 			a, b = a[n:], b[m:]
@@ -235,13 +238,13 @@ func tsort(_ context.Context, p *shell.Proc) (int, error) {
 		return p.Errorf("%s: input contains an odd number of tokens", names[0])
 	}
 	before := map[string]int{}     // how many must come first
-	after := map[string][]string{} // what may come then, the last one said first
+	after := map[string][]string{} // what may come then, of which the last comes first
 	for i := 0; i < len(words); i += 2 {
 		from, to := words[i], words[i+1]
 		before[from] += 0
 		if before[to] += 0; from != to {
 			before[to]++
-			after[from] = slices.Insert(after[from], 0, to)
+			after[from] = append(after[from], to)
 		}
 	}
 	var ready []string
@@ -255,7 +258,7 @@ func tsort(_ context.Context, p *shell.Proc) (int, error) {
 	printed := 0
 	for ; printed < len(ready); printed++ {
 		w.WriteString(ready[printed] + "\n")
-		for _, word := range after[ready[printed]] {
+		for _, word := range slices.Backward(after[ready[printed]]) {
 			if before[word]--; before[word] == 0 {
 				ready = append(ready, word)
 			}

@@ -97,7 +97,7 @@ func parseTabs(text string) (tabStops, bool) {
 	last := 0
 	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		n, err := strconv.Atoi(field)
-		if err != nil || n <= last {
+		if err != nil || n <= last || n > 1<<16 {
 			return nil, false
 		}
 		stops, last = append(stops, n), n
