@@ -49,7 +49,7 @@ type installer interface {
 	Preinst(ctx context.Context, i int) error
 	Unpacked(i int)
 	Diverted(pkg, path string) string
-	Configure(ctx context.Context, batch []int) error
+	Configure(ctx context.Context, batch maint.Batch) error
 	Report() *maint.Report
 }
 

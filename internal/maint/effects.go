@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -53,7 +54,7 @@ func changes(t *tree.Tree) ([]Change, error) {
 			continue
 		}
 		c := Change{Path: p, Type: n.Type, Mode: n.Mode, UID: n.UID, GID: n.GID, Time: n.ModTime, Link: n.Link, Origin: n.Origin, Kept: n.Layered}
-		if n.Type == tree.File && !n.Layered {
+		if n.Type == tree.File && !n.Layered && !rootfs.IsSealed(n) {
 			b, err := content(n)
 			if err != nil {
 				return nil, fmt.Errorf("/%s: %w", p, err)
@@ -147,7 +148,7 @@ func (r *Replay) Diverted(pkg, path string) string {
 }
 
 // Configure does what [Installation.Configure] did.
-func (r *Replay) Configure(context.Context, []int) error {
+func (r *Replay) Configure(context.Context, Batch) error {
 	done := r.effects.Configure[r.batches]
 	r.batches++
 	return apply(r.img.Tree, done)

@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts1"
+const Format = "scripts3"
 
 // Image is what is installed.
 type Image struct {
@@ -121,10 +121,13 @@ type Installation struct {
 	tools   *tools
 	now     current // the script that runs
 	pending pending
-	report  Report
-	effects Effects
 
-	configured int // packages
+	conffiles conffiles
+	report    Report
+	effects   Effects
+
+	dependencies *dependencies
+	configured   int // packages
 }
 
 // current is the script that runs at a moment.
@@ -139,7 +142,7 @@ const maxWritten = 512 << 20
 
 // Begin begins the installation of an image's packages.
 func Begin(img *Image) (*Installation, error) {
-	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time)}
+	in := &Installation{img: img, fs: rootfs.New(img.Tree, img.Time), dependencies: img.dependencies(), conffiles: newConffiles(img)}
 	img.Tree.Watch()
 	in.fs.MaxWritten = maxWritten
 	in.shell = &shell.Shell{FS: in.fs, Limits: img.Limits, Origin: in.originOf, Sourced: debconf.Sourced()}
@@ -209,8 +212,9 @@ func (in *Installation) Unpacked(i int) {
 	in.tools.state(i, dpkg.Unpacked, p.Files)
 	in.interested(i)
 	in.incorporate()
-	in.activateBy(p)
-	in.activateFiles(in.tools.packages[i].Paths)
+	in.activateBy(i)
+	in.activateFiles(i, in.tools.packages[i].Paths)
+	in.hideConffiles(i)
 }
 
 // Diverted returns where a file of the package goes: the path itself, unless
@@ -222,25 +226,74 @@ func (in *Installation) Diverted(pkg, path string) string {
 	return path
 }
 
+// configureAll configures packages. One that depends on a package that waits for
+// triggers goes to the end of the queue; where all do, the triggers are processed
+// (process_queue and dependencies_ok in dpkg's src/main).
+func (in *Installation) configureAll(ctx context.Context, order []int) error {
+	queue := slices.Clone(order)
+	for idle := 0; len(queue) > 0; {
+		i := queue[0]
+		queue = queue[1:]
+		handlers := in.awaiting(i)
+		switch {
+		case len(handlers) == 0:
+			if err := in.configure(ctx, i); err != nil {
+				return err
+			}
+			idle = 0
+			continue
+		case idle > 2*len(queue)+2:
+			for _, h := range handlers {
+				names := in.pending.names[h]
+				delete(in.pending.names, h)
+				if err := in.process(ctx, h, names); err != nil {
+					return err
+				}
+			}
+			idle = 0
+		default:
+			idle++
+		}
+		queue = append(queue, i)
+	}
+	return nil
+}
+
+// configure puts the conffiles of a package in place and runs its postinst.
+func (in *Installation) configure(ctx context.Context, i int) error {
+	p := &in.img.Packages[i]
+	in.tools.state(i, dpkg.HalfConfigured, nil)
+	in.activateBy(i)
+	if err := in.placeConffiles(i); err != nil {
+		return err
+	}
+	if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
+		return err
+	}
+	in.tools.state(i, dpkg.Installed, nil)
+	in.incorporate()
+	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
+	return nil
+}
+
 // Configure configures the packages of a batch, in its order, and then runs the
 // triggers that are pending.
-func (in *Installation) Configure(ctx context.Context, batch []int) error {
+func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 	in.img.Tree.Changed()
-	for _, i := range in.img.dependencies().configureOrder(batch) {
-		p := &in.img.Packages[i]
-		in.tools.state(i, dpkg.HalfConfigured, nil)
-		in.activateBy(p)
-		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
-			return err
-		}
-		in.tools.state(i, dpkg.Installed, nil)
-		in.incorporate()
-		in.activateFiles(slices.Sorted(maps.Keys(p.Conffiles)))
+	order := batch.Packages
+	if !batch.InOrder {
+		order = in.dependencies.configureOrder(order)
+	}
+	if err := in.configureAll(ctx, order); err != nil {
+		return err
 	}
 	if err := in.processTriggers(ctx); err != nil {
 		return err
 	}
-	if in.configured += len(batch); in.configured == len(in.img.Packages) {
+	if in.configured += len(order); in.configured == len(in.img.Packages) {
+		if err := in.dropSecrets(); err != nil {
+			return err
+		}
 		if err := in.afterScripts(ctx); err != nil {
 			return err
 		}
@@ -267,15 +320,31 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 	}
 	in.now = current{p, script, origin}
 	defer func() { in.now = current{} }()
-	printed, err := in.shell.Run(ctx, shell.Script{Name: script, Text: text, Args: args, Env: in.environment(p, script)})
+	at := placeOf(p.Name, script)
+	printed, err := in.shell.Run(ctx, shell.Script{Name: at, Text: text, Args: args, Env: in.environment(p, script)})
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if where, ok := errors.AsType[*shell.Error](err); ok && where.Script == at {
+			where.Script = script
+		}
 		return &ScriptError{Package: p.Name, Version: p.Version, Err: err, Printed: string(printed)}
+	}
+	if sealed := in.fs.Unsealed(); sealed != nil {
+		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("%v", sealed)}}
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil
+}
+
+// placeOf returns where dpkg has a script when it runs it, which is what the script
+// knows as $0.
+func placeOf(pkg, script string) string {
+	if script == "preinst" {
+		return "/var/lib/dpkg/tmp.ci/preinst"
+	}
+	return "/var/lib/dpkg/info/" + pkg + "." + script
 }
 
 // omitted notes a command whose effect was left out knowingly, once for a script.

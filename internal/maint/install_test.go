@@ -3,6 +3,7 @@ package maint_test
 import (
 	"cmp"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"reflect"
@@ -46,6 +47,7 @@ func image(packages []pkg) *maint.Image {
 		img.Packages = append(img.Packages, maint.Package{
 			Name: p.name, Version: "1.0", Architecture: "amd64", SHA256: strings.Repeat("0", 64), Control: control,
 			Scripts: p.scripts, Triggers: p.control["triggers"], Templates: p.control["templates"],
+			Conffiles: conffiles(p),
 			Files: func() []string {
 				var names []string
 				for name := range p.files {
@@ -58,19 +60,27 @@ func image(packages []pkg) *maint.Image {
 	return img
 }
 
+func conffiles(p pkg) map[string]string {
+	name := p.control["conffiles"]
+	if name == "" {
+		return nil
+	}
+	return map[string]string{"/" + name: fmt.Sprintf("%x", md5.Sum([]byte(p.files[name])))}
+}
+
 // installer is what [maint.Installation] and [maint.Replay] have in common.
 type installer interface {
 	Preinst(ctx context.Context, i int) error
 	Unpacked(i int)
 	Diverted(pkg, path string) string
-	Configure(ctx context.Context, batch []int) error
+	Configure(ctx context.Context, batch maint.Batch) error
 	Report() *maint.Report
 }
 
 // install does what the builder does around the scripts.
 func install(ctx context.Context, in installer, img *maint.Image, packages []pkg) error {
 	for _, batch := range img.Batches() {
-		for _, i := range batch {
+		for _, i := range batch.Packages {
 			if err := in.Preinst(ctx, i); err != nil {
 				return err
 			}
@@ -132,6 +142,32 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "a script knows itself by the path that dpkg runs it from",
+			packages: []pkg{{
+				name: "a", control: map[string]string{"templates": "Template: a/q\nType: string\n"},
+				scripts: map[string]string{
+					"preinst":  "#!/bin/sh\necho \"$0\" > /etc/0\n",
+					"config":   "#!/bin/sh\necho \"$0\" >> /etc/0\n",
+					"postinst": "#!/bin/sh\n. /usr/share/debconf/confmodule\necho \"$0\" >> /etc/0\n",
+				},
+			}},
+			want: `0644 etc/0 "/var/lib/dpkg/tmp.ci/preinst\n/var/lib/dpkg/info/a.config\n/var/lib/dpkg/info/a.postinst\n": postinst a
+`,
+		},
+		{
+			name: "conffiles come when their package is configured, but those of essential packages at once",
+			packages: []pkg{
+				{name: "base", control: map[string]string{"Essential": "yes", "conffiles": "etc/d/base"}, files: map[string]string{"etc/d/base": ""}, scripts: script("preinst", ``)},
+				{name: "reads", files: map[string]string{"etc/d/reads": ""}, scripts: script("postinst", `echo /etc/d/* > /etc/seen`)},
+				{name: "later", depends: "reads", control: map[string]string{"conffiles": "etc/d/later"}, files: map[string]string{"etc/d/later": "text"}, scripts: script("postinst", `echo /etc/d/* >> /etc/seen`)},
+			},
+			want: `0644 etc/d/base "": package base
+0644 etc/d/later "text": package later
+0644 etc/d/reads "": package reads
+0644 etc/seen "/etc/d/base /etc/d/reads\n/etc/d/base /etc/d/later /etc/d/reads\n": postinst later
+`,
+		},
+		{
 			name: "essential packages are configured before the others are unpacked",
 			packages: []pkg{
 				{name: "app", scripts: script("preinst", `[ -e /etc/ready ] && echo yes > /etc/app`)},
@@ -163,6 +199,18 @@ func TestInstall(t *testing.T) {
 			},
 			want: `0644 usr/share/cached/x "": package x
 0644 var/ran "configure \ny\ntriggered /usr/share/cached named\n": postinst triggered cache
+`,
+		},
+		{
+			name: "what depends on a package that waits for triggers is configured after them, and the others before",
+			packages: []pkg{
+				{name: "handler", control: map[string]string{"triggers": "interest awaited\ninterest-noawait noted\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
+				{name: "waits", depends: "handler", control: map[string]string{"triggers": "activate-await awaited\n"}},
+				{name: "notes", depends: "handler", control: map[string]string{"triggers": "activate noted\n"}},
+				{name: "after-waits", depends: "waits", scripts: script("postinst", `echo after waits >> /var/ran; dpkg-trigger noted`)},
+				{name: "after-notes", depends: "notes, waits-not", scripts: script("postinst", `echo after notes >> /var/ran`)},
+			},
+			want: `0644 var/ran "configure \nafter notes\ntriggered noted awaited\nafter waits\ntriggered noted\n": postinst triggered handler
 `,
 		},
 		{
@@ -254,7 +302,7 @@ func TestRefused(t *testing.T) {
 			if err == nil {
 				_ = img.Tree.WriteFile("usr/bin/tool", []byte("#!/usr/bin/perl\n"), 0o755, nil)
 				in.Unpacked(0)
-				err = in.Configure(t.Context(), []int{0})
+				err = in.Configure(t.Context(), maint.Batch{Packages: []int{0}})
 			}
 			if err == nil || err.Error() != tt.want {
 				t.Fatalf("error %v\nwant  %s", err, tt.want)

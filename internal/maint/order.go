@@ -14,11 +14,12 @@ type dependencies struct {
 	packages  []Package
 	essential []bool
 	depends   [][][]int // by package, for each dependency: the packages that meet it
+	before    [][][]int // the same of Pre-Depends alone
 }
 
 // dependencies reads the relations between the packages.
 func (img *Image) dependencies() *dependencies {
-	d := &dependencies{packages: img.Packages, essential: make([]bool, len(img.Packages)), depends: make([][][]int, len(img.Packages))}
+	d := &dependencies{packages: img.Packages, essential: make([]bool, len(img.Packages)), depends: make([][][]int, len(img.Packages)), before: make([][][]int, len(img.Packages))}
 	providers := map[string][]int{}
 	relations := make([]map[string]string, len(img.Packages))
 	for i, p := range img.Packages {
@@ -29,16 +30,21 @@ func (img *Image) dependencies() *dependencies {
 			providers[r[0].Name] = append(providers[r[0].Name], i)
 		}
 	}
-	for i := range img.Packages {
-		for _, alternatives := range relationsOf(relations[i]["Pre-Depends"] + "," + relations[i]["Depends"]) {
+	meeting := func(i int, text string) (all [][]int) {
+		for _, alternatives := range relationsOf(text) {
 			var meet []int
 			for _, r := range alternatives {
 				meet = append(meet, providers[r.Name]...)
 			}
 			if len(meet) > 0 && !slices.Contains(meet, i) {
-				d.depends[i] = append(d.depends[i], meet)
+				all = append(all, meet)
 			}
 		}
+		return all
+	}
+	for i := range img.Packages {
+		d.before[i] = meeting(i, relations[i]["Pre-Depends"])
+		d.depends[i] = append(slices.Clone(d.before[i]), meeting(i, relations[i]["Depends"])...)
 	}
 	return d
 }
@@ -54,14 +60,21 @@ func relationsOf(text string) debian.Relations {
 	return relations
 }
 
-// Batches returns the packages, by index, in the groups that are unpacked and then
-// configured one after the other: first what is essential with all that it depends
-// on, as every tool that installs a Debian system does it, for the scripts of all
-// others may rely on that; then the rest. In a group what others depend on comes
-// first.
-func (img *Image) Batches() [][]int {
+// Batch is packages that are unpacked together, in that order, and then configured.
+type Batch struct {
+	Packages []int // by index of the image's
+	InOrder  bool  // they are configured in the order in which they are unpacked
+}
+
+// Batches returns the packages in the groups that are unpacked and then configured
+// one after the other, as apt does it: first what is essential with all that it
+// depends on, for the scripts of all others may rely on that; then what others
+// pre-depend on, each with what it depends on; then the rest. In a group what others
+// depend on comes first.
+func (img *Image) Batches() []Batch {
 	d := img.dependencies()
-	var first, rest []int
+	var batches []Batch
+	var first []int
 	done := make([]bool, len(img.Packages))
 	var add func(to *[]int, i int)
 	add = func(to *[]int, i int) {
@@ -79,13 +92,25 @@ func (img *Image) Batches() [][]int {
 			add(&first, i)
 		}
 	}
+	if len(first) > 0 {
+		batches = append(batches, Batch{Packages: first})
+	}
+	for i := range img.Packages {
+		for _, meet := range d.before[i] {
+			var early []int
+			if add(&early, meet[0]); len(early) > 0 {
+				batches = append(batches, Batch{early, true})
+			}
+		}
+	}
+	var rest []int
 	for i := range img.Packages {
 		add(&rest, i)
 	}
-	if len(first) == 0 {
-		return [][]int{rest}
+	if len(rest) > 0 || len(batches) == 0 {
+		batches = append(batches, Batch{Packages: rest})
 	}
-	return [][]int{first, rest}
+	return batches
 }
 
 // dpkgBins is the number of bins of dpkg's table of packages, through which
@@ -112,7 +137,10 @@ func (d *dependencies) configureOrder(batch []int) []int {
 	for idle := 0; len(queue) > 0; {
 		i := queue[0]
 		queue = queue[1:]
-		if d.waits(i, waiting) && (idle <= len(queue) || !d.inCycle(i, waiting)) {
+		// Where all wait in a circle, it is cut first before a package without a postinst,
+		// which needs nobody's (deb-postinst(5), Debian Policy 7.2).
+		cut := idle > len(queue) && d.inCycle(i, waiting) && (idle > 2*len(queue)+1 || !d.waitsForScript(i, waiting))
+		if d.waits(i, waiting) && !cut {
 			queue = append(queue, i)
 			idle++
 			continue
@@ -129,6 +157,13 @@ func (d *dependencies) configureOrder(batch []int) []int {
 func (d *dependencies) waits(i int, waiting map[int]bool) bool {
 	return slices.ContainsFunc(d.depends[i], func(meet []int) bool {
 		return !slices.ContainsFunc(meet, func(j int) bool { return !waiting[j] })
+	})
+}
+
+// waitsForScript reports whether a package that i waits for has a postinst.
+func (d *dependencies) waitsForScript(i int, waiting map[int]bool) bool {
+	return slices.ContainsFunc(d.depends[i], func(meet []int) bool {
+		return waiting[meet[0]] && d.packages[meet[0]].Scripts["postinst"] != ""
 	})
 }
 

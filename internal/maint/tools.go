@@ -10,10 +10,13 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/maint/alternatives"
+	"github.com/hardpan/hardpan/internal/maint/apache"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
+	"github.com/hardpan/hardpan/internal/maint/desktop"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -49,12 +52,15 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	t.dpkg = dpkg.New(dpkg.System{
 		Architecture: in.img.Architecture, Packages: t.packages,
-		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
 	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
+	}
+	if udev := in.img.Package("udev"); udev != nil {
+		config.Systemd = udev.Version
 	}
 	questions := debconf.New()
 	for _, p := range in.img.Packages {
@@ -62,10 +68,24 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
-	for _, set := range []map[string]shell.Command{accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(), services.Commands(), generate.Commands(config), pam.Commands(), pythonCommands(), questions.Commands()} {
+	for _, set := range []map[string]shell.Command{
+		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
+	} {
 		maps.Copy(t.commands, set)
 	}
+	for name, do := range t.commands {
+		t.commands[name] = in.guarded(do)
+	}
 	return t, nil
+}
+
+// version returns the version of a package, "" where the image does not have it.
+func (img *Image) version(pkg string) string {
+	if p := img.Package(pkg); p != nil {
+		return p.Version
+	}
+	return ""
 }
 
 // answersTo returns the answers to the questions of a package.

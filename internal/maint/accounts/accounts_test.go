@@ -22,12 +22,14 @@ func TestText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []accounts.System{
-		{User: "redis", Group: "redis", Home: "/var/lib/redis"},
-		{User: "bus", Sysusers: true, Gecos: "System Bus"},
-		{User: "_apt"},
+	if err := f.AddGroup(accounts.Group{Name: "redis", GID: 101}); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []accounts.User{
+		{Name: "redis", UID: 100, GID: 101, Home: "/var/lib/redis", Shell: "/usr/sbin/nologin", Password: "!"},
+		{Name: "Debian-exim", UID: 102, GID: 65534, Home: "/nonexistent", Shell: "/usr/sbin/nologin", Password: "!*"},
 	} {
-		if err := f.AddSystem(s); err != nil {
+		if err := f.AddSystemUser(u); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,58 +47,20 @@ func TestText(t *testing.T) {
 		"passwd": {string(text.Passwd), `root:x:0:0:root:/root:/bin/bash
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 redis:x:100:101::/var/lib/redis:/usr/sbin/nologin
-bus:x:999:999:System Bus:/:/usr/sbin/nologin
-_apt:x:101:65534::/nonexistent:/usr/sbin/nologin
+Debian-exim:x:102:65534::/nonexistent:/usr/sbin/nologin
 app:x:1000:1000::/app:/usr/sbin/nologin
 `},
-		"group": {string(text.Group), "root:x:0:\nadm:x:4:syslog,app\nshadow:x:42:\nusers:x:100:\nnogroup:x:65534:\nredis:x:101:\nbus:x:999:\napp:x:1000:\n"},
+		"group": {string(text.Group), "root:x:0:\nadm:x:4:syslog,app\nshadow:x:42:\nusers:x:100:\nnogroup:x:65534:\nredis:x:101:\napp:x:1000:\n"},
 		"shadow": {string(text.Shadow), `root:*:20309:0:99999:7:::
 nobody:!:19000:0:99999:7:::
 redis:!:20309::::::
-bus:!*:20309::::::
-_apt:!:20309::::::
+Debian-exim:!*:20309::::::
 app:!:20309:0:99999:7:::
 `},
-		"gshadow": {string(text.GShadow), "root:*::\nadm:!::syslog,app\nshadow:*::\nusers:*::\nnogroup:*::\nredis:!::\nbus:!::\napp:!::\n"},
+		"gshadow": {string(text.GShadow), "root:*::\nadm:!::syslog,app\nshadow:*::\nusers:*::\nnogroup:*::\nredis:!::\napp:!::\n"},
 	} {
 		if v.got != v.want {
 			t.Errorf("%s:\n%s\nwant:\n%s", what, v.got, v.want)
-		}
-	}
-}
-
-// The gid 100 is the base system's, also where the image has no base-passwd.
-func TestSystemGroupLeavesUsersAlone(t *testing.T) {
-	f := accounts.Minimal()
-	if err := f.AddSystem(accounts.System{User: "redis", Group: "redis"}); err != nil {
-		t.Fatal(err)
-	}
-	if u := f.User("redis"); u.UID != 100 || u.GID != 101 {
-		t.Errorf("redis has uid %d and gid %d, want 100 and 101 as on Debian", u.UID, u.GID)
-	}
-	if err := f.AddGroup(accounts.Group{Name: "users", GID: 100}); err != nil {
-		t.Error(err)
-	}
-}
-
-// Debian's exim4, snmpd and gdm3 have accounts with upper case in their names.
-func TestSystemNamesWithUpperCase(t *testing.T) {
-	f := accounts.Minimal()
-	for _, s := range []accounts.System{
-		{User: "Debian-exim", Group: "Debian-exim"},
-		{User: "Debian-gdm", Sysusers: true},
-		{Group: "Debian-snmp"},
-	} {
-		if err := f.AddSystem(s); err != nil {
-			t.Error(err)
-		}
-	}
-	if f.User("Debian-exim") == nil || f.User("Debian-gdm") == nil || f.Group("Debian-snmp") == nil {
-		t.Errorf("an account is missing:\n%s", f.Text(day).Passwd)
-	}
-	for _, name := range []string{"De bian", "Debian:exim", "0Debian", "\u212aelvin", "Debian\n"} {
-		if err := f.AddSystem(accounts.System{User: name}); !errors.Is(err, accounts.ErrInvalid) {
-			t.Errorf("user %q: error %v", name, err)
 		}
 	}
 }
@@ -152,7 +116,10 @@ func TestWriteIsValid(t *testing.T) {
 	for i := range f.Users { // pwck wants homes and shells that are here
 		f.Users[i].Home, f.Users[i].Shell = "/", "/bin/sh"
 	}
-	if err := f.AddSystem(accounts.System{User: "redis", Group: "redis", Home: "/", Shell: "/bin/sh"}); err != nil {
+	if err := f.AddGroup(accounts.Group{Name: "redis", GID: 101}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AddSystemUser(accounts.User{Name: "redis", UID: 100, GID: 101, Home: "/", Shell: "/bin/sh"}); err != nil {
 		t.Fatal(err)
 	}
 	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
@@ -197,18 +164,6 @@ func FuzzParse(f *testing.F) {
 		}
 		if second := again.Text(day); string(second.Passwd) != string(text.Passwd) || string(second.Shadow) != string(text.Shadow) {
 			t.Errorf("read again: %s%s, was %s%s", second.Passwd, second.Shadow, text.Passwd, text.Shadow)
-		}
-	})
-}
-
-func FuzzSysusers(f *testing.F) {
-	f.Add([]byte("u messagebus - \"System Message Bus\" /nonexistent -\nm a b\ng render -\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		list, _, err := accounts.Sysusers(text)
-		for _, s := range list {
-			if err == nil && s.User == "" && s.Group == "" {
-				t.Errorf("%q: an account without a name", text)
-			}
 		}
 	})
 }

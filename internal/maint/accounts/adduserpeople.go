@@ -238,7 +238,21 @@ func (a *debianAdduser) addPerson(name string) error {
 	if ok, err := a.run("usermod", "-c", a.Value("comment"), name); !ok || err != nil {
 		return err
 	}
-	return a.joinExtra(name, extra)
+	if err := a.joinExtra(name, extra); err != nil || a.status != 0 {
+		return err
+	}
+	if a.conf["QUOTAUSER"] != "" {
+		return shell.Unsupported("adduser: QUOTAUSER")
+	}
+	const local = "/usr/local/sbin/adduser.local"
+	if n, err := a.FS.Stat(local); err != nil || n.Mode&0o111 == 0 {
+		return nil
+	}
+	status, err := a.Proc.Run(a.ctx, local, name, p.uid, p.gid, home)
+	if status != 0 {
+		a.status = callFailed
+	}
+	return err
 }
 
 // personGroup plans the primary group of a person, and the others to join.

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -20,7 +21,6 @@ const shadowed = "x"
 
 // pwconv is pwconv(8): it brings passwords from passwd to shadow.
 func (j *job) pwconv(context.Context) error {
-	had := j.passwd.exists
 	for _, s := range j.shadow.entries() {
 		if j.passwd.get(s[0]) == nil {
 			j.shadow.drop(s[0])
@@ -28,20 +28,22 @@ func (j *job) pwconv(context.Context) error {
 	}
 	for _, u := range j.passwd.entries() {
 		s := j.shadow.get(u[0])
-		if s == nil {
-			s = []string{u[0], u[1], j.day(), j.defs["PASS_MIN_DAYS"], j.defs["PASS_MAX_DAYS"], j.defs["PASS_WARN_AGE"], "", "", ""}
-		} else if u[1] != shadowed {
+		switch {
+		case s == nil:
+			s = slices.Concat([]string{u[0], u[1], j.day()}, j.aging(), []string{"", "", ""})
+		case u[1] == shadowed:
+			continue
+		default:
 			s[1], s[2] = u[1], j.day()
 		}
 		j.shadow.put(s)
 		u[1] = shadowed
 		j.passwd.put(u)
 	}
-	j.shadow.changed, j.passwd.changed = true, true
 	if err := lock(j.FS); err != nil {
 		return err
 	}
-	if err := j.write(); err != nil || !had {
+	if err := j.write(); err != nil || !j.FS.Exists("/etc/passwd-") {
 		return err
 	}
 	return j.FS.Chmod("/etc/passwd-", 0o600) // where hashes may have been

@@ -43,6 +43,9 @@ func (j *job) groupadd(context.Context) error {
 	if !validGroup(name) {
 		return j.refuse(badArgument, "'%s' is not a valid group name", name)
 	}
+	if strings.ContainsAny(j.Value("password"), ":\n") {
+		return j.refuse(badArgument, "invalid field '%s'", j.Value("password"))
+	}
 	var gid uint32
 	if j.Has("gid") {
 		if gid, ok = number(j.Value("gid")); !ok {
@@ -142,6 +145,9 @@ func (j *job) groupmod(context.Context) error {
 		}
 		j.movePrimary(g[2], strconv.FormatUint(uint64(gid), 10))
 		g[2] = strconv.FormatUint(uint64(gid), 10)
+	}
+	if strings.ContainsAny(j.Value("password"), ":\n") {
+		return j.refuse(badArgument, "invalid field '%s'", j.Value("password"))
 	}
 	if j.Has("password") {
 		if s != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
@@ -92,7 +94,7 @@ func (c *sysusers) add(expand func(string) (string, error), file string, n int, 
 	if err != nil {
 		return "", fmt.Errorf("Syntax error: %w", err)
 	}
-	if len(v) < 2 {
+	if len(v) < 2 || v[0] == "" {
 		return "", errors.New("Missing action and name columns.")
 	}
 	if len(v) > 6 {
@@ -172,9 +174,12 @@ func validFields(kind byte, v [6]string) error {
 	if kind != 'r' && v[1] != "" && !sysName.MatchString(v[1]) {
 		return fmt.Errorf("'%s' is not a valid user or group name.", v[1])
 	}
-	absolute := func(s string) bool { return s == "" || strings.HasPrefix(s, "/") && !strings.ContainsAny(s, ":\n") }
+	bad := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return r == ':' || unicode.IsControl(r) || r == utf8.RuneError })
+	}
+	absolute := func(s string) bool { return s == "" || strings.HasPrefix(s, "/") && !bad(s) }
 	switch {
-	case strings.ContainsAny(v[3], ":\n"):
+	case bad(v[3]):
 		return fmt.Errorf("'%s' is not a valid GECOS field.", v[3])
 	case !absolute(v[4]):
 		return fmt.Errorf("'%s' is not a valid home directory field.", v[4])

@@ -73,6 +73,9 @@ func (j *job) plannedUser(name string) (*newUser, bool, error) {
 	if strings.ContainsAny(u.comment, ":\n") {
 		return refuse(badArgument, "invalid comment '%s'", u.comment)
 	}
+	if strings.ContainsAny(j.Value("password"), ":\n") {
+		return refuse(badArgument, "invalid field '%s'", j.Value("password"))
+	}
 	if j.Has("shell") {
 		u.shell = j.Value("shell")
 	}
@@ -91,8 +94,8 @@ func (j *job) plannedUser(name string) (*newUser, bool, error) {
 	if u.expire, ok = expiry(orElse(j.Value("expiredate"), defaults["EXPIRE"])); !ok {
 		return refuse(badArgument, "invalid date '%s'", j.Value("expiredate"))
 	}
-	if u.inactive = orElse(j.Value("inactive"), defaults["INACTIVE"]); u.inactive == "-1" {
-		u.inactive = ""
+	if u.inactive, ok = dayCount(orElse(j.Value("inactive"), defaults["INACTIVE"])); !ok {
+		return refuse(badArgument, "invalid numeric argument '%s'", j.Value("inactive"))
 	}
 	for _, g := range list(j.Value("groups")) {
 		if j.groupOf(g) == nil {
@@ -137,6 +140,15 @@ func expiry(s string) (string, bool) {
 	return strconv.FormatInt(t.Unix()/86400, 10), err == nil
 }
 
+// dayCount is a number of days in a field of shadow(5), where -1 is none.
+func dayCount(s string) (string, bool) {
+	if s == "" || s == "-1" {
+		return "", true
+	}
+	n, err := strconv.Atoi(s)
+	return strconv.Itoa(n), err == nil && n >= 0
+}
+
 // giveIDs chooses the ids that were not given, and makes the user's own group.
 func (j *job) giveIDs(u *newUser) (bool, error) {
 	lowest, highest := j.defs.idRange("UID", u.system)
@@ -144,7 +156,8 @@ func (j *job) giveIDs(u *newUser) (bool, error) {
 	switch {
 	case !j.Has("uid"):
 		if u.uid, ok = freeID(j.passwd.ids(), lowest, highest, u.system); !ok {
-			return false, j.refuse(idInUse, "Can't get unique UID (no more available UIDs)")
+			j.warn("useradd: Can't get unique UID (no more available UIDs)")
+			return false, j.refuse(idInUse, "can't create user")
 		}
 	default:
 		if u.uid, ok = number(j.Value("uid")); !ok {
@@ -190,12 +203,7 @@ func (j *job) addUser(u *newUser) {
 		field = "x"
 		aging := []string{"", "", ""}
 		if !u.system {
-			aging = []string{orElse(j.defs["PASS_MIN_DAYS"], ""), orElse(j.defs["PASS_MAX_DAYS"], ""), orElse(j.defs["PASS_WARN_AGE"], "")}
-			for i, v := range aging {
-				if v == "-1" {
-					aging[i] = ""
-				}
-			}
+			aging = j.aging()
 		}
 		j.shadow.put(slices.Concat([]string{u.name, password, j.day()}, aging, []string{u.inactive, u.expire, ""}))
 	}
@@ -209,6 +217,15 @@ func (j *job) addUser(u *newUser) {
 		j.addSubordinate(j.subuid, "SUB_UID", u.name)
 		j.addSubordinate(j.subgid, "SUB_GID", u.name)
 	}
+}
+
+// aging is the limits of login.defs for the age of a password.
+func (j *job) aging() []string {
+	aging := make([]string, 3)
+	for i, key := range []string{"PASS_MIN_DAYS", "PASS_MAX_DAYS", "PASS_WARN_AGE"} {
+		aging[i], _ = dayCount(j.defs[key]) // what is no number is none
+	}
+	return aging
 }
 
 // addSubordinate gives a user a range of subordinate ids (subuid(5)): the first gap
@@ -268,7 +285,11 @@ func (j *job) makeHome(u *newUser) error {
 	if err := j.FS.Chmod(u.home, perm); err != nil {
 		return err
 	}
-	skel := orElse(j.Value("skel"), readAssignments(j.FS, "/etc/default/useradd")["SKEL"], "/etc/skel")
+	defaults := readAssignments(j.FS, "/etc/default/useradd")
+	if defaults["CREATE_MAIL_SPOOL"] == "yes" && !u.system {
+		return shell.Unsupported("useradd: CREATE_MAIL_SPOOL")
+	}
+	skel := orElse(j.Value("skel"), defaults["SKEL"], "/etc/skel")
 	if !j.FS.IsDir(skel) {
 		return nil
 	}

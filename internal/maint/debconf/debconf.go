@@ -186,6 +186,11 @@ func (d *Debconf) frontend(ctx context.Context, p *shell.Proc) (int, error) {
 	if args[0] == "STOP" {
 		return 0, nil
 	}
+	if p.Getenv("IFS") == "" { // the library puts back what it saved, and where none was set that is the empty one
+		if err := p.Setvar("IFS", ""); err != nil {
+			return 0, err
+		}
+	}
 	word, _, _ := strings.Cut(answer, " ")
 	code, err := strconv.Atoi(word)
 	if err != nil {
@@ -222,15 +227,15 @@ func (d *Debconf) begin(ctx context.Context, p *shell.Proc, args []string) (int,
 	if len(args) > 1 {
 		version = args[1]
 	}
-	status, err := runConfig(ctx, p, pkg.Config, version)
+	status, err := runConfig(ctx, p, pkg, version)
 	d.escape, d.pending, d.stopped = false, nil, false
 	return status, err
 }
 
 // runConfig runs a config script with the environment of the script that needs
 // its answers.
-func runConfig(ctx context.Context, p *shell.Proc, text, version string) (int, error) {
-	line, _, _ := strings.Cut(text, "\n")
+func runConfig(ctx context.Context, p *shell.Proc, pkg *Package, version string) (int, error) {
+	line, _, _ := strings.Cut(pkg.Config, "\n")
 	words := strings.Fields(strings.TrimPrefix(line, "#!"))
 	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
 		words = []string{"/bin/sh"}
@@ -246,7 +251,7 @@ func runConfig(ctx context.Context, p *shell.Proc, text, version string) (int, e
 	if len(words) > 1 && strings.HasPrefix(words[len(words)-1], "-") && strings.Contains(words[len(words)-1], "e") {
 		option = "-ec"
 	}
-	return p.Run(ctx, program, option, text, "config", "configure", version)
+	return p.Run(ctx, program, option, pkg.Config, "/var/lib/dpkg/info/"+pkg.Name+".config", "configure", version)
 }
 
 // communicate is debconf-communicate(1).

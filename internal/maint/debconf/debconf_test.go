@@ -87,6 +87,7 @@ var lines = []string{
 	`db_capb escape; t db_set pkg/name 'a\\b\nc\ \ d'; t db_get pkg/name; t db_metaget pkg/yes extended_description; t db_get pkg/yes`,
 	`t _db_cmd GET pkg/yes; t _db_cmd "GET pkg/yes"; t _db_cmd FROB; t _db_cmd EXIST pkg/yes; t _db_cmd VISIBLE high pkg/yes`,
 	`t db_purge; t db_get pkg/yes; t db_x_loadtemplatefile /nope/x; t db_beginblock`,
+	`unset IFS; db_get pkg/yes; for w in $(echo a b); do echo "<$w>" >&2; done; IFS=:; db_get pkg/yes; echo "$IFS" >&2`,
 	`f() { local RET; db_get pkg/yes; echo "in $RET" >&2; }; RET=old; f; echo "out $RET" >&2; x=$(db_get pkg/yes; echo "$RET" >&2); echo to stderr; db_stop; echo end >&2`,
 }
 

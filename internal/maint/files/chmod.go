@@ -72,14 +72,18 @@ func (j *job) chmod(ctx context.Context, given string) error {
 // chmodFile changes what is at an operand. A link that is named is followed; one
 // that is met below it is left alone, unless -L says otherwise.
 func (j *job) chmodFile(ctx context.Context, name string, m mode, surprises bool) error {
-	recursive, follow := j.Has("recursive"), j.Last("L", "H", "P")
+	recursive := j.Has("recursive")
 	if recursive && j.rootIsKept(name) {
 		return nil
 	}
-	if recursive && follow == "L" {
-		return shell.Unsupported("chmod: -R with -L")
+	follow := firstLinks
+	switch walk := j.Last("L", "H", "P"); {
+	case j.Has("no-dereference") || recursive && walk == "P":
+		follow = noLinks
+	case recursive && walk == "L":
+		follow = allLinks
 	}
-	err := j.walk(ctx, name, !j.Has("no-dereference") && !(recursive && follow == "P"), func(name string, n *tree.Node) (bool, error) {
+	err := j.walk(ctx, name, follow, func(name string, n *tree.Node) (bool, error) {
 		if n.Type == tree.Symlink {
 			return false, nil // a link has no mode of its own
 		}

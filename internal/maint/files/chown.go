@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/hardpan/hardpan/internal/maint/accounts"
-	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -138,26 +137,30 @@ func number(s string) (uint32, bool) {
 // chownFile changes the owner of what is at an operand.
 func (j *job) chownFile(ctx context.Context, name string, from, to ownership) error {
 	recursive, walk := j.Has("recursive"), j.Last("H", "L", "P")
-	if recursive && walk == "L" {
-		return shell.Unsupported("%s: -R with -L", j.Args[0])
-	}
 	if recursive && j.rootIsKept(name) {
 		return nil
 	}
-	// With -R a link is changed itself, but with -H one that is an operand.
-	followFirst := !recursive && !j.Has("no-dereference") || recursive && walk == "H"
-	follow := followFirst
-	err := j.walk(ctx, name, followFirst, func(name string, n *tree.Node) (bool, error) {
-		err := j.setOwner(name, n, from, to, follow)
-		follow = false
-		return recursive, err
+	// With -R a link is changed itself, but with -H one that is an operand, and with
+	// -L any.
+	follow := noLinks
+	switch {
+	case recursive && walk == "L":
+		follow = allLinks
+	case recursive && walk == "H" || !recursive && !j.Has("no-dereference"):
+		follow = firstLinks
+	}
+	first := true
+	err := j.walk(ctx, name, follow, func(name string, n *tree.Node) (bool, error) {
+		through := follow == allLinks || follow == firstLinks && first
+		first = false
+		return recursive, j.setOwner(name, n, from, to, through && !(recursive && j.Has("no-dereference")))
 	})
 	if pe, ok := err.(*fs.PathError); ok {
 		j.status = 1
 		if j.Has("quiet") {
 			return nil
 		}
-		if followFirst && pe.Err == syscall.ENOENT {
+		if follow != noLinks && pe.Err == syscall.ENOENT {
 			if _, err := j.lstat(name); err == nil {
 				return j.fail(pe, "cannot dereference '%s'", name)
 			}
@@ -179,10 +182,8 @@ func (j *job) setOwner(name string, n *tree.Node, from, to ownership, follow boo
 		return nil
 	}
 	names := accounts.Names(j.FS)
-	what, now, was := "ownership", names.UserName(uid)+":"+names.GroupName(gid), names.UserName(uid)+":"+names.GroupName(gid)
-	if to.uid != owned {
-		now = names.UserName(to.uid) + ":" + names.GroupName(gid)
-	}
+	what, was := "ownership", names.UserName(uid)+":"+names.GroupName(gid)
+	var now string
 	switch {
 	case to.uid == owned:
 		what, now, was = "group", names.GroupName(to.gid), names.GroupName(gid)

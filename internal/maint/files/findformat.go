@@ -82,6 +82,10 @@ func (f *finder) directive(v *visit, letter byte) (string, error) {
 		return number(blocks(n) / 512)
 	case 'k':
 		return number(blocks(n) / 1024)
+	case 'i':
+		return number(int64(inode(n)))
+	case 'D':
+		return number(device)
 	case 'n':
 		return number(int64(f.links(n)))
 	case 'l':

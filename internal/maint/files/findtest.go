@@ -72,7 +72,7 @@ func init() { // for several refer to the table's names
 		"-name": nameTest, "-iname": nameTest, "-path": pathTest, "-wholename": pathTest, "-ipath": pathTest, "-iwholename": pathTest,
 		"-regex": regexTest, "-iregex": regexTest, "-regextype": regexType, "-lname": linkTest, "-ilname": linkTest,
 		"-type": typeTest, "-xtype": typeTest, "-perm": permTest, "-size": sizeTest, "-samefile": sameTest,
-		"-user": ownerTest, "-uid": ownerTest, "-group": ownerTest, "-gid": ownerTest, "-links": linksTest,
+		"-user": ownerTest, "-uid": ownerTest, "-group": ownerTest, "-gid": ownerTest, "-links": linksTest, "-inum": inodeTest,
 		"-newer": newerTest, "-anewer": newerTest, "-cnewer": newerTest, "-newermt": newerThanDate, "-newerct": newerThanDate, "-newermm": newerTest,
 		"-mtime": ageTest, "-atime": ageTest, "-ctime": ageTest, "-mmin": ageTest, "-amin": ageTest, "-cmin": ageTest,
 		"-maxdepth": depthOption, "-mindepth": depthOption,
@@ -194,6 +194,11 @@ func sizeTest(_ *finder, arg, word string) (expression, error) {
 func linksTest(f *finder, arg, word string) (expression, error) {
 	c, err := parseComparison(arg, word)
 	return func(v *visit) (bool, error) { return c.holds(int64(f.links(v.node))), nil }, err
+}
+
+func inodeTest(_ *finder, arg, word string) (expression, error) {
+	c, err := parseComparison(arg, word)
+	return func(v *visit) (bool, error) { return c.holds(int64(inode(v.node))), nil }, err
 }
 
 func ownerTest(f *finder, arg, word string) (expression, error) {

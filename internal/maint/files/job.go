@@ -161,31 +161,62 @@ func stripped(name string) string {
 // missingFile reports whether err says that there is nothing.
 func missingFile(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// walk calls visit for name and all that is below it, parents first. depth is 0 for
-// name. visit says whether to go into a directory. Links are not followed, but the
-// first where follow says so.
-func (j *job) walk(ctx context.Context, name string, follow bool, visit func(name string, n *tree.Node) (into bool, err error)) error {
+// following says which links a walk goes through.
+type following int
+
+const (
+	noLinks    following = iota // -P
+	firstLinks                  // -H: one that is an operand
+	allLinks                    // -L
+)
+
+// walker goes through a tree of files.
+type walker struct {
+	*job
+	follow following
+	visit  func(name string, n *tree.Node) (into bool, err error)
+	above  []*tree.Node // the directories that it is in, to which links may lead back
+}
+
+// walk calls visit for name and all that is below it, parents first. visit says
+// whether to go into a directory.
+func (j *job) walk(ctx context.Context, name string, follow following, visit func(name string, n *tree.Node) (into bool, err error)) error {
+	w := &walker{job: j, follow: follow, visit: visit}
+	return w.at(ctx, name)
+}
+
+func (w *walker) at(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	look := j.FS.Lstat
-	if follow {
-		look = j.FS.Stat
+	n, err := w.lstat(name)
+	if err == nil && n.Type == tree.Symlink && (w.follow == allLinks || w.follow == firstLinks && len(w.above) == 0) {
+		n, err = w.stat(name)
 	}
-	n, err := look(j.Path(name))
 	if err != nil {
 		return err
 	}
-	into, err := visit(name, n)
+	if slices.Contains(w.above, n) {
+		w.status = 1
+		fmt.Fprintf(w.Stderr, "%s: WARNING: Circular directory structure at '%s'\n", w.Args[0], name)
+		return nil
+	}
+	into, err := w.visit(name, n)
 	if err != nil || !into || n.Type != tree.Dir {
 		return err
 	}
-	names, err := j.FS.ReadDir(j.Path(name))
+	names, err := w.FS.ReadDir(w.Path(name))
 	if err != nil {
 		return err
 	}
+	w.above = append(w.above, n)
+	defer func() { w.above = w.above[:len(w.above)-1] }()
 	for _, child := range names {
-		if err := j.walk(ctx, join(name, child), false, visit); err != nil && !missingFile(err) {
+		err := w.at(ctx, join(name, child))
+		if missingFile(err) && w.follow == allLinks {
+			err = w.usage("cannot operate on dangling symlink '%s'", join(name, child))
+		}
+		if err != nil && !missingFile(err) {
 			return err
 		}
 	}

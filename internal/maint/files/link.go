@@ -81,6 +81,7 @@ func (j *job) lnOne(target, name string) error {
 				return j.fail(err, "failed to access '%s'", target)
 			}
 		}
+		j.origin(target)
 		err = j.fail(j.FS.Link(from, j.Path(name)), "failed to create hard link '%s'", name)
 	}
 	if err != nil || j.status != 0 {
@@ -108,7 +109,7 @@ func (j *job) makeRoom(target, name string) (bool, error) {
 	case force == "" && !backup:
 		return true, nil // and the link says that it exists
 	}
-	if from, err := j.FS.Tree.RealPath(j.Path(target)); err == nil && !j.Has("symbolic") && from == j.place(name) {
+	if !j.Has("symbolic") && j.sameName(target, name) {
 		return false, j.usage("'%s' and '%s' are the same file", target, name)
 	}
 	if moved, err := j.backup(name); moved || err != nil {
@@ -118,6 +119,16 @@ func (j *job) makeRoom(target, name string) (bool, error) {
 		return false, j.fail(err, "cannot remove '%s'", name)
 	}
 	return true, nil
+}
+
+// sameName reports whether two paths are the same entry of the same directory.
+func (j *job) sameName(a, b string) bool {
+	if base(a) != base(b) {
+		return false
+	}
+	dirA, err1 := j.FS.RealPath(path.Dir(strings.TrimRight(j.Path(a), "/")))
+	dirB, err2 := j.FS.RealPath(path.Dir(strings.TrimRight(j.Path(b), "/")))
+	return err1 == nil && err2 == nil && dirA == dirB
 }
 
 // relativeTarget returns the path from the directory of a link to its target.
@@ -150,12 +161,3 @@ func relativePath(from, to string) string {
 }
 
 func isSlash(r rune) bool { return r == '/' }
-
-// place returns where in the tree a name is, its last element not followed.
-func (j *job) place(name string) string {
-	at, err := j.FS.Tree.RealPath(j.Path(name))
-	if err != nil {
-		return ""
-	}
-	return at
-}

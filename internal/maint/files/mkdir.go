@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -97,12 +96,4 @@ func (j *job) parents(name string) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// unsupportedNode is the answer of the commands that make what an image does not
-// hold.
-func unsupportedNode(what string) shell.Command {
-	return func(_ context.Context, p *shell.Proc) (int, error) {
-		return 0, shell.Unsupported("%s: an image holds no %s, so that %s", p.Args[0], what, "making one")
-	}
 }

@@ -49,6 +49,7 @@ func (j *job) move(from, to string) error {
 	if src.Type != tree.Dir && strings.HasSuffix(to, "/") {
 		return j.fail(pathError(syscall.ENOTDIR), "cannot move '%s' to '%s'", from, to)
 	}
+	j.origin(from)
 	err = j.FS.Rename(j.Path(from), j.Path(to))
 	if err == nil {
 		return j.tell("renamed '%s' -> '%s'%s", from, to, j.backedUp())

@@ -105,7 +105,11 @@ func (s statted) format(format string) (string, error) {
 			out.WriteByte('%')
 			break
 		}
-		text, err := s.directive(flags, format[end])
+		letter := format[end]
+		if letter == 'd' && format[end-1] == 'H' { // the major number
+			letter = 'W'
+		}
+		text, err := s.directive(flags, letter)
 		if err != nil {
 			return "", err
 		}
@@ -179,8 +183,14 @@ func (s statted) number(letter byte) (v uint64, base int, ok bool) {
 		return uint64(s.links), 10, true
 	case 'X', 'Y', 'Z':
 		return uint64(n.ModTime), 10, true
-	case 'W', 't', 'T':
+	case 'W', 't', 'T', 'r', 'R':
 		return 0, 10, true
+	case 'i':
+		return inode(n), 10, true
+	case 'd':
+		return device, 10, true
+	case 'D':
+		return device, 16, true
 	case 'b':
 		return uint64(blocks(n)) / 512, 10, true
 	case 'B':
@@ -192,6 +202,9 @@ func (s statted) number(letter byte) (v uint64, base int, ok bool) {
 }
 
 const blockSize = 4096
+
+// device is the number of the file system that all of an image is on.
+const device = 1
 
 // size returns the size of a file as stat(2) has it.
 func size(n *tree.Node) int64 {

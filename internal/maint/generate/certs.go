@@ -357,10 +357,19 @@ func cRehash(_ context.Context, p *shell.Proc) (int, error) {
 	return rehashAll(p, p.Args[1:])
 }
 
-// openssl is openssl(1), of which rehash is known.
+// openssl is openssl(1), of which rehash is known, and what makes keys.
 func openssl(_ context.Context, p *shell.Proc) (int, error) {
-	if len(p.Args) > 1 && p.Args[1] == "rehash" {
-		return rehashAll(p, p.Args[2:])
+	if len(p.Args) > 1 {
+		switch args := p.Args[2:]; p.Args[1] {
+		case "rehash":
+			return rehashAll(p, args)
+		case "rand":
+			return opensslRand(p, args)
+		case "req":
+			return opensslReq(p, args)
+		case "x509":
+			return opensslX509(p, args)
+		}
 	}
 	return 0, shell.Unsupported("%s", strings.Join(p.Args[:min(2, len(p.Args))], " "))
 }

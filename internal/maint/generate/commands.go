@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Architecture string // Debian's name
 	Libc         string // version of libc6; "" where the image has none
+	Systemd      string // version of udev, which is systemd's; "" where the image has none
 	// Omitted is told, unless nil, of each call whose effect is left out, with why.
 	Omitted func(command, why string)
 }
@@ -32,13 +33,21 @@ func Commands(c Config) map[string]shell.Command {
 		"add-shell":                addShell,
 		"remove-shell":             removeShell,
 		"journalctl":               journalctl,
+		"systemd-hwdb":             c.systemdHwdb,
 		"update-locale":            updateLocale,
 		"update-catalog":           updateCatalog,
+		"update-xmlcatalog":        updateXMLCatalog,
+		"update-mime":              updateMIME,
+		"helpztags":                helpztags,
+		"install-info":             installInfo,
+		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,
 		"dbus-uuidgen":             machineID,
 		"systemd-machine-id-setup": machineID,
 	}
-	maps.Copy(all, c.libraryPrograms())
+	all[emacsenLib+"/emacs-install"] = emacsInstall
+	all[emacsenLib+"/emacs-package-install"] = emacsPackageInstall
+	maps.Copy(all, keyCommands)
 	for name, why := range omitted {
 		all[name] = c.omit(why)
 	}
@@ -59,8 +68,6 @@ var omitted = map[string]string{
 	"update-initramfs": "an image boots no kernel",
 	"update-grub":      "an image boots no kernel",
 	"update-menus":     "an image has no window manager",
-	"fc-cache":         "fontconfig reads fonts without a cache",
-	"mandb":            "the index of manual pages is made by man-db's timer",
 }
 
 func (c Config) omit(why string) shell.Command {

@@ -155,47 +155,10 @@ func (c *messages) add(m message) error {
 	return nil
 }
 
-// texts is a set of strings one after the other, in which one that another ends in
-// is not repeated (systemd's src/basic/strbuf.c).
-type texts struct {
-	buf  []byte
-	root textNode
-}
-
-type textNode struct {
-	offset, length int
-	children       map[byte]*textNode
-}
-
-// add returns where a string is.
-func (t *texts) add(s string) int {
-	node := &t.root
-	var c byte
-	for depth := range len(s) {
-		at := node.offset + node.length - len(s)
-		if node.length >= len(s) && string(t.buf[at:at+len(s)]) == s {
-			return at
-		}
-		c = s[len(s)-1-depth]
-		child := node.children[c]
-		if child == nil {
-			break
-		}
-		node = child
-	}
-	at := len(t.buf)
-	t.buf = append(append(t.buf, s...), 0)
-	if node.children == nil {
-		node.children = map[byte]*textNode{}
-	}
-	node.children[c] = &textNode{offset: at, length: len(s)}
-	return at
-}
-
 // database returns the content of the database: a header, the entries by
 // identifier and language, and the texts.
 func (c *messages) database() []byte {
-	t := texts{buf: []byte{0}}
+	t := newTextPool()
 	type item struct {
 		ID       [16]byte
 		Language [32]byte
@@ -203,7 +166,7 @@ func (c *messages) database() []byte {
 	}
 	var items []item
 	for _, m := range c.entries {
-		it := item{ID: m.id, Offset: uint64(t.add(m.text))}
+		it := item{ID: m.id, Offset: t.add(m.text)}
 		copy(it.Language[:31], m.language)
 		items = append(items, it)
 	}
@@ -219,5 +182,5 @@ func (c *messages) database() []byte {
 		out = append(append(out, it.ID[:]...), it.Language[:]...)
 		out = binary.LittleEndian.AppendUint64(out, it.Offset)
 	}
-	return append(out, t.buf...)
+	return append(out, t.bytes...)
 }

@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ type Regexp struct {
 	root   *node
 	groups int
 	bytes  bool
+	steps  int // that finding a match may take
 	fold   bool
 	back   bool           // has back-references
 	words  bool           // asks where words are, which package regexp knows of ASCII only
@@ -21,8 +23,24 @@ type Regexp struct {
 	whole  *regexp.Regexp // that reports whether there is a match, for Words; else nil
 }
 
-// maxExpression bounds the length of an expression, bytes.
-const maxExpression = 64 << 10
+// maxExpression bounds the length of an expression, bytes, and maxCost the parts that
+// it has when repetitions are written out.
+const (
+	maxExpression = 64 << 10
+	maxCost       = 100_000
+)
+
+// cost returns how many parts n has, each as often as it must be repeated.
+func cost(n *node) int {
+	sum := 1
+	for _, sub := range n.subs {
+		sum += cost(sub)
+	}
+	if n.kind == kRepeat {
+		sum *= max(n.lo, n.hi, 1)
+	}
+	return min(sum, maxCost+1)
+}
 
 // Compile reads an expression.
 func Compile(expr string, o Options) (*Regexp, error) {
@@ -37,10 +55,13 @@ func Compile(expr string, o Options) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	re := &Regexp{root: root, groups: p.groups, bytes: o.Bytes, fold: o.FoldCase, back: p.back}
+	re := &Regexp{root: root, groups: p.groups, bytes: o.Bytes, fold: o.FoldCase, back: p.back, steps: cmp.Or(o.Steps, defaultSteps)}
 	if o.NoGroups && !p.back {
 		re.groups = 0
 		ungroup(root)
+	}
+	if cost(root) > maxCost {
+		return nil, ErrSize
 	}
 	plain := re.root
 	switch {

@@ -26,6 +26,8 @@ type FS struct {
 	inodes  map[string]*inode // by path: files that are open or that scripts gave further names
 	dirty   []*inode          // with content that the tree does not have yet
 	recent  *inode            // that was written last
+
+	unsealed error // of the first try to read what is sealed
 }
 
 // New returns the file system of t, whose new paths get that time.
@@ -127,6 +129,9 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 
 // content returns the bytes of a file. What scripts wrote is not read again.
 func (f *FS) content(n *tree.Node) ([]byte, error) {
+	if err := f.read(n); err != nil {
+		return nil, err
+	}
 	if b, ok := n.Content.(tree.Bytes); ok {
 		return slices.Clip([]byte(b)), nil
 	}

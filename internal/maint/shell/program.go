@@ -120,6 +120,8 @@ func (r *run) file(ctx context.Context, p *Proc, name string) (int, error) {
 	case n.Type == tree.Dir || n.Mode&0o111 == 0:
 		_, err := p.Errorf("Permission denied")
 		return 126, ignoreClosed(err)
+	case n.ELF != nil && r.shell.Commands[path.Base(name)] != nil:
+		return r.shell.Commands[path.Base(name)](ctx, p) // some programs are in a package's own directory
 	case n.ELF != nil || n.Size > maxScript:
 		return 0, Unsupported("running %s of the image", name)
 	}
@@ -166,6 +168,9 @@ func (r *run) runScript(p *Proc, name string, script scriptText, params []string
 		if !sub.find(v).exported {
 			sub.unset(v)
 		}
+	}
+	if err := sub.startIFS(); err != nil {
+		return 2, err
 	}
 	for _, letter := range strings.TrimLeft(script.options, "-") {
 		if err := sub.setLetter(letter, true); err != nil {

@@ -99,6 +99,9 @@ func (s *Shell) Run(ctx context.Context, script Script) (printed []byte, err err
 		}
 		r.vars.get(name).exported = true
 	}
+	if err := r.startIFS(); err != nil {
+		return nil, err
+	}
 	r.startDir()
 	err = r.script(script.Text)
 	return nil, r.located(err)

@@ -263,3 +263,13 @@ func (r *run) home(user string) (string, bool) {
 	}
 	return "", false
 }
+
+// startIFS sets the separators of fields as every shell does when it starts, whatever
+// the environment says (XCU 2.5.3).
+func (r *run) startIFS() error {
+	if err := r.assign("IFS", " \t\n"); err != nil {
+		return err
+	}
+	r.vars.get("IFS").exported = false
+	return nil
+}

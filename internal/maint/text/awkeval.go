@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -88,38 +89,54 @@ type awkVariable struct {
 	from  *awkVariable
 }
 
+// elementSize is what an element of an array costs, beside its key, bytes.
+const elementSize = 300
+
 // awkArray keeps the order in which elements were made.
 type awkArray struct {
-	elements map[string]*awkValue
-	keys     []string
+	cells map[string]*awkCell
+	order []*awkCell // with those that were deleted since
 }
 
-func newAwkArray() *awkArray { return &awkArray{elements: map[string]*awkValue{}} }
+// awkCell is an element of an array.
+type awkCell struct {
+	key   string
+	value awkValue
+	gone  bool
+}
+
+func newAwkArray() *awkArray { return &awkArray{cells: map[string]*awkCell{}} }
+
+func (x *awkArray) has(key string) bool { return x.cells[key] != nil }
 
 func (x *awkArray) get(key string) *awkValue {
-	v := x.elements[key]
-	if v == nil {
-		v = &awkValue{}
-		x.elements[key] = v
-		x.keys = append(x.keys, key)
+	c := x.cells[key]
+	if c == nil {
+		c = &awkCell{key: key}
+		x.cells[key] = c
+		x.order = append(x.order, c)
 	}
-	return v
+	return &c.value
 }
 
 func (x *awkArray) delete(key string) {
-	if _, ok := x.elements[key]; !ok {
+	c := x.cells[key]
+	if c == nil {
 		return
 	}
-	delete(x.elements, key)
-	for i, k := range x.keys {
-		if k == key {
-			x.keys = append(x.keys[:i:i], x.keys[i+1:]...)
-			break
-		}
+	c.gone = true
+	delete(x.cells, key)
+	if len(x.order) > 2*len(x.cells)+16 {
+		x.order = slices.DeleteFunc(slices.Clone(x.order), func(c *awkCell) bool { return c.gone })
 	}
 }
 
-func (x *awkArray) clear() { x.elements, x.keys = map[string]*awkValue{}, nil }
+func (x *awkArray) clear() {
+	for _, c := range x.order {
+		c.gone = true
+	}
+	x.cells, x.order = map[string]*awkCell{}, nil
+}
 
 func (v *awkVariable) elements(a *awk) *awkArray {
 	if v.array == nil {
@@ -175,15 +192,20 @@ func (a *awk) key(index []awkExpr) string {
 }
 
 func (e *awkElement) eval(a *awk) awkValue {
-	key := a.key(e.index)
-	a.room(len(key))
-	return *e.array.variable(a).elements(a).get(key)
+	return *e.element(a)
 }
 
 func (e *awkElement) assign(a *awk, v awkValue) {
-	key := a.key(e.index)
-	*e.array.variable(a).elements(a).get(key) = v
-	a.room(len(key) + 100)
+	*e.element(a) = v
+}
+
+// element returns the element, which is made where it is missing.
+func (e *awkElement) element(a *awk) *awkValue {
+	array, key := e.array.variable(a).elements(a), a.key(e.index)
+	if !array.has(key) {
+		a.room(len(key) + elementSize)
+	}
+	return array.get(key)
 }
 
 func (e *awkField) number(a *awk) int {
@@ -208,8 +230,7 @@ func (e *awkTernary) eval(a *awk) (out awkValue) {
 }
 
 func (e *awkIn) has(a *awk) bool {
-	_, ok := e.array.variable(a).elements(a).elements[a.key(e.index)]
-	return ok
+	return e.array.variable(a).elements(a).has(a.key(e.index))
 }
 
 func (e *awkAssign) eval(a *awk) awkValue {

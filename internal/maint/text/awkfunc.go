@@ -74,7 +74,7 @@ func awkLength(a *awk, args []awkExpr) awkValue {
 	}
 	if v, ok := args[0].(*awkVarExpr); ok {
 		if array := v.variable(a).array; array != nil {
-			return awkInt(len(array.elements))
+			return awkInt(len(array.cells))
 		}
 	}
 	return awkInt(a.size(a.text(args[0])))

@@ -17,7 +17,6 @@ type awkInput struct {
 	records *awkRecords // nil where the next file is to be opened
 	at      int         // of ARGV
 	opened  int
-	done    bool
 }
 
 // awkRecords is a text that is read record by record.
@@ -198,11 +197,13 @@ func (a *awk) openNext() bool {
 	argc := int(a.globals[a.global("ARGC")].value.num())
 	argv := a.globals[a.global("ARGV")].elements(a)
 	for a.input.at++; a.input.at < argc; a.input.at++ {
-		v, ok := argv.elements[strconv.Itoa(a.input.at)]
-		if !ok || v.str("%.6g") == "" || a.assignArgument(v.str("%.6g")) {
+		if !argv.has(strconv.Itoa(a.input.at)) {
 			continue
 		}
-		name := v.str("%.6g")
+		name := argv.get(strconv.Itoa(a.input.at)).str("%.6g")
+		if name == "" || a.assignArgument(name) {
+			continue
+		}
 		a.input.opened++
 		b, err := read(a.p, name)
 		if err != nil {

@@ -164,7 +164,7 @@ func (a *awk) expression(pattern string) *regex.Regexp {
 	if err != nil {
 		a.fail("regular expression compile failed (" + err.Error() + ")\n" + pattern)
 	}
-	if len(a.regexes) > 500 {
+	if len(a.regexes) > 100 {
 		clear(a.regexes)
 	}
 	a.regexes[pattern] = re

@@ -110,11 +110,11 @@ func (a *awk) endsLoop() bool {
 
 func (s *awkForIn) exec(a *awk) {
 	array := s.array.variable(a).elements(a)
-	for _, key := range slices.Clone(array.keys) {
-		if _, ok := array.elements[key]; !ok {
+	for _, c := range slices.Clone(array.order) {
+		if c.gone {
 			continue
 		}
-		s.key.assign(a, awkFromIn(key))
+		s.key.assign(a, awkFromIn(c.key))
 		if a.exec(s.body); a.endsLoop() {
 			return
 		}

@@ -78,8 +78,6 @@ func (v awkValue) str(format string) string {
 		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(v.n, 'g', -1, 64), "+"))
 	case v.n == math.Trunc(v.n) && math.Abs(v.n) < 1<<53:
 		return strconv.FormatInt(int64(v.n), 10)
-	case format == "%.6g":
-		return formatG(v.n, 6, false)
 	}
 	return awkFormatNumber(format, v.n)
 }
@@ -87,32 +85,9 @@ func (v awkValue) str(format string) string {
 func awkFormatNumber(format string, n float64) string {
 	out, err := awkFormat(format, []awkValue{awkNum(n)}, "%.6g", false)
 	if err != nil {
-		return formatG(n, 6, false)
+		return strconv.FormatFloat(n, 'g', 6, 64)
 	}
 	return out
-}
-
-// formatG formats as %g of printf(3); alternate keeps the zeros at the end.
-func formatG(n float64, precision int, alternate bool) string {
-	if precision == 0 {
-		precision = 1
-	}
-	e := strconv.FormatFloat(n, 'e', precision-1, 64)
-	mantissa, exponent, _ := strings.Cut(e, "e")
-	x, err := strconv.Atoi(exponent)
-	if err != nil {
-		return e // an infinity
-	}
-	if x >= -4 && x < precision {
-		mantissa, exponent = strconv.FormatFloat(n, 'f', precision-1-x, 64), ""
-	}
-	if !alternate && strings.Contains(mantissa, ".") {
-		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
-	}
-	if exponent == "" {
-		return mantissa
-	}
-	return mantissa + "e" + exponent
 }
 
 var errMissingArgument = errors.New("not enough arguments passed to printf")
@@ -140,189 +115,58 @@ func awkFormat(format string, args []awkValue, convfmt string, chars bool) (stri
 			i++
 			continue
 		}
-		spec, used := parseSpec(format[i:], next)
+		c, used := parseConversion(format[i:], func() int { return int(next().num()) })
 		if used == 0 {
 			b.WriteString(format[i:])
 			break
 		}
 		i += used - 1
-		if max(spec.width, spec.precision) > 1<<20 || b.Len() > maxSedSpace {
-			return "", fmt.Errorf("a field of %d characters", max(spec.width, spec.precision))
+		if max(c.Width, c.Precision) > 1<<20 || b.Len() > maxSedSpace {
+			return "", fmt.Errorf("a field of %d characters", max(c.Width, c.Precision))
 		}
-		if spec.write(&b, next(), convfmt, chars); missing {
+		b.WriteString(awkConvert(c, next(), convfmt, chars))
+		if missing {
 			return "", errMissingArgument
 		}
 	}
 	return b.String(), nil
 }
 
-// formatSpec is one conversion of printf(3).
-type formatSpec struct {
-	minus, plus, space, zero, sharp bool
-	width, precision                int // precision is -1 if none was given
-	verb                            byte
-}
-
-// parseSpec reads a conversion, and returns how long it is; 0 where it has no end.
-func parseSpec(text string, next func() awkValue) (f formatSpec, used int) {
-	f.precision = -1
-	i := 1
-	for ; i < len(text); i++ {
-		switch text[i] {
-		case '-':
-			f.minus = true
-			continue
-		case '+':
-			f.plus = true
-			continue
-		case ' ':
-			f.space = true
-			continue
-		case '0':
-			f.zero = true
-			continue
-		case '#':
-			f.sharp = true
-			continue
-		}
-		break
-	}
-	number := func() int {
-		if i < len(text) && text[i] == '*' {
-			i++
-			return int(next().num())
-		}
-		from := i
-		for i < len(text) && isDigit(text[i]) {
-			i++
-		}
-		n, _ := strconv.Atoi(text[from:i])
-		return n
-	}
-	if f.width = number(); f.width < 0 {
-		f.minus, f.width = true, -f.width
-	}
-	if i < len(text) && text[i] == '.' {
-		i++
-		f.precision = number()
-	}
-	for i < len(text) && strings.IndexByte("hlLqjzt", text[i]) >= 0 {
-		i++
-	}
-	if i >= len(text) {
-		return f, 0
-	}
-	f.verb = text[i]
-	return f, i + 1
-}
-
-func (f formatSpec) write(b *strings.Builder, v awkValue, convfmt string, chars bool) {
-	text, sign := "", ""
-	switch f.verb {
+// awkConvert converts one value.
+func awkConvert(c conversion, v awkValue, convfmt string, chars bool) string {
+	switch c.Verb {
 	case 'd', 'i':
-		text, sign = f.integer(v.num())
+		n := v.num()
+		if math.IsNaN(n) || math.IsInf(n, 0) {
+			c.Verb = 'f'
+			return c.Float(n)
+		}
+		n = math.Trunc(n)
+		return c.Integer(strconv.FormatFloat(math.Abs(n), 'f', -1, 64), n < 0)
 	case 'o', 'x', 'X', 'u':
-		text = f.unsigned(v.num())
+		n := v.num()
+		if n >= 1<<63 {
+			return c.Unsigned(uint64(n))
+		}
+		return c.Unsigned(uint64(int64(n)))
 	case 'e', 'E', 'f', 'F', 'g', 'G':
-		text, sign = f.float(v.num())
+		return c.Float(v.num())
 	case 'c':
-		text = v.s
 		if n, ok := v.looksNumeric(); ok && v.kind != kindNone {
-			text = string([]byte{byte(int(n))})
-		} else {
-			text = (text + "\x00")[:1]
+			return c.Text(string([]byte{byte(int(n))}))
 		}
-		f.zero = false
+		return c.Text((v.s + "\x00")[:1])
 	case 's':
-		text = v.str(convfmt)
-		if f.precision >= 0 && f.precision < len(text) {
-			text = text[:f.precision]
+		text := v.str(convfmt)
+		if chars { // widths are those of characters
+			runes := []rune(text)
+			if c.Precision >= 0 && c.Precision < len(runes) {
+				text = string(runes[:c.Precision])
+			}
+			c.Precision = -1
+			c.Width += len(text) - len([]rune(text))
 		}
-		f.zero = false
-	default:
-		text = "%" + string(rune(f.verb))
+		return c.Text(text)
 	}
-	size := len(text) + len(sign)
-	if chars {
-		size = len([]rune(text)) + len(sign)
-	}
-	pad := max(f.width-size, 0)
-	switch {
-	case f.minus:
-		b.WriteString(sign + text + strings.Repeat(" ", pad))
-	case f.zero && (f.precision < 0 || strings.IndexByte("dioxXu", f.verb) < 0):
-		b.WriteString(sign + strings.Repeat("0", pad) + text)
-	default:
-		b.WriteString(strings.Repeat(" ", pad) + sign + text)
-	}
-}
-
-func (f formatSpec) sign(negative bool) string {
-	switch {
-	case negative:
-		return "-"
-	case f.plus:
-		return "+"
-	case f.space:
-		return " "
-	}
-	return ""
-}
-
-func (f formatSpec) integer(n float64) (text, sign string) {
-	if math.IsNaN(n) || math.IsInf(n, 0) {
-		return strings.Trim(strings.ToLower(strconv.FormatFloat(math.Abs(n), 'g', -1, 64)), "+"), f.sign(n < 0)
-	}
-	n = math.Trunc(n)
-	text = strconv.FormatFloat(math.Abs(n), 'f', -1, 64)
-	return f.digits(text), f.sign(n < 0)
-}
-
-func (f formatSpec) digits(text string) string {
-	return strings.Repeat("0", max(f.precision-len(text), 0)) + text
-}
-
-func (f formatSpec) unsigned(n float64) string {
-	u := uint64(int64(n))
-	if n >= 1<<63 {
-		u = uint64(n)
-	}
-	prefix := ""
-	base := 10
-	switch f.verb {
-	case 'o':
-		base = 8
-		prefix = "0"
-	case 'x', 'X':
-		base = 16
-		prefix = "0" + string(rune(f.verb))
-	}
-	text := strconv.FormatUint(u, base)
-	if f.verb == 'X' {
-		text = strings.ToUpper(text)
-	}
-	if !f.sharp || u == 0 || base == 10 {
-		prefix = ""
-	}
-	return prefix + f.digits(text)
-}
-
-func (f formatSpec) float(n float64) (text, sign string) {
-	precision := f.precision
-	if precision < 0 {
-		precision = 6
-	}
-	a := math.Abs(n)
-	switch {
-	case math.IsNaN(n) || math.IsInf(n, 0):
-		text = strings.ToLower(strings.Trim(strconv.FormatFloat(a, 'g', -1, 64), "+"))
-	case f.verb|0x20 == 'g':
-		text = formatG(a, precision, f.sharp)
-	default:
-		text = strconv.FormatFloat(a, f.verb|0x20, precision, 64)
-	}
-	if f.verb < 'a' {
-		text = strings.ToUpper(text)
-	}
-	return text, f.sign(math.Signbit(n))
+	return "%" + string(rune(c.Verb))
 }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -74,39 +76,16 @@ type cutter struct {
 	end        byte
 }
 
+// cut is cut(1).
 func cut(_ context.Context, p *shell.Proc) (int, error) {
 	opts, names, err := options(p, "b:c:d:f:nsz", "bytes:=b characters:=c delimiter:=d fields:=f only-delimited=s output-delimiter: complement zero-terminated=z")
 	if err != nil {
 		return 1, err
 	}
 	c := &cutter{delimiter: '\t', end: '\n'}
-	ok := false
 	for _, o := range opts {
-		switch o.name {
-		case "b", "c", "f":
-			if c.list != nil {
-				return p.Errorf("only one list may be specified")
-			}
-			c.fields = o.name == "f"
-			if c.list, ok = parseCutList(o.value); !ok {
-				return p.Errorf("invalid list %q", o.value)
-			}
-		case "d":
-			if len(o.value) > 1 {
-				return p.Errorf("the delimiter must be a single character")
-			}
-			c.delimiter = 0
-			if o.value != "" {
-				c.delimiter = o.value[0]
-			}
-		case "s":
-			c.only = true
-		case "output-delimiter":
-			c.output, c.given = o.value, true
-		case "complement":
-			c.complement = true
-		case "z":
-			c.end = 0
+		if err := c.set(o); err != nil {
+			return p.Errorf("%v", err)
 		}
 	}
 	if c.list == nil {
@@ -132,6 +111,37 @@ func cut(_ context.Context, p *shell.Proc) (int, error) {
 		return 1, err
 	}
 	return finish(w, status)
+}
+
+func (c *cutter) set(o option) error {
+	switch o.name {
+	case "b", "c", "f":
+		if c.list != nil {
+			return errors.New("only one list may be specified")
+		}
+		c.fields = o.name == "f"
+		ok := false
+		if c.list, ok = parseCutList(o.value); !ok {
+			return fmt.Errorf("invalid list %q", o.value)
+		}
+	case "d":
+		if len(o.value) > 1 {
+			return errors.New("the delimiter must be a single character")
+		}
+		c.delimiter = 0
+		if o.value != "" {
+			c.delimiter = o.value[0]
+		}
+	case "s":
+		c.only = true
+	case "output-delimiter":
+		c.output, c.given = o.value, true
+	case "complement":
+		c.complement = true
+	case "z":
+		c.end = 0
+	}
+	return nil
 }
 
 func (c *cutter) cutBytes(w *bufio.Writer, line []byte) {

@@ -135,15 +135,8 @@ func parseDate(text string, now time.Time) (time.Time, error) {
 // dateStepFrom takes one word or step, and returns how long it is.
 func dateStepFrom(text string, t time.Time) (time.Time, int) {
 	word, _, _ := strings.Cut(text, " ")
-	switch word {
-	case "now":
-		return t, len(word)
-	case "today":
-		return t, len(word)
-	case "yesterday":
-		return t.AddDate(0, 0, -1), len(word)
-	case "tomorrow":
-		return t.AddDate(0, 0, 1), len(word)
+	if days, ok := map[string]int{"now": 0, "today": 0, "yesterday": -1, "tomorrow": 1}[word]; ok {
+		return t.AddDate(0, 0, days), len(word)
 	}
 	if at, ok := strings.CutPrefix(word, "@"); ok {
 		if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
@@ -245,60 +238,54 @@ var timeTexts = map[byte]string{
 	'r': "%I:%M:%S %p", 'c': "%a %b %e %H:%M:%S %Y", 'n': "\n", 't': "\t", '%': "%",
 }
 
+// timeNames are the fields that are texts, in the language of package time.
+var timeNames = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'p': "PM", 'P': "pm", 'Z': "MST", 'z': "-0700",
+}
+
 func timeField(flags string, name byte, t time.Time) (string, error) {
-	if n, ok := timeNumbers[name]; ok {
-		width, pad := n.width, n.pad
-		for _, f := range []byte(flags) {
-			switch {
-			case f == '-':
-				width = 0
-			case f == '_':
-				pad = ' '
-			case f == '0':
-				pad = '0'
-			case f >= '1' && f <= '9':
-				width = int(f - '0')
-			}
-		}
-		text := strconv.Itoa(n.value(t))
-		if name == 'N' {
-			text = fmt.Sprintf("%09d", n.value(t))[:max(width, 1)]
-		}
-		return strings.Repeat(string(rune(pad)), max(width-len(text), 0)) + text, nil
+	if _, ok := timeNumbers[name]; ok {
+		return timeNumber(flags, name, t), nil
 	}
-	text := ""
-	switch name {
-	case 'a':
-		text = t.Format("Mon")
-	case 'A':
-		text = t.Format("Monday")
-	case 'b', 'h':
-		text = t.Format("Jan")
-	case 'B':
-		text = t.Format("January")
-	case 'p':
-		text = t.Format("PM")
-	case 'P':
-		text = t.Format("pm")
-	case 'Z':
-		text = t.Format("MST")
-	case 'z':
-		text = t.Format("-0700")
-		if strings.Contains(flags, ":") {
-			text = t.Format("-07:00")
-		}
-	default:
+	form, ok := timeNames[name]
+	if !ok {
 		form, ok := timeTexts[name]
-		if !ok || strings.Trim(flags, "^#") != "" {
+		switch {
+		case !ok || strings.Trim(flags, "^#") != "":
 			return "", shell.Unsupported("date: the field %%%s%c", flags, name)
-		}
-		if name == '%' {
+		case name == '%':
 			return "%", nil
 		}
 		return strftime(form, t)
 	}
+	if name == 'z' && strings.Contains(flags, ":") {
+		form = "-07:00"
+	}
+	text := t.Format(form)
 	if strings.Contains(flags, "^") {
 		text = strings.ToUpper(text)
 	}
 	return text, nil
+}
+
+func timeNumber(flags string, name byte, t time.Time) string {
+	n := timeNumbers[name]
+	width, pad := n.width, n.pad
+	for _, f := range []byte(flags) {
+		switch {
+		case f == '-':
+			width = 0
+		case f == '_':
+			pad = ' '
+		case f == '0':
+			pad = '0'
+		case f >= '1' && f <= '9':
+			width = int(f - '0')
+		}
+	}
+	text := strconv.Itoa(n.value(t))
+	if name == 'N' {
+		text = fmt.Sprintf("%09d", n.value(t))[:max(width, 1)]
+	}
+	return strings.Repeat(string(rune(pad)), max(width-len(text), 0)) + text
 }

@@ -161,7 +161,6 @@ type search struct {
 	binary   bool
 	shown    int // the number of the last line that was printed
 	lines    [][]byte
-	offsets  int
 }
 
 func (g *grepper) file(name string) error {
@@ -269,11 +268,16 @@ func (s *search) print(i int, text string) error {
 	if s.o.invert {
 		return nil
 	}
-	for from := 0; from <= len(text); {
-		loc, err := s.next(text, from)
+	lists := make([][][]int, len(s.exprs)) // of matches
+	for n, expr := range s.exprs {
+		all, err := expr.All(text, -1)
 		if err != nil {
-			return err
+			return limit(err)
 		}
+		lists[n] = all
+	}
+	for from := 0; ; {
+		loc := nextMatch(lists, from)
 		if loc == nil {
 			break
 		}
@@ -286,26 +290,23 @@ func (s *search) print(i int, text string) error {
 	return nil
 }
 
-// next returns the leftmost-longest match behind from that is not empty, of all
-// expressions.
-func (s *search) next(text string, from int) ([]int, error) {
+// nextMatch returns the leftmost-longest match of all lists that is not empty and
+// does not start before from.
+func nextMatch(lists [][][]int, from int) []int {
 	var best []int
-	for _, expr := range s.exprs {
-		all, err := expr.All(text, -1)
-		if err != nil {
-			return nil, limit(err)
+	for n, all := range lists {
+		for len(all) > 0 && (all[0][0] < from || all[0][0] == all[0][1]) {
+			all = all[1:]
 		}
-		for _, loc := range all {
-			if loc[0] < from || loc[0] == loc[1] {
-				continue
-			}
-			if best == nil || loc[0] < best[0] || loc[0] == best[0] && loc[1] > best[1] {
-				best = loc
-			}
-			break
+		lists[n] = all
+		if len(all) == 0 {
+			continue
+		}
+		if loc := all[0]; best == nil || loc[0] < best[0] || loc[0] == best[0] && loc[1] > best[1] {
+			best = loc
 		}
 	}
-	return best, nil
+	return best
 }
 
 func (s *search) line(i int, sign byte, text string) {

@@ -13,12 +13,8 @@ import (
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// Limits of one call of sed: commands run, and bytes of the pattern and the hold
-// space.
-const (
-	maxSedSteps = 50_000_000
-	maxSedSpace = 64 << 20
-)
+// maxSedSpace bounds the pattern and the hold space together, bytes.
+const maxSedSpace = 16 << 20
 
 // sed is GNU sed.
 type sed struct {
@@ -40,7 +36,6 @@ type sed struct {
 	status  int
 	quit    bool
 	last    lastRegex
-	steps   int
 	out     *sedOutput
 	outputs map[string]*sedOutput
 	readers map[string]*lineReader // of R
@@ -86,7 +81,7 @@ func runSed(ctx context.Context, p *shell.Proc) (int, error) {
 	if err == nil {
 		err = s.run()
 	}
-	err = errors.Join(err, s.closeOutputs())
+	err = errors.Join(limit(err), s.closeOutputs())
 	if stop := fatal(err); stop != nil {
 		return 1, stop
 	}
@@ -108,36 +103,14 @@ func (s *sed) arguments() error {
 	parser := &sedParser{bytes: bytewise(s.p)}
 	var scripts []string
 	for _, o := range opts {
-		switch o.name {
-		case "n":
-			s.quiet = true
-		case "e":
-			scripts = append(scripts, o.value)
-		case "f":
-			b, err := read(s.p, o.value)
+		if o.name == "e" || o.name == "f" {
+			text, err := s.script(o)
 			if err != nil {
-				if fatal(err) != nil {
-					return err
-				}
-				return &sedError{"couldn't open file " + o.value + ": " + reason(err)}
+				return err
 			}
-			scripts = append(scripts, strings.TrimSuffix(string(b), "\n"))
-		case "i":
-			s.inPlace, s.separate, s.suffix = true, true, o.value
-		case "r", "E":
-			parser.extended = true
-		case "s":
-			s.separate = true
-		case "z":
-			s.end = 0
-		case "l":
-			if s.wrap, err = strconv.Atoi(o.value); err != nil {
-				return &sedError{"invalid line length"}
-			}
-		case "follow-symlinks":
-			s.follow = true
-		case "sandbox":
-			parser.sandbox = true
+			scripts = append(scripts, text)
+		} else if err := s.set(o, parser); err != nil {
+			return err
 		}
 	}
 	if scripts == nil {
@@ -159,6 +132,42 @@ func (s *sed) arguments() error {
 	}
 	s.commands = parser.commands
 	return s.open()
+}
+
+// script returns the text of -e or -f.
+func (s *sed) script(o option) (string, error) {
+	if o.name == "e" {
+		return o.value, nil
+	}
+	b, err := read(s.p, o.value)
+	if err != nil && fatal(err) == nil {
+		err = &sedError{"couldn't open file " + o.value + ": " + reason(err)}
+	}
+	return strings.TrimSuffix(string(b), "\n"), err
+}
+
+func (s *sed) set(o option, parser *sedParser) (err error) {
+	switch o.name {
+	case "n":
+		s.quiet = true
+	case "i":
+		s.inPlace, s.separate, s.suffix = true, true, o.value
+	case "r", "E":
+		parser.extended = true
+	case "s":
+		s.separate = true
+	case "z":
+		s.end = 0
+	case "l":
+		if s.wrap, err = strconv.Atoi(o.value); err != nil {
+			return &sedError{"invalid line length"}
+		}
+	case "follow-symlinks":
+		s.follow = true
+	case "sandbox":
+		parser.sandbox = true
+	}
+	return nil // the others have no effect here
 }
 
 // open makes the files that the script writes.

@@ -36,7 +36,7 @@ func (s *sedParser) arguments(c *sedCommand) (keep bool, err error) {
 		return true, s.end()
 	case 'b', 't', 'T':
 		c.text = s.word(" \t\n;}")
-		return true, s.end()
+		return true, nil // what comes after a label is the next command
 	case 'r', 'R', 'w', 'W', 'e':
 		return true, s.fileArgument(c)
 	case 'q', 'Q', 'l', 'L':
@@ -88,12 +88,12 @@ func (s *sedParser) label(c *sedCommand) error {
 	if c.first != nil {
 		return s.errorf(": doesn't want any addresses")
 	}
-	name := s.word(" \t\n;")
+	name := s.word(" \t\n;}")
 	if name == "" {
 		return s.errorf("\":\" lacks a label")
 	}
 	s.labels[name] = len(s.commands)
-	return s.end()
+	return nil
 }
 
 func (s *sedParser) closeBlock(c *sedCommand) error {

@@ -27,6 +27,7 @@ var digests = map[string]digest{
 	"sha256sum": {"SHA256", sha256.New},
 	"sha384sum": {"SHA384", sha512.New384},
 	"sha512sum": {"SHA512", sha512.New},
+	"b2sum":     {"BLAKE2b", newBlake2b},
 }
 
 // command is md5sum(1) and the like.

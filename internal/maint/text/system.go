@@ -30,17 +30,17 @@ var loaders = []struct{ path, machine, debian string }{
 	{"/lib64/ld-linux-loongarch-lp64d.so.1", "loongarch64", "loong64"},
 }
 
-// machine returns the image's kind of machine: that of the package whose script
-// runs, or that of the C library.
+// machine returns the image's kind of machine: that of the C library, or of the
+// package whose script runs.
 func machine(p *shell.Proc) (string, error) {
-	arch := p.Getenv("DPKG_MAINTSCRIPT_ARCH")
 	for _, l := range loaders {
-		if l.debian == arch {
+		if p.FS.Exists(l.path) {
 			return l.machine, nil
 		}
 	}
+	arch := p.Getenv("DPKG_MAINTSCRIPT_ARCH")
 	for _, l := range loaders {
-		if p.FS.Exists(l.path) {
+		if l.debian == arch {
 			return l.machine, nil
 		}
 	}

@@ -98,10 +98,14 @@ func (c *call) recorded() string {
 	return firstWords(strings.Join(those, "\n"))
 }
 
-// record writes down the MD5 of the new file.
+// record writes down the MD5 of the new file. Of the hashfile only the last version
+// is kept: by then debconf has left the shell of ucf without field separators, and
+// its loop over older versions is over one word.
 func (c *call) record() error {
-	if err := rotate(c.FS, c.hashfile()); err != nil {
-		return err
+	if c.FS.Exists(c.hashfile()) {
+		if err := copyFile(c.FS, c.hashfile(), c.hashfile()+".0", true); err != nil {
+			return err
+		}
 	}
 	b, err := c.FS.ReadFile(c.file)
 	if err != nil {

@@ -1,0 +1,179 @@
+package generate
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/maint/getopt"
+	"github.com/hardpan/hardpan/internal/maint/shell"
+)
+
+// keyCommands are the programs that make random keys. The files that they make are
+// sealed ([rootfs.FS.Seal]): an image has no secrets of its own.
+var keyCommands = map[string]shell.Command{
+	"ssh-keygen":   sshKeygen,
+	"sshd":         sshd,
+	"rndc-confgen": getopt.Command("a A= b= c= h k= p= q r= s= t= u=", 1, rndcConfgen),
+}
+
+// opensslRand is openssl rand with -out: openssl-rand(1ssl).
+func opensslRand(p *shell.Proc, args []string) (int, error) {
+	for i := 0; i < len(args)-1; i++ {
+		if args[i] == "-out" {
+			return seal(p, 0o666, args[i+1])
+		}
+	}
+	return 0, shell.Unsupported("openssl rand, which is random, to the standard output,")
+}
+
+// opensslReq is openssl req, as far as it makes a new key and a certificate that the
+// key signs itself: openssl-req(1ssl).
+func opensslReq(p *shell.Proc, args []string) (int, error) {
+	certificate, key, signsItself, makesKey := "", "", false, false
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-out", "-keyout", "-config", "-days", "-subj", "-addext", "-newkey", "-extensions", "-reqexts", "-set_serial", "-pkeyopt", "-utf8", "-batch":
+			if args[i] == "-utf8" || args[i] == "-batch" {
+				continue
+			}
+			if i+1 == len(args) {
+				return 1, nil
+			}
+			switch args[i] {
+			case "-out":
+				certificate = args[i+1]
+			case "-keyout":
+				key = args[i+1]
+			case "-newkey":
+				makesKey = true
+			}
+			i++
+		case "-x509":
+			signsItself = true
+		case "-new":
+			makesKey = true
+		case "-nodes", "-noenc", "-sha256", "-sha384", "-sha512", "-quiet", "-verbose":
+		default:
+			return 0, shell.Unsupported("openssl req %s", args[i])
+		}
+	}
+	if !signsItself || !makesKey || certificate == "" || key == "" {
+		return 0, shell.Unsupported("openssl req without -new, -x509, -out and -keyout")
+	}
+	if status, err := seal(p, 0o600, key); status != 0 || err != nil || key == certificate {
+		return status, err
+	}
+	return seal(p, 0o666, certificate)
+}
+
+// opensslX509 is openssl x509 for the certificates that opensslReq makes, whose
+// hash is as unknown as they are: openssl-x509(1ssl).
+func opensslX509(p *shell.Proc, args []string) (int, error) {
+	in := slices.Index(args, "-in")
+	if in < 0 || in+1 >= len(args) || !p.FS.IsSealed(p.Path(args[in+1])) || !slices.Contains(args, "-hash") || !slices.Contains(args, "-noout") || len(args) != 4 {
+		return 0, shell.Unsupported("openssl x509 %s", strings.Join(args, " "))
+	}
+	_, err := p.Stdout.Write([]byte("00000000\n"))
+	return 0, err
+}
+
+// rndcConfgen is rndc-confgen(8) with -a.
+func rndcConfgen(_ context.Context, c *getopt.Call) (int, error) {
+	if !c.Has("a") || c.Has("t") || c.Has("h") || len(c.Operands) > 0 {
+		return 0, shell.Unsupported("rndc-confgen without -a, or with -t or -h")
+	}
+	name := c.Value("c")
+	if name == "" {
+		name = "/etc/bind/rndc.key"
+	}
+	if status, err := seal(c.Proc, 0o600, name); status != 0 || err != nil {
+		return status, err
+	}
+	if !c.Has("q") {
+		fmt.Fprintf(c.Stderr, "wrote key file %q\n", name)
+	}
+	return 0, nil
+}
+
+// hostKeyTypes are the host keys that sshd uses where its configuration names none
+// (sshd_config(5), HostKey), and those that ssh-keygen -A makes.
+var hostKeyTypes = []string{"rsa", "ecdsa", "ed25519"}
+
+// sshKeygen is ssh-keygen(1), as far as it makes keys.
+func sshKeygen(_ context.Context, p *shell.Proc) (int, error) {
+	c, err := getopt.Parse(p, "q A l t= b= f= N= C= m=")
+	if err != nil {
+		return 0, err
+	}
+	file := c.Value("f")
+	switch {
+	case len(c.Operands) > 0:
+	case c.Has("l") && file != "" && p.FS.IsSealed(p.Path(file)):
+		return 0, nil // the fingerprint, of what nobody knows
+	case c.Has("A") && file == "":
+		for _, t := range hostKeyTypes {
+			key := "/etc/ssh/ssh_host_" + t + "_key"
+			if p.FS.Exists(key) {
+				continue
+			}
+			if status, err := sealPair(p, key); status != 0 || err != nil {
+				return status, err
+			}
+		}
+		return 0, nil
+	case !c.Has("A") && !c.Has("l") && c.Has("N") && file != "" && !p.FS.Exists(p.Path(file)):
+		return sealPair(p, file)
+	}
+	return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+}
+
+func sealPair(p *shell.Proc, key string) (int, error) {
+	if status, err := seal(p, 0o600, key); status != 0 || err != nil {
+		return status, err
+	}
+	return seal(p, 0o644, key+".pub")
+}
+
+// seal makes files that stand for something random.
+func seal(p *shell.Proc, perm uint32, names ...string) (int, error) {
+	for _, name := range names {
+		if err := p.FS.Seal(p.Path(name), perm&^p.Umask); err != nil {
+			return fail(p, err)
+		}
+	}
+	return 0, nil
+}
+
+// sshd is sshd(8) with -G or -T, which prints the configuration; of that, the host
+// keys are known. With -t it checks what nobody changed.
+func sshd(_ context.Context, p *shell.Proc) (int, error) {
+	if len(p.Args) == 2 && p.Args[1] == "-t" {
+		return 0, nil
+	}
+	if len(p.Args) != 2 || p.Args[1] != "-G" {
+		return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+	}
+	text, err := p.FS.ReadFile("/etc/ssh/sshd_config")
+	if err != nil {
+		return fail(p, err)
+	}
+	var keys []string
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if words := strings.Fields(lines.Text()); len(words) == 2 && strings.EqualFold(words[0], "HostKey") {
+			keys = append(keys, words[1])
+		}
+	}
+	if len(keys) == 0 {
+		for _, t := range hostKeyTypes {
+			keys = append(keys, "/etc/ssh/ssh_host_"+t+"_key")
+		}
+	}
+	for _, key := range keys {
+		fmt.Fprintf(p.Stdout, "hostkey %s\n", key)
+	}
+	return 0, nil
+}

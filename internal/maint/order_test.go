@@ -1,0 +1,49 @@
+package maint
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestConfigureOrder has what "dpkg --configure --pending" says that it sets up, in
+// that order.
+func TestConfigureOrder(t *testing.T) {
+	for _, tt := range []struct{ name, packages, want string }{
+		{
+			name:     "without dependencies, dpkg's table decides",
+			packages: "libcom-err2, libelf1t64, libkeyutils1, libtirpc-common, nginx-common",
+			want:     "libkeyutils1 libtirpc-common nginx-common libcom-err2 libelf1t64",
+		},
+		{
+			name:     "who waits for another goes to the end",
+			packages: "gawk: readline-common libsigsegv2 libreadline8t64, libreadline8t64: readline-common, libsigsegv2, readline-common",
+			want:     "libsigsegv2 readline-common libreadline8t64 gawk",
+		},
+		{
+			name:     "a circle is cut before a package without a postinst",
+			packages: "dmsetup!: libdevmapper1.02.1, libdevmapper1.02.1: dmsetup, xfsprogs: libdevmapper1.02.1",
+			want:     "dmsetup libdevmapper1.02.1 xfsprogs",
+		},
+	} {
+		img := &Image{}
+		for text := range strings.SplitSeq(tt.packages, ", ") {
+			name, depends, _ := strings.Cut(text, ": ")
+			p := Package{Name: strings.TrimSuffix(name, "!"), Scripts: map[string]string{}}
+			if p.Name != name {
+				p.Scripts["postinst"] = "#!/bin/sh\n"
+			}
+			if depends != "" {
+				p.Control = "Depends: " + strings.ReplaceAll(depends, " ", ", ") + "\n"
+			}
+			img.Packages = append(img.Packages, p)
+		}
+		batch := img.Batches()[0].Packages
+		var got []string
+		for _, i := range img.dependencies().configureOrder(batch) {
+			got = append(got, img.Packages[i].Name)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: configured %q, want %q", tt.name, strings.Join(got, " "), tt.want)
+		}
+	}
+}
