@@ -162,7 +162,7 @@ func source(r *run, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, err := parse(args[1], text, r.bash)
+	file, err := r.parse(args[1], text)
 	if bad, ok := errors.AsType[*SyntaxError](err); ok {
 		return Unsupported("%s, which is no script (%v),", args[1], bad)
 	}

@@ -23,6 +23,7 @@ var hostile = []struct{ name, script, want string }{
 	{"a function that calls itself", `f() { f; }; f`, "calls in one another"},
 	{"functions that call each other", `f() { g; }; g() { f; }; f`, "calls in one another"},
 	{"eval of itself", `x='eval "$x"'; eval "$x"`, "calls in one another"},
+	{"eval of a long text", `x=':;:;:;:;:;:;:;:;'; for i in 1 2 3 4 5 6 7 8 9 10 11; do x=$x$x; done; while :; do eval "if false; then $x fi"; done`, "commands"},
 	{"a substitution of itself", `f() { echo $(f); }; f`, "calls in one another"},
 	{"a pipe of itself", `f() { f | f; }; f`, "calls in one another"},
 	{"a subshell of itself", `f() { (f); }; f`, "calls in one another"},

@@ -16,7 +16,7 @@ const (
 	defaultSteps  = 5_000_000
 	defaultOutput = 256 << 20
 
-	maxScript = 512 << 10 // bytes of a script's text
+	maxScript = 256 << 10 // bytes of a script's text
 	maxValue  = 16 << 20  // bytes of a variable's value, or of one command's words
 	maxHeld   = 128 << 20 // bytes of all variables, words, pipes and substitutions at a time
 	maxCalls  = 200       // functions, subshells, sourced files and scripts in one another

@@ -70,6 +70,14 @@ func (e *SyntaxError) Error() string { return e.Err.Error() }
 // Unwrap returns the parser's error.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
+// parse reads a text in the language of the script, which costs what it is long.
+func (r *run) parse(name, text string) (*syntax.File, error) {
+	if err := r.work(16 * len(text)); err != nil {
+		return nil, err
+	}
+	return parse(name, text, r.bash)
+}
+
 // parse reads the text of a script. The error is a [*SyntaxError] or a
 // [*LimitError].
 func parse(name, text string, bash bool) (file *syntax.File, err error) {

@@ -203,7 +203,7 @@ func (r *run) script(text string) error {
 }
 
 func (r *run) program(text string) error {
-	file, err := parse(r.name, text, r.bash)
+	file, err := r.parse(r.name, text)
 	if err != nil {
 		r.status = 2
 		return err
@@ -237,7 +237,7 @@ func (r *run) toEnd(err error) error {
 }
 
 func (r *run) eval(text string) error {
-	file, err := parse(r.name, text, r.bash)
+	file, err := r.parse(r.name, text)
 	if bad, ok := errors.AsType[*SyntaxError](err); ok {
 		// Whether it is wrong for dash too is certain where it has nothing that only
 		// the parser here stumbles at, and no line before it that dash would run.
