@@ -195,7 +195,7 @@ func (r *run) script(text string) error {
 	if o := shebangOptions(text); o != "" {
 		for _, letter := range o[1:] {
 			if err := r.setLetter(letter, true); err != nil {
-				return err
+				return r.toEnd(err)
 			}
 		}
 	}

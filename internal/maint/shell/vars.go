@@ -210,8 +210,11 @@ func (r *run) special(name string) (value string, set, ok bool) {
 		return r.bashVariable(name)
 	}
 	n, err := strconv.Atoi(name)
-	if err != nil || n > len(r.params) {
+	switch {
+	case err != nil || n > len(r.params):
 		return "", false, true
+	case n == 0: // "00"
+		return r.name, true, true
 	}
 	return r.params[n-1], true, true
 }
