@@ -159,7 +159,9 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing. It returns what may be missing but need not be.
+// library is missing. It returns what may be missing but need not be. Without
+// hardening the image is what Debian made, with programs that never had all that
+// they need: only the entrypoint is refused then.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
 	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
@@ -171,7 +173,7 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 	}
 	var errs Errors
 	for _, problem := range problems {
-		if problem.Severity == closure.Error {
+		if problem.Severity == closure.Error && (problem.Entrypoint || b.spec.Hardening.Profile != specs.ProfileNone) {
 			errs = append(errs, fmt.Errorf("%s: %w", p, problem))
 		} else {
 			warnings = append(warnings, problem.Error())

@@ -20,7 +20,9 @@ var allowed = []struct {
 	{regexp.MustCompile(`(^|/)__pycache__(/[^/]*)?$|\.pyc$`), "byte code, which has the time of its source in it"},
 	{regexp.MustCompile(`^etc/ssl/certs/java/cacerts$`), "each entry of Java's keystore has the time of the installation; TestJavaKeystore compares the certificates"},
 	{regexp.MustCompile(`^tmp/hsperfdata_root(/|$)`), "left behind by the Java that dpkg's side ran"},
-	{regexp.MustCompile(`^var/cache/fontconfig(/|$)`), "fontconfig's cache, which has the times of the directories in it"},
+	{regexp.MustCompile(`^var/cache/fontconfig/[0-9a-f]{32}-[0-9a-z]+\.cache-[0-9]+$`), "fontconfig's caches, which have the times of the directories in them, and are made again where they are missing"},
+	{regexp.MustCompile(`^var/log/fontconfig\.log$`), "the diary of those caches"},
+	{regexp.MustCompile(`^var/cache/man/.`), "man-db's index, which has the times of the pages in it, and what is beside it; man reads the pages without it"},
 	{regexp.MustCompile(`^(etc/machine-id|var/lib/dbus/machine-id)$`), "a random name of the machine"},
 }
 

@@ -16,6 +16,10 @@ func TestAllowList(t *testing.T) {
 		"usr/lib/python3/__pycache__":                     true,
 		"usr/lib/python3/__pycache__/abc.cpython-313.pyc": true,
 		"etc/machine-id":                                  true,
+		"var/cache/fontconfig/4c599c202bc5c08e2d34565a40eac3b2-le64.cache-9": true,
+		"var/cache/man/de/index.db": true,
+
+		"var/cache/man": false,
 
 		"var/lib/dpkg/alternatives":            false,
 		"var/lib/dpkg/alternatives/awk":        false,

@@ -3,6 +3,7 @@ package maint_test
 import (
 	"cmp"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"reflect"
@@ -46,6 +47,7 @@ func image(packages []pkg) *maint.Image {
 		img.Packages = append(img.Packages, maint.Package{
 			Name: p.name, Version: "1.0", Architecture: "amd64", SHA256: strings.Repeat("0", 64), Control: control,
 			Scripts: p.scripts, Triggers: p.control["triggers"], Templates: p.control["templates"],
+			Conffiles: conffiles(p),
 			Files: func() []string {
 				var names []string
 				for name := range p.files {
@@ -56,6 +58,14 @@ func image(packages []pkg) *maint.Image {
 		})
 	}
 	return img
+}
+
+func conffiles(p pkg) map[string]string {
+	name := p.control["conffiles"]
+	if name == "" {
+		return nil
+	}
+	return map[string]string{"/" + name: fmt.Sprintf("%x", md5.Sum([]byte(p.files[name])))}
 }
 
 // installer is what [maint.Installation] and [maint.Replay] have in common.
@@ -145,6 +155,19 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "conffiles come when their package is configured, but those of essential packages at once",
+			packages: []pkg{
+				{name: "base", control: map[string]string{"Essential": "yes", "conffiles": "etc/d/base"}, files: map[string]string{"etc/d/base": ""}, scripts: script("preinst", ``)},
+				{name: "reads", files: map[string]string{"etc/d/reads": ""}, scripts: script("postinst", `echo /etc/d/* > /etc/seen`)},
+				{name: "later", depends: "reads", control: map[string]string{"conffiles": "etc/d/later"}, files: map[string]string{"etc/d/later": "text"}, scripts: script("postinst", `echo /etc/d/* >> /etc/seen`)},
+			},
+			want: `0644 etc/d/base "": package base
+0644 etc/d/later "text": package later
+0644 etc/d/reads "": package reads
+0644 etc/seen "/etc/d/base /etc/d/reads\n/etc/d/base /etc/d/later /etc/d/reads\n": postinst later
+`,
+		},
+		{
 			name: "essential packages are configured before the others are unpacked",
 			packages: []pkg{
 				{name: "app", scripts: script("preinst", `[ -e /etc/ready ] && echo yes > /etc/app`)},
@@ -176,6 +199,18 @@ func TestInstall(t *testing.T) {
 			},
 			want: `0644 usr/share/cached/x "": package x
 0644 var/ran "configure \ny\ntriggered /usr/share/cached named\n": postinst triggered cache
+`,
+		},
+		{
+			name: "what depends on a package that waits for triggers is configured after them, and the others before",
+			packages: []pkg{
+				{name: "handler", control: map[string]string{"triggers": "interest awaited\ninterest-noawait noted\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
+				{name: "waits", depends: "handler", control: map[string]string{"triggers": "activate-await awaited\n"}},
+				{name: "notes", depends: "handler", control: map[string]string{"triggers": "activate noted\n"}},
+				{name: "after-waits", depends: "waits", scripts: script("postinst", `echo after waits >> /var/ran; dpkg-trigger noted`)},
+				{name: "after-notes", depends: "notes, waits-not", scripts: script("postinst", `echo after notes >> /var/ran`)},
+			},
+			want: `0644 var/ran "configure \nafter notes\ntriggered noted awaited\nafter waits\ntriggered noted\n": postinst triggered handler
 `,
 		},
 		{

@@ -16,6 +16,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
+	"github.com/hardpan/hardpan/internal/maint/glib"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -51,7 +52,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	t.dpkg = dpkg.New(dpkg.System{
 		Architecture: in.img.Architecture, Packages: t.packages,
-		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
 	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
@@ -69,7 +70,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version}), pam.Commands(), pythonCommands(), questions.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
 	} {
 		maps.Copy(t.commands, set)
 	}

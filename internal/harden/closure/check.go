@@ -55,6 +55,8 @@ type Problem struct {
 	Reason   string   // "which no path of the image has"
 	Others   int      // how many more libraries lack the same; of a Warning
 
+	Entrypoint bool // it is the image's own program that lacks it
+
 	needs    string // what kind of thing is missing: "", "the interpreter ", ...
 	library  bool   // what is missing is a shared library that no path of the image has
 	outside  string // directory of the image that has the library, where the dynamic linker does not look
@@ -127,7 +129,9 @@ func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
 		library:  splitLibraryPath(o.Env["LD_LIBRARY_PATH"]),
 		reached:  map[string]bool{}, reported: map[string]bool{}, warnings: map[string]*Problem{},
 	}
+	c.entrypoint = true
 	c.checkEntrypoint()
+	c.entrypoint = false
 	executables, libraries := c.elfFiles()
 	for _, n := range append(executables, libraries...) {
 		if !c.reached[n.Path] {
@@ -147,6 +151,8 @@ type checker struct {
 
 	standard search   // the directories of ld.so.conf and of the system
 	library  []string // LD_LIBRARY_PATH
+
+	entrypoint bool // what is looked at is the image's own program
 
 	bySoname map[string]string   // where libraries of the image are; see elsewhere
 	reached  map[string]bool     // ELF files that some program was seen to load
@@ -201,6 +207,7 @@ func (c *checker) report(p Problem) {
 		return
 	}
 	c.reported[key] = true
+	p.Entrypoint = c.entrypoint
 	if p.Severity == Warning {
 		// One host loads all the plugins that lack the same.
 		if w := c.warnings[p.Missing()]; w != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,9 @@ func (a *debianAdduser) main() error {
 	if !(group && !a.Has("system")) && count(a.Has("group"), a.Has("ingroup"), a.Has("gid")) > 1 {
 		return a.stop(exclusiveValues, levelFatal, "The --group, --ingroup, and --gid options are mutually exclusive.")
 	}
+	if ok, err := a.goodFields(); !ok || err != nil {
+		return err
+	}
 	for _, o := range []string{"firstgid", "firstuid", "lastgid", "lastuid", "gid", "uid"} {
 		if _, ok := number(a.Value(o)); a.Has(o) && !ok {
 			return a.stop(badCall, levelFatal, "Value %q invalid for option %s (number expected)", a.Value(o), o)
@@ -158,6 +162,26 @@ func (a *debianAdduser) main() error {
 		return a.addSystemUser(name)
 	}
 	return a.addPerson(name)
+}
+
+// simplePath is what adduser takes for a home directory or a shell.
+var simplePath = regexp.MustCompile(`^[-_$.0-9a-zA-Z/]+$`)
+
+// died is the exit status of a program in perl that gives up.
+const died = 255
+
+// goodFields checks the values that go into /etc/passwd as they are.
+func (a *debianAdduser) goodFields() (bool, error) {
+	bad := strings.ContainsFunc(a.Value("comment"), func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f })
+	for _, o := range []string{"home", "shell"} {
+		bad = bad || a.Has(o) && !simplePath.MatchString(a.Value(o))
+	}
+	if !bad {
+		return true, nil
+	}
+	a.status = died
+	a.warn("invalid characters in input string, see trace output for more details")
+	return false, nil
 }
 
 func count(set ...bool) int {

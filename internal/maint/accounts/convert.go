@@ -21,7 +21,6 @@ const shadowed = "x"
 
 // pwconv is pwconv(8): it brings passwords from passwd to shadow.
 func (j *job) pwconv(context.Context) error {
-	had := j.passwd.exists
 	for _, s := range j.shadow.entries() {
 		if j.passwd.get(s[0]) == nil {
 			j.shadow.drop(s[0])
@@ -29,20 +28,22 @@ func (j *job) pwconv(context.Context) error {
 	}
 	for _, u := range j.passwd.entries() {
 		s := j.shadow.get(u[0])
-		if s == nil {
+		switch {
+		case s == nil:
 			s = slices.Concat([]string{u[0], u[1], j.day()}, j.aging(), []string{"", "", ""})
-		} else if u[1] != shadowed {
+		case u[1] == shadowed:
+			continue
+		default:
 			s[1], s[2] = u[1], j.day()
 		}
 		j.shadow.put(s)
 		u[1] = shadowed
 		j.passwd.put(u)
 	}
-	j.shadow.changed, j.passwd.changed = true, true
 	if err := lock(j.FS); err != nil {
 		return err
 	}
-	if err := j.write(); err != nil || !had {
+	if err := j.write(); err != nil || !j.FS.Exists("/etc/passwd-") {
 		return err
 	}
 	return j.FS.Chmod("/etc/passwd-", 0o600) // where hashes may have been

@@ -55,8 +55,8 @@ func (j *job) getent(context.Context) error {
 			return shell.Unsupported("getent %s", name)
 		}
 		j.status = 1
-		j.warn("Unknown database: %s\nTry `getent --help' or `getent --usage' for more information.", name)
-		return nil
+		j.warn("Unknown database: %s", name)
+		return j.say("Try `getent --help' or `getent --usage' for more information.")
 	}
 	if d.fields == 0 {
 		return j.getWords(d.file, keys)

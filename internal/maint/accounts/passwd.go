@@ -225,8 +225,9 @@ func (j *job) chfn(context.Context) error {
 	}
 	for i, option := range []string{"full-name", "room", "work-phone", "home-phone", "other"} {
 		if j.Has(option) {
+			what := strings.ReplaceAll(strings.TrimPrefix(option, "full-"), "-", " ")
 			if strings.ContainsAny(j.Value(option), ":=\n") || option != "other" && strings.Contains(j.Value(option), ",") {
-				return j.refuse(1, "invalid %s: '%s'", strings.ReplaceAll(option, "-", " "), j.Value(option))
+				return j.refuse(1, "invalid %s: '%s'", what, j.Value(option))
 			}
 			v[i] = j.Value(option)
 		}

@@ -156,7 +156,8 @@ func (j *job) giveIDs(u *newUser) (bool, error) {
 	switch {
 	case !j.Has("uid"):
 		if u.uid, ok = freeID(j.passwd.ids(), lowest, highest, u.system); !ok {
-			return false, j.refuse(idInUse, "Can't get unique UID (no more available UIDs)")
+			j.warn("useradd: Can't get unique UID (no more available UIDs)")
+			return false, j.refuse(idInUse, "can't create user")
 		}
 	default:
 		if u.uid, ok = number(j.Value("uid")); !ok {

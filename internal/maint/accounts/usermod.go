@@ -53,8 +53,7 @@ func (j *job) usermod(context.Context) error {
 		return err
 	}
 	if !c.dirty && !c.aged && !j.Has("groups") && j.Last("add-subuids", "del-subuids", "add-subgids", "del-subgids") == "" {
-		j.warn("usermod: no changes")
-		return nil
+		return j.say("usermod: no changes")
 	}
 	if err := lock(j.FS); err != nil {
 		return err
@@ -85,7 +84,7 @@ func (j *job) changeFields(c *change) (bool, error) {
 			return true, nil
 		}
 		if strings.ContainsAny(v, ":\n") || !valid(v) {
-			return false, j.refuse(badArgument, "invalid %s '%s'", what, v)
+			return false, j.refuse(badArgument, "%s", strings.ReplaceAll(what, "%s", v))
 		}
 		c.passwd[field], c.dirty = v, true
 		return true, nil
@@ -97,7 +96,7 @@ func (j *job) changeFields(c *change) (bool, error) {
 		field  int
 		valid  func(string) bool
 		what   string
-	}{{"comment", 4, any, "comment"}, {"home", 5, absolute, "home directory"}, {"shell", 6, absolute, "shell"}} {
+	}{{"comment", 4, any, "invalid field '%s'"}, {"home", 5, absolute, "homedir must be an absolute path"}, {"shell", 6, absolute, "invalid shell '%s'"}} {
 		if ok, err := set(f.option, f.field, f.valid, f.what); !ok || err != nil {
 			return false, err
 		}

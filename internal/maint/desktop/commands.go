@@ -9,6 +9,8 @@ import (
 type Config struct {
 	// Version returns the version of a package of the image, "" where it has none.
 	Version func(pkg string) string
+	// Omitted is told, unless nil, of each call whose effect is left out, with why.
+	Omitted func(command, why string)
 }
 
 // Commands returns the programs by name.
@@ -22,5 +24,9 @@ func Commands(c Config) map[string]shell.Command {
 		"gdk-pixbuf-query-loaders":  c.queryLoaders,
 		"gtk-query-immodules-2.0":   c.queryInputMethods(gtk2),
 		"gtk-query-immodules-3.0":   c.queryInputMethods(gtk3),
+		"fc-cache":                  getopt.Command("E|error-on-no-fonts r|really-force f|force s|system-only y|sysroot= v|verbose V|version h|help", 1, c.fcCache),
+		"mandb":                     c.mandb,
+		"setpriv":                   asUser,
+		"runuser":                   asUser,
 	}
 }

@@ -205,3 +205,21 @@ func TestModules(t *testing.T) {
 		}
 	}
 }
+
+// What is left out is told, and leaves no files but those that have no times in them.
+func TestLeftOut(t *testing.T) {
+	sh := newShell(t)
+	var told []string
+	maps.Copy(sh.Commands, desktop.Commands(desktop.Config{Omitted: func(command, _ string) { told = append(told, command) }}))
+	out := shelltest.Run(t, sh, shelltest.Case{Script: "fc-cache -s -f -v; setpriv --reuid man --regid man --init-groups -- /usr/bin/mandb -cq; runuser -u man -- /usr/bin/mandb -pq\ncat /var/cache/fontconfig/*"})
+	if want := "fc-cache: succeeded\nSignature: 8a477f597d28d172789f06886806bc55\n"; !strings.HasPrefix(string(out), want) {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	if want := "fc-cache -s -f -v|mandb -cq|mandb -pq"; strings.ReplaceAll(strings.Join(told, "|"), "/usr/bin/", "") != want {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	_, err := sh.Run(t.Context(), shell.Script{Name: "script", Text: "setpriv --reuid man -- touch /x"})
+	if _, ok := errors.AsType[*shell.UnsupportedError](err); !ok {
+		t.Errorf("running a program as another user: %v, want that it is not supported", err)
+	}
+}

@@ -38,6 +38,7 @@ func Commands(c Config) map[string]shell.Command {
 		"update-catalog":           updateCatalog,
 		"update-xmlcatalog":        updateXMLCatalog,
 		"update-mime":              updateMIME,
+		"helpztags":                helpztags,
 		"install-info":             installInfo,
 		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,
@@ -46,7 +47,6 @@ func Commands(c Config) map[string]shell.Command {
 	}
 	all[emacsenLib+"/emacs-install"] = emacsInstall
 	all[emacsenLib+"/emacs-package-install"] = emacsPackageInstall
-	maps.Copy(all, c.libraryPrograms())
 	maps.Copy(all, keyCommands)
 	for name, why := range omitted {
 		all[name] = c.omit(why)
@@ -68,8 +68,6 @@ var omitted = map[string]string{
 	"update-initramfs": "an image boots no kernel",
 	"update-grub":      "an image boots no kernel",
 	"update-menus":     "an image has no window manager",
-	"fc-cache":         "fontconfig reads fonts without a cache",
-	"mandb":            "the index of manual pages is made by man-db's timer",
 }
 
 func (c Config) omit(why string) shell.Command {

@@ -282,39 +282,6 @@ func TestLdconfig(t *testing.T) {
 	}
 }
 
-func TestGlib(t *testing.T) {
-	const lib = "usr/lib/x86_64-linux-gnu/"
-	out, tr := run(t, map[string]string{
-		lib + "gio/modules/libgiognutls.so": "", lib + "gio/modules/libdconfsettings.so": "", lib + "gio/modules/README": "",
-		"usr/share/glib-2.0/schemas/x": "", lib + "libgdk_pixbuf-2.0.so.0.4200.12": "",
-	}, `/usr/lib/x86_64-linux-gnu/glib-2.0/gio-querymodules /usr/lib/x86_64-linux-gnu/gio/modules /nope; echo $?
-/usr/lib/x86_64-linux-gnu/glib-2.0/glib-compile-schemas /usr/share/glib-2.0/schemas; echo $?; glib-compile-schemas /nope; echo $?
-/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders /l/libpixbufloader-xbm.so`)
-	if want := `0
-No schema files found: doing nothing.
-0
-1
-# GdkPixbuf Image Loader Modules file
-# Automatically generated file, do not edit
-# Created by gdk-pixbuf-query-loaders from gdk-pixbuf-2.42.12
-#
-"/l/libpixbufloader-xbm.so"
-"xbm" 4 "gdk-pixbuf" "XBM" "LGPL"
-"image/x-xbitmap" ""
-"xbm" ""
-"#define " "" 100
-"/*" "" 50
-
-
-`; out != want {
-		t.Errorf("printed\n%s\nwant\n%s", out, want)
-	}
-	got, err := tr.ReadFile(lib + "gio/modules/giomodule.cache")
-	if want := "libdconfsettings.so: gsettings-backend\nlibgiognutls.so: gio-tls-backend\n"; err != nil || string(got) != want {
-		t.Errorf("giomodule.cache is %q (%v), want %q", got, err, want)
-	}
-}
-
 func TestUpdateCatalog(t *testing.T) {
 	out, tr := run(t, map[string]string{
 		"usr/share/sgml-base/catalog.centralized": "-- this is CATALOG --\n", "usr/share/a.cat": "", "var/lib/sgml-base/supercatalog": "old\n",
