@@ -237,13 +237,7 @@ func (j *compressJob) replace(file, target string, out []byte, n *tree.Node) err
 		}
 	}
 	mode, uid, gid, at := n.Mode, n.UID, n.GID, n.ModTime
-	if fs.Origin != nil {
-		o := *fs.Origin
-		o.Inputs = append(o.Inputs[:len(o.Inputs):len(o.Inputs)], file)
-		defer func(was *tree.Origin) { fs.Origin = was }(fs.Origin)
-		fs.Origin = &o
-	}
-	if err := fs.WriteFile(target, out, mode); err != nil {
+	if err := from(j.p, []string{file}, func() error { return fs.WriteFile(target, out, mode) }); err != nil {
 		return err
 	}
 	if err := fs.Chown(target, uid, gid, true); err != nil {

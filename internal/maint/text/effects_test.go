@@ -72,6 +72,28 @@ func TestEffects(t *testing.T) {
 	}
 }
 
+// The origin of a file that a command makes of others names them.
+func TestOrigin(t *testing.T) {
+	sh := newShell(t)
+	sh.Origin = func(command string) *tree.Origin {
+		return &tree.Origin{Kind: tree.FromScript, Package: "p", Script: "postinst", Command: command}
+	}
+	if _, err := runIn(t, sh, `printf '2\n1\n' >a; cp=b; sort -o $cp a; sed -i s/1/3/ a; gzip -n b`); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"w/a": "sed -i s/1/3/ a [/w/a]", "w/b.gz": "gzip -n b [/w/b]",
+	} {
+		n := sh.FS.Tree.Lookup(name)
+		if n == nil {
+			t.Fatalf("%s is missing", name)
+		}
+		if got := fmt.Sprintf("%s %v", n.Origin.Command, n.Origin.Inputs); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // A script that needs what is not provided ends with an error that says what.
 func TestUnsupported(t *testing.T) {
 	tests := []struct{ script, want string }{

@@ -3,6 +3,7 @@ package text
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -31,6 +32,24 @@ func fail(p *shell.Proc, name string, err error) (int, error) {
 		return p.Errorf("%s: %s", name, shell.Strerror(pe.Err))
 	}
 	return 1, err
+}
+
+// from runs do, which makes files of the content of others: their origin says so.
+func from(p *shell.Proc, inputs []string, do func() error) error {
+	was := p.FS.Origin
+	if was == nil {
+		return do()
+	}
+	o := *was
+	o.Inputs = slices.Clone(o.Inputs)
+	for _, name := range inputs {
+		if name != "-" {
+			o.Inputs = append(o.Inputs, p.Path(name))
+		}
+	}
+	p.FS.Origin = &o
+	defer func() { p.FS.Origin = was }()
+	return do()
 }
 
 // reason is the text of an error without the path.

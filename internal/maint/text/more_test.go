@@ -206,6 +206,12 @@ var moreScripts = table{
 	{`printf -- '-x\n'`, "-x\n"},
 	{`printf '%s\n' -- x`, "--\nx\n"},
 	{`printf 'one two\nthree' | wc -w; seq 3 | tac | rev; printf 'a\nb\n' | tee /dev/stderr 2>/dev/null | cat; printf 'b a\n' | tr ' ' '\n' | sort | uniq -c | sort -rn | head -1`, "3\n3\n2\n1\na\nb\n      1 b\n"},
+	{`printf "a b 'c\n" | xargs; echo $?`, "a b\n1\n"},
+	{`printf "a b 'c\n" | xargs -n1; echo $?`, "a\nb\n1\n"},
+	{`printf "'c\n" | xargs; echo $?`, "1\n"},
+	{`printf "a\n'c\n" | xargs -I{} echo {}; echo $?`, "a\n1\n"},
+	{`xargs -r --show-limits </dev/null 2>&1 | grep -c length`, "3\n"},
+	{`echo 5 | xargs -I N -P 0 sh -c 'echo N$0' x`, "5x\n"},
 }
 
 // TestMore has the commands that scripts call now and then.

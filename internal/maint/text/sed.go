@@ -302,7 +302,7 @@ func (s *sed) replace(name string, was, is []byte) error {
 			return err
 		}
 	}
-	if err := fs.WriteFile(file, is, mode); err != nil {
+	if err := from(s.p, []string{name}, func() error { return fs.WriteFile(file, is, mode) }); err != nil {
 		return err
 	}
 	if s.suffix == "" && !isLink {

@@ -71,7 +71,7 @@ func sortCommand(_ context.Context, p *shell.Proc) (int, error) {
 		out.WriteByte(end)
 	}
 	if s.output != "" {
-		if err := store(p, s.output, out.Bytes(), false); err != nil {
+		if err := from(p, names, func() error { return store(p, s.output, out.Bytes(), false) }); err != nil {
 			_, err := fail(p, s.output, err)
 			return 2, err
 		}

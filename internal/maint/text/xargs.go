@@ -28,6 +28,15 @@ const maxXargs = 128 << 10
 const xargsLong = "null=0 arg-file:=a delimiter:=d eof::=e replace::=i max-lines::=l max-args:=n interactive=p max-procs:=P " +
 	"no-run-if-empty=r max-chars:=s verbose=t exit=x open-tty=o process-slot-var: show-limits"
 
+// xargsLimits is what --show-limits says, in an environment without variables.
+const xargsLimits = `Your environment variables take up 0 bytes
+POSIX upper limit on argument length (this system): 2095104
+POSIX smallest allowable upper limit on argument length (all systems): 4096
+Maximum length of command we could actually use: 2095104
+Size of command buffer we are actually using: 131072
+Maximum parallelism (--max-procs must be no greater): 2147483647
+`
+
 // xargs is xargs(1).
 func xargs(ctx context.Context, p *shell.Proc) (int, error) {
 	opts, command, err := options(p, "+0a:d:E:e::I:i::L:l::n:pP:rs:tx", xargsLong)
@@ -36,6 +45,12 @@ func xargs(ctx context.Context, p *shell.Proc) (int, error) {
 	}
 	x := &xargsOptions{delimiter: -1, size: maxXargs, file: "-"}
 	for _, o := range opts {
+		if o.name == "show-limits" {
+			if _, err := io.WriteString(p.Stderr, xargsLimits); err != nil {
+				return 1, err
+			}
+			continue
+		}
 		if err := x.set(o); err != nil {
 			return 1, err
 		}
@@ -47,15 +62,19 @@ func xargs(ctx context.Context, p *shell.Proc) (int, error) {
 	if err != nil {
 		return fail(p, x.file, err)
 	}
-	items, err := x.split(string(b))
-	if err != nil {
-		return p.Errorf("%v", err)
-	}
+	items, bad := x.split(string(b))
 	q := *p
 	if x.file == "-" {
 		q.Stdin = strings.NewReader("")
 	}
-	return x.run(ctx, &q, command, items)
+	if bad != nil && len(items) == 0 {
+		return p.Errorf("%v", bad)
+	}
+	status, err := x.run(ctx, &q, command, items)
+	if bad == nil || err != nil {
+		return status, err
+	}
+	return p.Errorf("%v", bad) // behind what came before it
 }
 
 func (x *xargsOptions) set(o option) (err error) {
@@ -138,7 +157,7 @@ func (x *xargsOptions) splitLines(in string) (items []item, err error) {
 		}
 		text, rest, err := unquote(line, "")
 		if err != nil || rest != "" {
-			return nil, fmt.Errorf("unmatched quote; by default quotes are special to xargs unless you use the -0 option")
+			return items, fmt.Errorf("unmatched quote; by default quotes are special to xargs unless you use the -0 option")
 		}
 		if text == x.eof && x.eof != "" {
 			break
@@ -156,7 +175,7 @@ func (x *xargsOptions) splitWords(in string) (items []item, err error) {
 		}
 		text, rest, err := unquote(trimmed, " \t\n\v\f\r")
 		if err != nil {
-			return nil, err
+			return items, err
 		}
 		if text == x.eof && x.eof != "" {
 			return items, nil
