@@ -24,7 +24,7 @@ import (
 // trixie DIR" made:
 //
 //	go test ./internal/maint/desktop -run TestReal -args -debian-root DIR -record
-var caseFiles = []string{"icons"}
+var caseFiles = []string{"entries", "icons", "mime"}
 
 func newShell(tb testing.TB) *shell.Shell {
 	f := rootfs.New(tree.New(&tree.Origin{Kind: tree.FromBuilder}, shelltest.Time), shelltest.Time)
@@ -260,5 +260,50 @@ func TestRealMIMEDatabase(t *testing.T) {
 	}
 	for name := range byPath {
 		t.Errorf("%s is too much", name)
+	}
+}
+
+// The list of what desktop entries open is that which the program makes of those of
+// the machine.
+func TestRealDesktopEntries(t *testing.T) {
+	dir := *shelltest.Root + "/usr/share/applications"
+	names, _ := filepath.Glob(dir + "/*.desktop")
+	program, err := exec.LookPath("update-desktop-database")
+	if *shelltest.Root != "" {
+		program, err = *shelltest.Root+"/usr/bin/update-desktop-database", nil
+	}
+	if err != nil || len(names) == 0 {
+		t.Skip("SKIPPED: no update-desktop-database, or no desktop entries, on this host: nothing to compare with")
+	}
+	sh, to := newShell(t), t.TempDir()
+	if err := sh.FS.MkdirAll("/d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue // a link into another place
+		}
+		if err == nil {
+			err = errors.Join(sh.FS.WriteFile("/d/"+filepath.Base(name), b, 0o644), os.WriteFile(filepath.Join(to, filepath.Base(name)), b, 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-q", to)
+	if *shelltest.Root != "" {
+		cmd = exec.CommandContext(t.Context(), "cp", dir+"/mimeinfo.cache", to) // made when the packages were installed
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(to + "/mimeinfo.cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelltest.Run(t, sh, shelltest.Case{Script: "update-desktop-database -q /d"})
+	if got, _ := sh.FS.ReadFile("/d/mimeinfo.cache"); string(got) != string(want) {
+		t.Errorf("%d entries: %d bytes; the real program makes other %d bytes", len(names), len(got), len(want))
 	}
 }

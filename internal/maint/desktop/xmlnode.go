@@ -52,7 +52,7 @@ func (n *node) elements() []*node {
 func parseXML(document string) (*node, error) {
 	t := &xmlTree{root: &node{}}
 	t.open = []*node{t.root}
-	if err := (glib.Markup{}).Read(strings.TrimPrefix(document, "\ufeff"), t); err != nil {
+	if err := (glib.Markup{DocumentTypes: true}).Read(strings.TrimPrefix(document, "\ufeff"), t); err != nil {
 		return nil, err
 	}
 	if elements := t.root.elements(); len(elements) > 0 {

@@ -23,6 +23,9 @@ type Attribute struct{ Name, Value string }
 type Markup struct {
 	// IgnoreQualified leaves out what has a ":" in its name.
 	IgnoreQualified bool
+	// DocumentTypes reads over a document type as XML has it; GMarkup takes each
+	// ">" in its comments and strings for the end of something.
+	DocumentTypes bool
 }
 
 // Read reads a document as GMarkup does, which is XML without document types and
@@ -106,6 +109,9 @@ func (m *markup) characters() error {
 // passthrough reads a comment, a processing instruction, a document type or a CDATA
 // section, the last of which is text.
 func (m *markup) passthrough() error {
+	if m.how.DocumentTypes && strings.HasPrefix(m.rest, "!DOCTYPE") {
+		return m.documentType()
+	}
 	closing := map[string]string{"!--": "--", "![CDATA[": "]]"}
 	balance := 1
 	for i := range len(m.rest) {
@@ -141,6 +147,38 @@ func (m *markup) passthrough() error {
 		return nil
 	}
 	return errors.New("Document ended unexpectedly inside a comment or processing instruction")
+}
+
+// documentType reads over a document type.
+func (m *markup) documentType() error {
+	depth := 1
+	for s := m.rest; s != ""; {
+		var ok bool
+		switch {
+		case strings.HasPrefix(s, "<!--"):
+			_, s, ok = strings.Cut(s[4:], "-->")
+		case strings.HasPrefix(s, "<?"):
+			_, s, ok = strings.Cut(s, "?>")
+		case s[0] == '"' || s[0] == '\'':
+			_, s, ok = strings.Cut(s[1:], s[:1])
+		default:
+			switch s[0] {
+			case '<':
+				depth++
+			case '>':
+				depth--
+			}
+			s, ok = s[1:], true
+		}
+		if !ok {
+			break
+		}
+		if depth == 0 {
+			m.rest = s
+			return nil
+		}
+	}
+	return errors.New("Document ended unexpectedly inside a document type")
 }
 
 // name reads a name.
