@@ -17,6 +17,7 @@ var allowed = []struct {
 	{regexp.MustCompile(`^var/cache/debconf(/.*)?$`), "debconf's database: the answers that the next upgrade would ask for again"},
 	{regexp.MustCompile(`^var/log/(dpkg|alternatives)\.log$`), "diaries with the time of the installation"},
 	{regexp.MustCompile(`^var/cache/ldconfig(/aux-cache)?$`), "ldconfig's memory of inode numbers and times"},
+	{regexp.MustCompile(`^usr/share/info/dir(\.old)?$`), "the directory of manuals: those whose names begin alike are in the order in which the file system lists them"},
 	{regexp.MustCompile(`(^|/)__pycache__(/[^/]*)?$|\.pyc$`), "byte code, which has the time of its source in it"},
 	{regexp.MustCompile(`^etc/ssl/certs/java/cacerts$`), "each entry of Java's keystore has the time of the installation; TestJavaKeystore compares the certificates"},
 	{regexp.MustCompile(`^tmp/hsperfdata_root(/|$)`), "left behind by the Java that dpkg's side ran"},
