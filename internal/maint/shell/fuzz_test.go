@@ -272,7 +272,9 @@ func (g *generator) command() string {
 }
 
 func (g *generator) test() string {
-	word := func() string { return g.pick("a", "''", "b", "1", "2", "-n", "=", "!", `"$a"`, `"$b"`, "'('", "')'", "-a", "-o", "$#") }
+	word := func() string {
+		return g.pick("a", "''", "b", "1", "2", "-n", "=", "!", `"$a"`, `"$b"`, "'('", "')'", "-a", "-o", "$#")
+	}
 	switch g.IntN(4) {
 	case 0:
 		return word() + " " + g.pick("=", "!=", "-eq", "-lt", "-ge") + " " + word()

@@ -35,7 +35,7 @@ type run struct {
 	jobs   map[string]int
 	line   uint
 	doing  string // the name of the command
-	failed place // the command that last returned another status than 0
+	failed place  // the command that last returned another status than 0
 
 	depth  int
 	nested int
