@@ -24,6 +24,7 @@ var allowed = []struct {
 	{regexp.MustCompile(`^var/cache/fontconfig/[0-9a-f]{32}-[0-9a-z]+\.cache-[0-9]+$`), "fontconfig's caches, which have the times of the directories in them, and are made again where they are missing"},
 	{regexp.MustCompile(`^var/log/fontconfig\.log$`), "the diary of those caches"},
 	{regexp.MustCompile(`^var/cache/man/.`), "man-db's index, which has the times of the pages in it, and what is beside it; man reads the pages without it"},
+	{regexp.MustCompile(`^etc/mailname$`), "the name that the machine has which installs"},
 	{regexp.MustCompile(`^(etc/machine-id|var/lib/dbus/machine-id)$`), "a random name of the machine"},
 }
 
