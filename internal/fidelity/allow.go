@@ -17,12 +17,14 @@ var allowed = []struct {
 	{regexp.MustCompile(`^var/cache/debconf(/.*)?$`), "debconf's database: the answers that the next upgrade would ask for again"},
 	{regexp.MustCompile(`^var/log/(dpkg|alternatives)\.log$`), "diaries with the time of the installation"},
 	{regexp.MustCompile(`^var/cache/ldconfig(/aux-cache)?$`), "ldconfig's memory of inode numbers and times"},
+	{regexp.MustCompile(`^usr/share/info/dir(\.old)?$`), "the directory of manuals: those whose names begin alike are in the order in which the file system lists them"},
 	{regexp.MustCompile(`(^|/)__pycache__(/[^/]*)?$|\.pyc$`), "byte code, which has the time of its source in it"},
 	{regexp.MustCompile(`^etc/ssl/certs/java/cacerts$`), "each entry of Java's keystore has the time of the installation; TestJavaKeystore compares the certificates"},
 	{regexp.MustCompile(`^tmp/hsperfdata_root(/|$)`), "left behind by the Java that dpkg's side ran"},
 	{regexp.MustCompile(`^var/cache/fontconfig/[0-9a-f]{32}-[0-9a-z]+\.cache-[0-9]+$`), "fontconfig's caches, which have the times of the directories in them, and are made again where they are missing"},
 	{regexp.MustCompile(`^var/log/fontconfig\.log$`), "the diary of those caches"},
 	{regexp.MustCompile(`^var/cache/man/.`), "man-db's index, which has the times of the pages in it, and what is beside it; man reads the pages without it"},
+	{regexp.MustCompile(`^etc/mailname$`), "the name that the machine has which installs"},
 	{regexp.MustCompile(`^(etc/machine-id|var/lib/dbus/machine-id)$`), "a random name of the machine"},
 }
 

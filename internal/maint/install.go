@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts3"
+const Format = "scripts4"
 
 // Image is what is installed.
 type Image struct {
@@ -227,22 +227,26 @@ func (in *Installation) Diverted(pkg, path string) string {
 }
 
 // configureAll configures packages. One that depends on a package that waits for
-// triggers goes to the end of the queue; where all do, the triggers are processed
-// (process_queue and dependencies_ok in dpkg's src/main).
+// triggers goes to the end of the queue, with what depends on it; where nothing else
+// is left, the triggers are processed (process_queue and dependencies_ok in dpkg's
+// src/main).
 func (in *Installation) configureAll(ctx context.Context, order []int) error {
 	queue := slices.Clone(order)
+	deferred := map[int]bool{}
 	for idle := 0; len(queue) > 0; {
 		i := queue[0]
 		queue = queue[1:]
 		handlers := in.awaiting(i)
+		blocked := len(handlers) > 0 || slices.ContainsFunc(in.dependencies.depends[i], func(meet []int) bool { return deferred[meet[0]] && meet[0] != i })
 		switch {
-		case len(handlers) == 0:
+		case !blocked, idle > 4*len(queue)+8: // the latter where they wait in a circle
 			if err := in.configure(ctx, i); err != nil {
 				return err
 			}
+			delete(deferred, i)
 			idle = 0
 			continue
-		case idle > 2*len(queue)+2:
+		case len(handlers) > 0 && idle > 2*len(queue)+2:
 			for _, h := range handlers {
 				names := in.pending.names[h]
 				delete(in.pending.names, h)
@@ -254,6 +258,7 @@ func (in *Installation) configureAll(ctx context.Context, order []int) error {
 		default:
 			idle++
 		}
+		deferred[i] = true
 		queue = append(queue, i)
 	}
 	return nil

@@ -207,10 +207,12 @@ func TestInstall(t *testing.T) {
 				{name: "handler", control: map[string]string{"triggers": "interest awaited\ninterest-noawait noted\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
 				{name: "waits", depends: "handler", control: map[string]string{"triggers": "activate-await awaited\n"}},
 				{name: "notes", depends: "handler", control: map[string]string{"triggers": "activate noted\n"}},
-				{name: "after-waits", depends: "waits", scripts: script("postinst", `echo after waits >> /var/ran; dpkg-trigger noted`)},
+				{name: "after-waits", depends: "waits, in-circle", scripts: script("postinst", `echo after waits >> /var/ran; dpkg-trigger noted`)},
+				{name: "in-circle", depends: "after-waits"},
+				{name: "last", depends: "after-waits", scripts: script("postinst", `echo last >> /var/ran`)},
 				{name: "after-notes", depends: "notes, waits-not", scripts: script("postinst", `echo after notes >> /var/ran`)},
 			},
-			want: `0644 var/ran "configure \nafter notes\ntriggered noted awaited\nafter waits\ntriggered noted\n": postinst triggered handler
+			want: `0644 var/ran "configure \nafter notes\ntriggered noted awaited\nafter waits\nlast\ntriggered noted\n": postinst triggered handler
 `,
 		},
 		{

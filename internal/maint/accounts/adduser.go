@@ -84,8 +84,14 @@ func (a *debianAdduser) stop(status, level int, format string, args ...any) erro
 	return nil
 }
 
-// start reads the configuration and how much to say.
-func (a *debianAdduser) start(confs ...string) {
+// tainted is the exit status of adduser 3.152 where it has to warn of its
+// configuration: it logs that before it has set a PATH, which perl -T refuses. So a
+// preinst gets no user from an adduser that is unpacked and not configured.
+const tainted = 25
+
+// start reads the configuration and how much to say. false means that the program
+// ends there.
+func (a *debianAdduser) start(confs ...string) bool {
 	if a.Has("conf") {
 		confs = []string{a.Value("conf")}
 	}
@@ -99,8 +105,11 @@ func (a *debianAdduser) start(confs ...string) {
 		return l
 	}
 	a.stderr, a.stdout = level("stderrmsglevel", "STDERRMSGLEVEL"), level("stdoutmsglevel", "STDOUTMSGLEVEL")
-	for _, w := range warnings {
-		a.log(levelWarn, "%s", w)
+	if len(warnings) > 0 {
+		a.log(levelWarn, "%s", warnings[0])
+		fmt.Fprintln(a.Stderr, "Insecure $ENV{PATH} while running with -T switch at /usr/share/perl5/Debian/AdduserLogging.pm line 161.")
+		a.status = tainted
+		return false
 	}
 	switch a.Last("quiet", "verbose", "debug") {
 	case "quiet":
@@ -110,13 +119,16 @@ func (a *debianAdduser) start(confs ...string) {
 	case "debug":
 		a.stdout = levelDebug
 	}
+	return true
 }
 
 // adduserLock is what adduser and addgroup lock, and leave behind.
 const adduserLock = "/run/adduser"
 
 func (a *debianAdduser) main() error {
-	a.start("/etc/adduser.conf")
+	if !a.start("/etc/adduser.conf") {
+		return nil
+	}
 	if a.FS.IsDir("/run") && !a.FS.Exists(adduserLock) {
 		if err := a.FS.WriteFile(adduserLock, nil, 0o644); err != nil {
 			return err

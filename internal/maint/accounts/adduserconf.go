@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
+	"github.com/hardpan/hardpan/internal/tree"
 )
 
 // adduserConf is adduser.conf(5), keys in upper case.
@@ -34,6 +35,9 @@ func readAdduserConf(f *rootfs.FS, names ...string) (conf adduserConf, warnings 
 	for _, name := range names {
 		b, err := f.ReadFile(name)
 		if err != nil {
+			if n, err := f.Stat("/usr/sbin/adduser"); err == nil && n.Type == tree.File {
+				warnings = append(warnings, "`"+name+"' does not exist. Using defaults.")
+			}
 			continue // the program may be there without its package
 		}
 		n := 0

@@ -16,7 +16,9 @@ var deluser = getopt.Command("c|conf= debug stdoutmsglevel= stderrmsglevel= logm
 	if a.records, err = load(c.FS); err != nil {
 		return c.Fail(err)
 	}
-	a.start("/etc/adduser.conf", "/etc/deluser.conf")
+	if !a.start("/etc/adduser.conf", "/etc/deluser.conf") {
+		return a.status, nil
+	}
 	err = a.delete()
 	return a.status, err
 })

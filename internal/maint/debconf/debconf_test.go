@@ -156,6 +156,31 @@ func TestRealConfmodule(t *testing.T) {
 	}
 }
 
+// The config script of a word list is perl code; it does nothing where the image has
+// no dictionaries-common.
+func TestWordlist(t *testing.T) {
+	pkg := debconf.Package{Name: "pkg", Templates: templates, Config: "#!/usr/bin/perl -w\nuse Debconf::Client::ConfModule q(:all);\nversion ('2.0');\n" +
+		"my $script         = \"/usr/share/dictionaries-common/dc-debconf-select.pl\";\nmy $has_elanguages = \"/usr/share/dictionaries-common/elanguages\";\n" +
+		"if ( -e $script && -e $has_elanguages ){\n    require $script;\n    dc_debconf_select($class);\n}\n"}
+	script := "#!/bin/sh\n{ . /usr/share/debconf/confmodule; } || exit\ndb_get pkg/yes; echo $RET >&2\n"
+	if got := run(t, pkg, nil, script); got != "true\n" {
+		t.Errorf("printed %q", got)
+	}
+	d := debconf.New()
+	if err := d.Add(pkg); err != nil {
+		t.Fatal(err)
+	}
+	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+	if err := tr.WriteFile("usr/share/dictionaries-common/elanguages", nil, 0o644, nil); err != nil {
+		t.Fatal(err)
+	}
+	sh := &shell.Shell{FS: rootfs.New(tr, 0), Commands: d.Commands(), Sourced: debconf.Sourced(), Phantom: func(name string) bool { return strings.HasPrefix(name, "/usr/share/debconf/") }}
+	_, err := sh.Run(t.Context(), shell.Script{Name: "postinst", Text: script, Env: []string{"DPKG_MAINTSCRIPT_PACKAGE=pkg", "DPKG_MAINTSCRIPT_NAME=postinst"}})
+	if err == nil || !strings.Contains(err.Error(), "a config script of debconf in perl is not supported") {
+		t.Errorf("with dictionaries-common: error %v", err)
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	pkg := debconf.Package{Name: "pkg", Templates: templates, Answers: map[string]string{"pkg/yes": "false", "pkg/name": "preseeded", "pkg/color": "red"}}
 	got := run(t, pkg, nil, header+`t db_get pkg/yes; t db_get pkg/name; t db_fget pkg/yes seen; db_input high pkg/color; db_input low pkg/wrong; db_go; t db_get pkg/color; t db_get pkg/wrong; debconf-show pkg >&2`)

@@ -39,6 +39,7 @@ func Commands(c Config) map[string]shell.Command {
 		"update-xmlcatalog":        updateXMLCatalog,
 		"update-mime":              updateMIME,
 		"helpztags":                helpztags,
+		"update-perl-sax-parsers":  updateSAXParsers,
 		"install-info":             installInfo,
 		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,

@@ -4,12 +4,14 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/maint/shell/shelltest"
 	"github.com/hardpan/hardpan/internal/maint/text"
+	"github.com/hardpan/hardpan/internal/maint/ucf"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -35,6 +37,8 @@ func newShell(tb testing.TB) *shell.Shell {
 	}
 	commands := files.Commands()
 	maps.Copy(commands, generate.Commands(generate.Config{Architecture: "amd64"}))
-	maps.Copy(commands, text.Commands())
+	for _, more := range []map[string]shell.Command{text.Commands(), ucf.Commands(), dpkg.New(dpkg.System{}).Commands()} {
+		maps.Copy(commands, more)
+	}
 	return &shell.Shell{FS: f, Commands: commands}
 }

@@ -20,7 +20,7 @@ func Commands() map[string]shell.Command {
 		"xargs": xargs, "env": env, "printenv": printenv, "chroot": chroot, "sleep": sleep, "yes": yes,
 		"cksum": cksum, "sum": sum, "od": od, "hexdump": hexdump, "hd": hexdump, "xxd": xxd, "strings": stringsCommand,
 		"date": date, "uname": uname, "arch": arch, "nproc": nproc, "hostname": hostname,
-		"getconf": getconf, "locale": locale, "lsb_release": lsbRelease, "logger": logger, "tty": tty,
+		"getconf": getconf, "getopt": getopt, "locale": locale, "lsb_release": lsbRelease, "logger": logger, "tty": tty,
 		"stty":  says("", "'standard input': Inappropriate ioctl for device", 1),
 		"tput":  says("", "No value for $TERM and no -T specified", 2),
 		"clear": says("", "TERM environment variable not set.", 1),
