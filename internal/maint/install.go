@@ -293,7 +293,7 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 		return &ScriptError{Package: p.Name, Version: p.Version, Err: err, Printed: string(printed)}
 	}
 	if sealed := in.fs.Unsealed(); sealed != nil {
-		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("%v", sealed)}}
+		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("reading %s, which is random,", sealed.Path)}}
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil
