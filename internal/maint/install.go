@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts2"
+const Format = "scripts3"
 
 // Image is what is installed.
 type Image struct {
@@ -212,8 +212,8 @@ func (in *Installation) Unpacked(i int) {
 	in.tools.state(i, dpkg.Unpacked, p.Files)
 	in.interested(i)
 	in.incorporate()
-	in.activateBy(p)
-	in.activateFiles(in.tools.packages[i].Paths)
+	in.activateBy(i)
+	in.activateFiles(i, in.tools.packages[i].Paths)
 	in.hideConffiles(i)
 }
 
@@ -226,6 +226,56 @@ func (in *Installation) Diverted(pkg, path string) string {
 	return path
 }
 
+// configureAll configures packages. One that depends on a package that waits for
+// triggers goes to the end of the queue; where all do, the triggers are processed
+// (process_queue and dependencies_ok in dpkg's src/main).
+func (in *Installation) configureAll(ctx context.Context, order []int) error {
+	queue := slices.Clone(order)
+	for idle := 0; len(queue) > 0; {
+		i := queue[0]
+		queue = queue[1:]
+		handlers := in.awaiting(i)
+		switch {
+		case len(handlers) == 0:
+			if err := in.configure(ctx, i); err != nil {
+				return err
+			}
+			idle = 0
+			continue
+		case idle > 2*len(queue)+2:
+			for _, h := range handlers {
+				names := in.pending.names[h]
+				delete(in.pending.names, h)
+				if err := in.process(ctx, h, names); err != nil {
+					return err
+				}
+			}
+			idle = 0
+		default:
+			idle++
+		}
+		queue = append(queue, i)
+	}
+	return nil
+}
+
+// configure puts the conffiles of a package in place and runs its postinst.
+func (in *Installation) configure(ctx context.Context, i int) error {
+	p := &in.img.Packages[i]
+	in.tools.state(i, dpkg.HalfConfigured, nil)
+	in.activateBy(i)
+	if err := in.placeConffiles(i); err != nil {
+		return err
+	}
+	if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
+		return err
+	}
+	in.tools.state(i, dpkg.Installed, nil)
+	in.incorporate()
+	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
+	return nil
+}
+
 // Configure configures the packages of a batch, in its order, and then runs the
 // triggers that are pending.
 func (in *Installation) Configure(ctx context.Context, batch Batch) error {
@@ -234,19 +284,8 @@ func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 	if !batch.InOrder {
 		order = in.dependencies.configureOrder(order)
 	}
-	for _, i := range order {
-		p := &in.img.Packages[i]
-		in.tools.state(i, dpkg.HalfConfigured, nil)
-		in.activateBy(p)
-		if err := in.placeConffiles(i); err != nil {
-			return err
-		}
-		if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
-			return err
-		}
-		in.tools.state(i, dpkg.Installed, nil)
-		in.incorporate()
-		in.activateFiles(slices.Sorted(maps.Keys(p.Conffiles)))
+	if err := in.configureAll(ctx, order); err != nil {
+		return err
 	}
 	if err := in.processTriggers(ctx); err != nil {
 		return err

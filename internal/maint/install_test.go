@@ -220,6 +220,18 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "what depends on a package that waits for triggers is configured after them, and the others before",
+			packages: []pkg{
+				{name: "handler", control: map[string]string{"triggers": "interest awaited\ninterest-noawait noted\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/ran\n"}},
+				{name: "waits", depends: "handler", control: map[string]string{"triggers": "activate-await awaited\n"}},
+				{name: "notes", depends: "handler", control: map[string]string{"triggers": "activate noted\n"}},
+				{name: "after-waits", depends: "waits", scripts: script("postinst", `echo after waits >> /var/ran; dpkg-trigger noted`)},
+				{name: "after-notes", depends: "notes, waits-not", scripts: script("postinst", `echo after notes >> /var/ran`)},
+			},
+			want: `0644 var/ran "configure \nafter notes\ntriggered noted awaited\nafter waits\ntriggered noted\n": postinst triggered handler
+`,
+		},
+		{
 			name: "a package triggers itself; who is not configured yet is not triggered, for its postinst sees what is there",
 			packages: []pkg{
 				{name: "self", control: map[string]string{"triggers": "interest again\n"}, scripts: map[string]string{"postinst": "#!/bin/sh\necho \"$@\" >> /var/self\n[ $1 = triggered ] || dpkg-trigger again\n"}},

@@ -52,7 +52,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	t.dpkg = dpkg.New(dpkg.System{
 		Architecture: in.img.Architecture, Packages: t.packages,
-		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a.Trigger); return nil },
+		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
 	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}

@@ -16,7 +16,6 @@ type job struct {
 	*records
 	defs   defs
 	status int
-	quiet  bool // nothing is written where the status is not 0
 }
 
 // Exit statuses of the shadow tools (useradd(8), groupadd(8)).

@@ -29,7 +29,7 @@ var caseFiles = []string{"icons"}
 func newShell(tb testing.TB) *shell.Shell {
 	f := rootfs.New(tree.New(&tree.Origin{Kind: tree.FromBuilder}, shelltest.Time), shelltest.Time)
 	commands := desktop.Commands(desktop.Config{Version: func(pkg string) string {
-		return map[string]string{"libgdk-pixbuf-2.0-0": "2.42.12+dfsg-4", "libgtk-3-0t64": "3.24.49-3", "libgtk2.0-0t64": "2.24.33-7"}[pkg]
+		return map[string]string{"libgdk-pixbuf-2.0-0": "2.42.12+dfsg-4", "libgtk-3-0t64": "3.24.49-3", "libgtk2.0-0t64": "2.24.33-7", "shared-mime-info": "2.4-5+b2"}[pkg]
 	}})
 	maps.Copy(commands, files.Commands())
 	maps.Copy(commands, text.Commands())
@@ -221,5 +221,44 @@ func TestLeftOut(t *testing.T) {
 	_, err := sh.Run(t.Context(), shell.Script{Name: "script", Text: "setpriv --reuid man -- touch /x"})
 	if _, ok := errors.AsType[*shell.UnsupportedError](err); !ok {
 		t.Errorf("running a program as another user: %v, want that it is not supported", err)
+	}
+}
+
+// The database of MIME types is that which the program made when it was installed.
+func TestRealMIMEDatabase(t *testing.T) {
+	const dir = "/usr/share/mime"
+	packages, _ := filepath.Glob(*shelltest.Root + dir + "/packages/*.xml")
+	if *shelltest.Root == "" || len(packages) == 0 {
+		t.Skip("SKIPPED: needs a Debian trixie with shared-mime-info as -debian-root: the database was not compared")
+	}
+	sh := newShell(t)
+	if err := sh.FS.MkdirAll(dir+"/packages", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range packages {
+		b, err := os.ReadFile(name)
+		if err == nil {
+			err = sh.FS.WriteFile(dir+"/packages/"+filepath.Base(name), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := shelltest.Run(t, sh, shelltest.Case{Script: "update-mime-database " + dir}); len(out) > 0 {
+		t.Errorf("said %s", out)
+	}
+	got, want := shelltest.Tree(sh.FS, dir), shelltest.Disk(t, *shelltest.Root+dir)
+	byPath := map[string]shelltest.Entry{}
+	for _, e := range got {
+		byPath[e.Path] = e
+	}
+	for _, e := range want {
+		if g := byPath[e.Path]; g.Status != e.Status || !strings.HasPrefix(e.Path, "packages/") && g.Content != e.Content {
+			t.Errorf("%s:%.300s %.3000s\nwant%.300s %.3000s", e.Path, g.Status, g.Content, e.Status, e.Content)
+		}
+		delete(byPath, e.Path)
+	}
+	for name := range byPath {
+		t.Errorf("%s is too much", name)
 	}
 }

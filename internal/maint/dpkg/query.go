@@ -332,7 +332,7 @@ func (d *Dpkg) search(p *shell.Proc, patterns []string) (int, error) {
 	status := 0
 	var b strings.Builder
 	for _, pattern := range patterns {
-		match := func(name string) bool { return name == pattern }
+		var match func(name string) bool
 		trimmed := pattern
 		switch {
 		case !strings.ContainsRune("*[?/", rune((pattern + " ")[0])):

@@ -182,10 +182,8 @@ func (j *job) setOwner(name string, n *tree.Node, from, to ownership, follow boo
 		return nil
 	}
 	names := accounts.Names(j.FS)
-	what, now, was := "ownership", names.UserName(uid)+":"+names.GroupName(gid), names.UserName(uid)+":"+names.GroupName(gid)
-	if to.uid != owned {
-		now = names.UserName(to.uid) + ":" + names.GroupName(gid)
-	}
+	what, was := "ownership", names.UserName(uid)+":"+names.GroupName(gid)
+	var now string
 	switch {
 	case to.uid == owned:
 		what, now, was = "group", names.GroupName(to.gid), names.GroupName(gid)

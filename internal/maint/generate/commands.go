@@ -38,6 +38,7 @@ func Commands(c Config) map[string]shell.Command {
 		"update-catalog":           updateCatalog,
 		"update-xmlcatalog":        updateXMLCatalog,
 		"update-mime":              updateMIME,
+		"helpztags":                helpztags,
 		"install-info":             installInfo,
 		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,

@@ -1,8 +1,6 @@
 package generate_test
 
 import (
-	"context"
-	"io"
 	"maps"
 	"testing"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/maint/shell/shelltest"
+	"github.com/hardpan/hardpan/internal/maint/text"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -36,17 +35,6 @@ func newShell(tb testing.TB) *shell.Shell {
 	}
 	commands := files.Commands()
 	maps.Copy(commands, generate.Commands(generate.Config{Architecture: "amd64"}))
-	commands["cat"] = func(_ context.Context, p *shell.Proc) (int, error) {
-		for _, name := range p.Args[1:] {
-			r, err := p.Open(name)
-			if err != nil {
-				return p.Fail(err)
-			}
-			if _, err := io.Copy(p.Stdout, r); err != nil {
-				return 0, err
-			}
-		}
-		return 0, nil
-	}
+	maps.Copy(commands, text.Commands())
 	return &shell.Shell{FS: f, Commands: commands}
 }

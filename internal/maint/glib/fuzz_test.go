@@ -32,9 +32,9 @@ func FuzzParseVariant(f *testing.F) {
 
 type silent struct{}
 
-func (silent) start(string, string, []attribute) error { return nil }
-func (silent) end(string) error                        { return nil }
-func (silent) text(_, s string) error {
+func (silent) Start(string, string, []Attribute) error { return nil }
+func (silent) End(string) error                        { return nil }
+func (silent) Text(_, s string) error {
 	if !utf8.ValidString(s) {
 		panic("text that is not UTF-8")
 	}
@@ -45,7 +45,7 @@ func FuzzMarkup(f *testing.F) {
 	for _, seed := range []string{`<a b="c&#10;"><!-- x --><c/>t&amp;<![CDATA[<]]></a>`, `<?xml?><!DOCTYPE a [<!ELEMENT b>]><a/>`, "<a:b><c></c></a:b>"} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) { _ = readMarkup(text, silent{}) }) // what is broken may be refused
+	f.Fuzz(func(t *testing.T, text string) { _ = Markup{}.Read(text, silent{}) }) // what is broken may be refused
 }
 
 func FuzzKeyFile(f *testing.F) {

@@ -9,20 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// markupHandler is told of what is in a document. An error ends the reading.
-type markupHandler interface {
-	start(element, container string, attrs []attribute) error
-	end(element string) error
-	text(element, s string) error
+// MarkupHandler is told of what is in a document. An error ends the reading.
+type MarkupHandler interface {
+	Start(element, container string, attrs []Attribute) error
+	End(element string) error
+	Text(element, s string) error
 }
 
-type attribute struct{ name, value string }
+// Attribute is one of an element's attributes.
+type Attribute struct{ Name, Value string }
 
-// readMarkup reads a document as GMarkup does, which is XML without document types
-// and their entities. What has a ":" in its name is left out
-// (G_MARKUP_IGNORE_QUALIFIED).
-func readMarkup(document string, h markupHandler) error {
-	m := &markup{rest: document, h: h}
+// Markup says how a document is read.
+type Markup struct {
+	// IgnoreQualified leaves out what has a ":" in its name.
+	IgnoreQualified bool
+}
+
+// Read reads a document as GMarkup does, which is XML without document types and
+// their entities. CDATA sections are text.
+func (how Markup) Read(document string, h MarkupHandler) error {
+	m := &markup{rest: document, h: h, how: how}
 	err := m.read()
 	if err != nil {
 		line := 1 + strings.Count(document[:len(document)-len(m.rest)], "\n")
@@ -33,7 +39,8 @@ func readMarkup(document string, h markupHandler) error {
 
 type markup struct {
 	rest    string
-	h       markupHandler
+	h       MarkupHandler
+	how     Markup
 	stack   []string // open elements
 	ignored int      // how many of them are in one that is left out, it included
 }
@@ -76,7 +83,7 @@ func (m *markup) tell(s string) error {
 	if m.ignored > 0 || len(m.stack) == 0 {
 		return nil
 	}
-	return m.h.text(m.stack[len(m.stack)-1], s)
+	return m.h.Text(m.stack[len(m.stack)-1], s)
 }
 
 // characters reads text up to the next "<".
@@ -181,7 +188,7 @@ func (m *markup) leave() error {
 		m.ignored--
 		return nil
 	}
-	return m.h.end(name)
+	return m.h.End(name)
 }
 
 // maxMarkupDepth bounds how many elements are open at once.
@@ -192,7 +199,7 @@ func (m *markup) openTag() error {
 	if err != nil {
 		return err
 	}
-	var attrs []attribute
+	var attrs []Attribute
 	for {
 		if m.rest = strings.TrimLeft(m.rest, " \t\n\r"); m.rest == "" {
 			return errors.New("Document ended unexpectedly inside an element")
@@ -204,7 +211,7 @@ func (m *markup) openTag() error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(a.name, ":") {
+		if !m.how.IgnoreQualified || !strings.Contains(a.Name, ":") {
 			attrs = append(attrs, a)
 		}
 	}
@@ -218,9 +225,9 @@ func (m *markup) openTag() error {
 		container = m.stack[len(m.stack)-1]
 	}
 	m.stack = append(m.stack, name)
-	if m.ignored > 0 || strings.Contains(name, ":") {
+	if m.ignored > 0 || m.how.IgnoreQualified && strings.Contains(name, ":") {
 		m.ignored++
-	} else if err := m.h.start(name, container, attrs); err != nil {
+	} else if err := m.h.Start(name, container, attrs); err != nil {
 		return err
 	}
 	if !empty {
@@ -233,26 +240,26 @@ func (m *markup) openTag() error {
 	return m.leave()
 }
 
-func (m *markup) attribute() (attribute, error) {
+func (m *markup) attribute() (Attribute, error) {
 	name, err := m.name()
 	if err != nil {
-		return attribute{}, err
+		return Attribute{}, err
 	}
 	rest, ok := strings.CutPrefix(strings.TrimLeft(m.rest, " \t\n\r"), "=")
 	if !ok {
-		return attribute{}, fmt.Errorf("Odd character, expected a \u201c=\u201d after attribute name \u201c%s\u201d", name)
+		return Attribute{}, fmt.Errorf("Odd character, expected a \u201c=\u201d after attribute name \u201c%s\u201d", name)
 	}
 	rest = strings.TrimLeft(rest, " \t\n\r")
 	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
-		return attribute{}, fmt.Errorf("Odd character, expected an open quote mark after the equals sign when giving value for attribute \u201c%s\u201d", name)
+		return Attribute{}, fmt.Errorf("Odd character, expected an open quote mark after the equals sign when giving value for attribute \u201c%s\u201d", name)
 	}
 	end := strings.IndexByte(rest[1:], rest[0])
 	if end < 0 {
-		return attribute{}, errors.New("Document ended unexpectedly while inside an attribute value")
+		return Attribute{}, errors.New("Document ended unexpectedly while inside an attribute value")
 	}
 	value, err := unescape(rest[1:1+end], true)
 	m.rest = rest[end+2:]
-	return attribute{name, value}, err
+	return Attribute{name, value}, err
 }
 
 var errInvalidText = errors.New("Invalid UTF-8 encoded text in name")

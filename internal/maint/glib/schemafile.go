@@ -25,7 +25,7 @@ type schemaReader struct {
 
 // read reads a file. Where it has a fault nothing of it counts.
 func (r *schemaReader) read(text string) error {
-	err := readMarkup(text, r)
+	err := Markup{IgnoreQualified: true}.Read(text, r)
 	if err != nil {
 		for _, id := range r.ours[0] {
 			r.schemas.Delete(id)
@@ -44,21 +44,21 @@ func (r *schemaReader) read(text string) error {
 
 // collect checks the attributes of an element against names, those that it needs
 // marked by "!", and returns their values, nil where one is not given.
-func collect(element string, attrs []attribute, names ...string) ([]*string, error) {
+func collect(element string, attrs []Attribute, names ...string) ([]*string, error) {
 	values := make([]*string, len(names))
 next:
 	for _, a := range attrs {
 		for i, name := range names {
-			if strings.TrimPrefix(name, "!") != a.name {
+			if strings.TrimPrefix(name, "!") != a.Name {
 				continue
 			}
 			if values[i] != nil {
-				return nil, fmt.Errorf("attribute \u201c%s\u201d given multiple times for element \u201c%s\u201d", a.name, element)
+				return nil, fmt.Errorf("attribute \u201c%s\u201d given multiple times for element \u201c%s\u201d", a.Name, element)
 			}
-			values[i] = &a.value
+			values[i] = &a.Value
 			continue next
 		}
-		return nil, fmt.Errorf("attribute \u201c%s\u201d invalid for element \u201c%s\u201d", a.name, element)
+		return nil, fmt.Errorf("attribute \u201c%s\u201d invalid for element \u201c%s\u201d", a.Name, element)
 	}
 	for i, name := range names {
 		if values[i] == nil && strings.HasPrefix(name, "!") {
@@ -87,7 +87,8 @@ var schemaElements = map[string]map[string][]string{
 	"flags":      {"value": {"!nick", "!value"}},
 }
 
-func (r *schemaReader) start(element, container string, attrs []attribute) error {
+// Start begins an element.
+func (r *schemaReader) Start(element, container string, attrs []Attribute) error {
 	names, ok := schemaElements[container][element]
 	if !ok {
 		if container == "" {
@@ -153,7 +154,8 @@ func (r *schemaReader) takeText(element string, seen *bool) error {
 	return nil
 }
 
-func (r *schemaReader) text(element, s string) error {
+// Text takes the text of an element, or refuses it.
+func (r *schemaReader) Text(element, s string) error {
 	if r.string != nil {
 		r.string.WriteString(s)
 	} else if strings.Trim(s, " \t\n\r\f") != "" {
@@ -162,7 +164,8 @@ func (r *schemaReader) text(element, s string) error {
 	return nil
 }
 
-func (r *schemaReader) end(element string) error {
+// End ends an element.
+func (r *schemaReader) End(element string) error {
 	text := ""
 	if r.string != nil {
 		text = r.string.String()

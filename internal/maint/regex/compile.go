@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ type Regexp struct {
 	root   *node
 	groups int
 	bytes  bool
+	steps  int // that finding a match may take
 	fold   bool
 	back   bool           // has back-references
 	words  bool           // asks where words are, which package regexp knows of ASCII only
@@ -53,7 +55,7 @@ func Compile(expr string, o Options) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	re := &Regexp{root: root, groups: p.groups, bytes: o.Bytes, fold: o.FoldCase, back: p.back}
+	re := &Regexp{root: root, groups: p.groups, bytes: o.Bytes, fold: o.FoldCase, back: p.back, steps: cmp.Or(o.Steps, defaultSteps)}
 	if o.NoGroups && !p.back {
 		re.groups = 0
 		ungroup(root)

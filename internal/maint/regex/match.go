@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxSteps bounds how many positions are tried for one call, maxRounds how often in a
-// match a part may be repeated that is more than a character.
+// defaultSteps bounds how many positions are tried for one call, maxRounds how often
+// in a match a part may be repeated that is more than a character.
 const (
-	maxSteps  = 1_000_000
-	maxRounds = 100_000
+	defaultSteps = 1_000_000
+	maxRounds    = 100_000
 )
 
 // state is one way to have matched a part: up to where, with which groups.
@@ -29,12 +29,12 @@ type matcher struct {
 	text  string
 	fold  bool
 	back  bool // the groups decide what else can match
-	steps int
+	steps int  // that are left
 }
 
 // search returns the leftmost-longest match at or behind from.
 func (re *Regexp) search(text string, from int) ([]int, error) {
-	m := &matcher{text: text, fold: re.fold, back: re.back}
+	m := &matcher{text: text, fold: re.fold, back: re.back, steps: re.steps}
 	return re.searchWith(m, from)
 }
 
@@ -62,7 +62,7 @@ func width(text string, at int) int {
 
 // searchAll returns the first n matches, as package regexp does.
 func (re *Regexp) searchAll(text string, n int) ([][]int, error) {
-	m := &matcher{text: text, fold: re.fold, back: re.back}
+	m := &matcher{text: text, fold: re.fold, back: re.back, steps: re.steps}
 	var all [][]int
 	last := -1
 	for from := 0; from <= len(text) && (n < 0 || len(all) < n); {
@@ -82,7 +82,7 @@ func (re *Regexp) searchAll(text string, n int) ([][]int, error) {
 }
 
 func (m *matcher) step(n int) error {
-	if m.steps += n; m.steps > maxSteps {
+	if m.steps -= n; m.steps < 0 {
 		return ErrSteps
 	}
 	return nil

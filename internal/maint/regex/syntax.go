@@ -30,6 +30,10 @@ type Options struct {
 	Prefix    bool // the match must start where the text does
 	Words     bool // no letter, digit or underscore may be before or after the match (grep -w)
 	NoGroups  bool // what groups match is not asked for, which saves time
+
+	// Steps bounds how many positions are tried to find a match that package regexp
+	// cannot find; 0 is a million.
+	Steps int
 }
 
 // Errors are worded as those of regerror(3).

@@ -17,7 +17,6 @@ import (
 // temporary is one call of systemd-tmpfiles(8).
 type temporary struct {
 	*shell.Proc
-	failed bool
 }
 
 // The statuses of systemd-tmpfiles for lines that are wrong and for what cannot be

@@ -54,7 +54,7 @@ func (r *run) print(s string) error {
 	r.status = 0
 	_, err := io.WriteString(r.stdout(), s)
 	if errors.Is(err, syscall.EBADF) {
-		return r.complain(1, "I/O error")
+		return r.complain(1, "%s: %s: I/O error", r.doing, r.doing)
 	}
 	return err
 }

@@ -44,6 +44,7 @@ func (r *run) simple(c *syntax.CallExpr, redirs []*syntax.Redirect) (failed bool
 		return r.redirectFailed(err, special)
 	}
 	line := r.line
+	r.doing = args[0]
 	restore, err := r.temporary(c.Assigns, special)
 	if err != nil {
 		return false, r.placed(args, err)

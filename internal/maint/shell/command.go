@@ -102,6 +102,12 @@ func (p *Proc) Run(ctx context.Context, args ...string) (status int, err error) 
 	return p.caller.call(ctx, p, args)
 }
 
+// Work counts the rounds of a command's own loops, as sed and awk have them, against
+// the limit for all scripts; the error is to be returned.
+func (p *Proc) Work(ctx context.Context, rounds int) error {
+	return p.caller.shell.budget.work(ctx, rounds*unitsPerRound)
+}
+
 // Look returns the path of the command that name calls, "" where there is none:
 // which(1).
 func (p *Proc) Look(name string) string { return p.caller.look(name) }

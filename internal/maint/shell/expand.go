@@ -84,6 +84,10 @@ func (x *expander) word(w *syntax.Word) error {
 			return nil
 		}
 	}
+	if len(w.Parts) > 1 && !x.r.bash && afterList(w.Parts) {
+		// dash makes other fields of it than anybody expects.
+		return Unsupported("an unquoted expansion right after \"$@\"")
+	}
 	tilde := tildeFirst
 	if x.r.bash && isAssignment(w) {
 		tilde = tildeValue
@@ -92,6 +96,25 @@ func (x *expander) word(w *syntax.Word) error {
 		return err
 	}
 	return x.end()
+}
+
+// afterList reports whether an unquoted expansion comes after "$@" in a word.
+func afterList(parts []syntax.WordPart) bool {
+	list := false
+	for _, p := range parts {
+		switch p := p.(type) {
+		case *syntax.DblQuoted:
+			list = list || slices.ContainsFunc(p.Parts, func(p syntax.WordPart) bool {
+				pe, ok := p.(*syntax.ParamExp)
+				return ok && pe.Param != nil && pe.Param.Value == "@"
+			})
+		case *syntax.ParamExp, *syntax.CmdSubst, *syntax.ArithmExp:
+			if list {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // text expands a word to one text, without splitting and patterns of file names.

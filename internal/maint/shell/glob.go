@@ -53,6 +53,9 @@ func (r *run) globPart(dirs []string, p *pattern, within bool) ([]string, error)
 			if names, err = r.shell.FS.ReadDir(r.path(at)); err != nil {
 				continue // no directory, or none that is there
 			}
+			if !r.bash {
+				names = append([]string{".", ".."}, names...) // ".*" means them too
+			}
 		}
 		for _, name := range names {
 			if err := r.work(512); err != nil {

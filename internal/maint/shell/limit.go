@@ -41,6 +41,9 @@ type budget struct {
 // one step.
 const unitsPerStep = 1024
 
+// unitsPerRound is how much small work a round of a loop of sed or awk counts as.
+const unitsPerRound = unitsPerStep / 16
+
 // begin makes the budget ready for a script. What others used stays used, but for
 // the memory, which is free.
 func (b *budget) begin(l Limits) {

@@ -178,7 +178,10 @@ func (f *formatter) directive(s string) (int, error) {
 		f.pad(f.cut(text, sp), sp)
 	case 'c':
 		arg, _ := f.next()
-		f.pad(arg[:min(1, len(arg))], sp)
+		if arg == "" {
+			arg = "\x00"
+		}
+		f.pad(arg[:1], sp)
 	case 's':
 		arg, _ := f.next()
 		f.pad(f.cut(arg, sp), sp)

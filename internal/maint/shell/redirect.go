@@ -121,10 +121,16 @@ func (r *run) redirectFailed(err error, special bool) (failed bool, _ error) {
 	if !ok {
 		return false, r.placed(nil, err)
 	}
+	if special && bad.text == "" {
+		return false, &jump{kind: jumpExit, fault: true}
+	}
 	if special {
 		return false, r.fault("%s", bad.text)
 	}
-	if err := r.complain(2-oneIf(r.bash), "%s", bad.text); err != nil {
+	if r.status = 2 - oneIf(r.bash); bad.text == "" {
+		return true, nil // what was wrong is said already
+	}
+	if err := r.complain(r.status, "%s", bad.text); err != nil {
 		return false, err
 	}
 	r.failed = place{r.line, bad.text}
@@ -195,7 +201,7 @@ func (r *run) ampersand(s *syntax.Stmt, i int) (failed bool, err error) {
 	return r.assignments(nil, append([]*syntax.Redirect{&after}, s.Redirs[i+1:]...))
 }
 
-// redirect applies redirections: all of their words are expanded first. What it
+// redirect applies redirections: the names of files are expanded first. What it
 // returns is to be undone even where it fails. command is what origins call the
 // command that they are for.
 func (r *run) redirect(list []*syntax.Redirect, command []string) (saved []replaced, err error) {
@@ -204,13 +210,10 @@ func (r *run) redirect(list []*syntax.Redirect, command []string) (saved []repla
 	}
 	words := make([]string, len(list))
 	for i, rd := range list {
-		switch {
-		case rd.Op == syntax.Hdoc || rd.Op == syntax.DashHdoc:
-			words[i], err = r.hereDocument(rd)
-		default:
-			words[i], err = r.literal(rd.Word)
+		if rd.Hdoc != nil || rd.Op == syntax.Hdoc || rd.Op == syntax.DashHdoc {
+			continue
 		}
-		if err != nil {
+		if words[i], err = r.literal(rd.Word); err != nil {
 			return nil, err
 		}
 	}
@@ -304,7 +307,11 @@ func (r *run) redirection(rd *syntax.Redirect, word string, command []string) (i
 	}
 	switch rd.Op {
 	case syntax.Hdoc, syntax.DashHdoc:
-		return fd, stream{r: strings.NewReader(word)}, nil
+		text, err := r.hereDocument(rd)
+		if j, ok := err.(*jump); ok && j.fault { // as if the document could not be opened
+			err = &redirectError{}
+		}
+		return fd, stream{r: strings.NewReader(text)}, err
 	case syntax.WordHdoc:
 		if !r.bash {
 			return fd, stream{}, Unsupported("<<< in a script for sh")

@@ -29,6 +29,7 @@ func TestUnsupported(t *testing.T) {
 		{"#!/bin/sh", `eval 'echo a
 if' || true`, "text of eval that is no script"},
 		{"#!/bin/sh", "echo 'if' >f; . ./f || true", "./f, which is no script"},
+		{"#!/bin/sh", `set -- a; x=b; echo "$@"$x`, "an unquoted expansion right after \"$@\""},
 		{"#!/bin/sh", `set -- a; echo ${@#a}`, "${@#...}"},
 		{"#!/bin/sh", `(: &) | cat; x=$(jobs); : & jobs`, "jobs"},
 		{"#!/bin/sh", `echo "${x-'$y'}"`, "quotes and expansions in the braces"},

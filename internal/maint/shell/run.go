@@ -34,7 +34,8 @@ type run struct {
 	job    string // $!
 	jobs   map[string]int
 	line   uint
-	failed place // the command that last returned another status than 0
+	doing  string // the name of the command
+	failed place  // the command that last returned another status than 0
 
 	depth  int
 	nested int
@@ -292,7 +293,9 @@ func (r *run) stmt(s *syntax.Stmt) error {
 		r.tested = true
 		_, err := r.redirected(s)
 		r.tested = tested
-		r.status = oneIf(r.status == 0)
+		if err == nil {
+			r.status = oneIf(r.status == 0)
+		}
 		return err
 	}
 	failed, err := r.redirected(s)

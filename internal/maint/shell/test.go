@@ -100,26 +100,30 @@ func (t *tester) token(i int) testToken {
 	return k
 }
 
+// compares reports whether the arguments are three with an operator in the middle,
+// which then are a comparison whatever they say.
+func (t *tester) compares() bool { return len(t.args) == 3 && t.kindOf(1) == isBinary }
+
 func (t *tester) whole() (bool, error) {
-	n := t.token(0)
-	switch len(t.args) {
-	case 3, 4:
-		if len(t.args) == 3 && t.kindOf(1) == isBinary {
-			n = isOperand
+	negated, n := false, isOperand
+	for (len(t.args) == 3 || len(t.args) == 4) && !t.compares() {
+		if last := len(t.args) - 1; t.args[0] == "(" && t.args[last] == ")" {
+			t.args = t.args[1:last]
+		} else if t.args[0] == "!" {
+			negated = !t.bash || !negated // for dash, of two in a row one counts
+			t.args = t.args[1:]
+		} else {
 			break
 		}
-		if t.args[0] == "(" && t.args[len(t.args)-1] == ")" {
-			t.args = t.args[1 : len(t.args)-1]
-			n = t.token(0)
-		} else if t.args[0] == "!" {
-			n = isNot
-		}
+	}
+	if !t.compares() {
+		n = t.token(0)
 	}
 	yes, err := t.or(n)
 	if err == nil && t.at+1 < len(t.args) {
-		err = &testError{t.args[t.at+1] + ": unexpected operator"}
+		err = &testError{strings.TrimPrefix(t.args[t.at]+": unexpected operator", ": ")}
 	}
-	return yes, err
+	return yes != negated, err
 }
 
 func (t *tester) or(n testToken) (bool, error) {

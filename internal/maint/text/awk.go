@@ -9,12 +9,9 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
-// maxAwkSteps bounds the statements and the rounds of loops of one call of awk,
-// maxAwkMemory the bytes of all strings and elements that it makes.
-const (
-	maxAwkSteps  = 10_000_000
-	maxAwkMemory = 256 << 20
-)
+// maxAwkMemory bounds the bytes of all strings and elements that one call of awk
+// makes.
+const maxAwkMemory = 256 << 20
 
 // The variables with a meaning, which are the first globals.
 const (
@@ -53,7 +50,6 @@ type awk struct {
 	flow    awkFlow
 	result  awkValue
 	status  int
-	steps   int
 	memory  int
 	depth   int
 
@@ -81,9 +77,7 @@ func (a *awk) stop(err error)   { panic(awkStop{err}) }
 func (a *awk) fail(text string) { a.stop(&awkError{text}) }
 
 func (a *awk) step() {
-	if a.steps++; a.steps > maxAwkSteps {
-		a.stop(&shell.LimitError{What: fmt.Sprintf("awk: %d statements", maxAwkSteps)})
-	}
+	a.check(a.p.Work(a.ctx, 1))
 }
 
 // room accounts for a value of so many bytes.

@@ -17,7 +17,6 @@ type awkInput struct {
 	records *awkRecords // nil where the next file is to be opened
 	at      int         // of ARGV
 	opened  int
-	done    bool
 }
 
 // awkRecords is a text that is read record by record.

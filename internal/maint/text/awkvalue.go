@@ -6,8 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
 // awkValue is a value of awk: a string, a number, or both.
@@ -117,7 +115,7 @@ func awkFormat(format string, args []awkValue, convfmt string, chars bool) (stri
 			i++
 			continue
 		}
-		c, used := shell.ParseConversion(format[i:], func() int { return int(next().num()) })
+		c, used := parseConversion(format[i:], func() int { return int(next().num()) })
 		if used == 0 {
 			b.WriteString(format[i:])
 			break
@@ -135,7 +133,7 @@ func awkFormat(format string, args []awkValue, convfmt string, chars bool) (stri
 }
 
 // awkConvert converts one value.
-func awkConvert(c shell.Conversion, v awkValue, convfmt string, chars bool) string {
+func awkConvert(c conversion, v awkValue, convfmt string, chars bool) string {
 	switch c.Verb {
 	case 'd', 'i':
 		n := v.num()

@@ -173,7 +173,7 @@ func (j *compressJob) operand(name string) error {
 	}
 	fs, file := j.p.FS, j.p.Path(name)
 	if j.decode && !fs.Exists(file) && fs.Exists(file+j.suffix) {
-		name, file = name+j.suffix, file+j.suffix
+		file += j.suffix
 	}
 	n, err := fs.Lstat(file)
 	if err == nil && n.Type == tree.Symlink && (j.toStdout || j.force) {

@@ -14,11 +14,11 @@ import (
 
 // differ is what diff(1) was asked for.
 type differ struct {
-	p                                   *shell.Proc
-	brief, same, unified, absent        bool
-	fold, allBlanks, blanks, blankLines bool
-	context                             int
-	labels                              []string
+	p                            *shell.Proc
+	brief, same, unified, absent bool
+	fold, allBlanks, blanks      bool
+	context                      int
+	labels                       []string
 }
 
 // diff is diff(1) for two files: normal or unified.

@@ -161,7 +161,6 @@ type search struct {
 	binary   bool
 	shown    int // the number of the last line that was printed
 	lines    [][]byte
-	offsets  int
 }
 
 func (g *grepper) file(name string) error {

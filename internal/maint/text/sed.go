@@ -13,12 +13,8 @@ import (
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// Limits of one call of sed: commands run, and bytes of the pattern and the hold
-// space.
-const (
-	maxSedSteps = 5_000_000
-	maxSedSpace = 16 << 20
-)
+// maxSedSpace bounds the pattern and the hold space together, bytes.
+const maxSedSpace = 16 << 20
 
 // sed is GNU sed.
 type sed struct {
@@ -40,7 +36,6 @@ type sed struct {
 	status  int
 	quit    bool
 	last    lastRegex
-	steps   int
 	out     *sedOutput
 	outputs map[string]*sedOutput
 	readers map[string]*lineReader // of R

@@ -165,8 +165,8 @@ const (
 
 func (s *sed) cycle() (outcome, error) {
 	for i := 0; i < len(s.commands); i++ {
-		if s.steps++; s.steps > maxSedSteps {
-			return 0, &shell.LimitError{What: fmt.Sprintf("sed: %d commands", maxSedSteps)}
+		if err := s.p.Work(s.ctx, 1); err != nil {
+			return 0, err
 		}
 		c := s.commands[i]
 		selected, err := s.selects(c)

@@ -1,4 +1,4 @@
-package shell
+package text
 
 import (
 	"math"
@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Conversion is a conversion of printf(3): "%-5.2f". It serves the shell's printf and
-// that of awk.
-type Conversion struct {
+// conversion is a conversion of printf(3): "%-5.2f".
+type conversion struct {
 	Minus, Plus, Space, Zero, Alternate bool
 
 	Width     int
@@ -16,9 +15,9 @@ type Conversion struct {
 	Verb      byte
 }
 
-// ParseConversion reads the conversion at the start of text, which is a "%". star
+// parseConversion reads the conversion at the start of text, which is a "%". star
 // returns the value of a "*". used is the number of bytes, 0 where it has no end.
-func ParseConversion(text string, star func() int) (c Conversion, used int) {
+func parseConversion(text string, star func() int) (c conversion, used int) {
 	c.Precision = -1
 	i := 1
 	for ; i < len(text); i++ {
@@ -58,7 +57,7 @@ func ParseConversion(text string, star func() int) (c Conversion, used int) {
 }
 
 // pad brings a number with its sign, or a text, to its width.
-func (c Conversion) pad(sign, body string, zeros bool) string {
+func (c conversion) pad(sign, body string, zeros bool) string {
 	fill := max(c.Width-len(sign)-len(body), 0)
 	switch {
 	case c.Minus:
@@ -69,7 +68,7 @@ func (c Conversion) pad(sign, body string, zeros bool) string {
 	return strings.Repeat(" ", fill) + sign + body
 }
 
-func (c Conversion) sign(negative bool) string {
+func (c conversion) sign(negative bool) string {
 	switch {
 	case negative:
 		return "-"
@@ -82,7 +81,7 @@ func (c Conversion) sign(negative bool) string {
 }
 
 // Text converts a text: %s.
-func (c Conversion) Text(s string) string {
+func (c conversion) Text(s string) string {
 	if c.Precision >= 0 && c.Precision < len(s) {
 		s = s[:c.Precision]
 	}
@@ -90,12 +89,12 @@ func (c Conversion) Text(s string) string {
 }
 
 // Integer converts a number that is given by its decimal digits: %d and %i.
-func (c Conversion) Integer(digits string, negative bool) string {
+func (c conversion) Integer(digits string, negative bool) string {
 	return c.pad(c.sign(negative), c.least(digits), c.Precision < 0)
 }
 
 // least adds zeros up to the precision.
-func (c Conversion) least(digits string) string {
+func (c conversion) least(digits string) string {
 	if c.Precision == 0 && digits == "0" {
 		return ""
 	}
@@ -103,7 +102,7 @@ func (c Conversion) least(digits string) string {
 }
 
 // Unsigned converts a number without a sign: %u, %o, %x and %X.
-func (c Conversion) Unsigned(v uint64) string {
+func (c conversion) Unsigned(v uint64) string {
 	base, prefix := 10, ""
 	switch c.Verb {
 	case 'o':
@@ -125,7 +124,7 @@ func (c Conversion) Unsigned(v uint64) string {
 }
 
 // Float converts a number: %e, %f, %g and their capitals.
-func (c Conversion) Float(f float64) string {
+func (c conversion) Float(f float64) string {
 	precision := c.Precision
 	if precision < 0 {
 		precision = 6
@@ -138,7 +137,7 @@ func (c Conversion) Float(f float64) string {
 	case !finite:
 		text = "inf"
 	case c.Verb|0x20 == 'g':
-		text = FormatG(a, precision, c.Alternate)
+		text = formatG(a, precision, c.Alternate)
 	default:
 		text = strconv.FormatFloat(a, c.Verb|0x20, precision, 64)
 	}
@@ -148,9 +147,9 @@ func (c Conversion) Float(f float64) string {
 	return c.pad(c.sign(math.Signbit(f)), text, finite)
 }
 
-// FormatG formats a finite number that is not negative as %g does; alternate keeps
+// formatG formats a finite number that is not negative as %g does; alternate keeps
 // the zeros at the end.
-func FormatG(n float64, precision int, alternate bool) string {
+func formatG(n float64, precision int, alternate bool) string {
 	precision = max(precision, 1)
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(n, 'e', precision-1, 64), "e")
 	x, _ := strconv.Atoi(exponent) // always a number
