@@ -26,17 +26,17 @@ var asked = map[string]struct {
 	"smartctl":        {"-V -B", 0}, // the version; whether a list of drives can be read
 	"auditctl":        {"-s", 1},    // there is no kernel that audits
 	"vgcfgbackup":     {"", 0},      // there are no volume groups
-	"pg_checksystem":  {"", 0},      // it gives advice about the kernel
-	"policy-rc.d":     {"*", 101},   // no service may be started (invoke-rc.d(8))
-	"test-SSE2":       {"", 0},      // the processor is that of the machine that runs the image
-	"test-SSE3":       {"", 0},
-	"test-SSSE3":      {"", 0},
-	"test-SSE4.1":     {"", 0},
-	"test-SSE4.2":     {"", 0},
-	"test-AVX":        {"", 0},
-	"test-AVX2":       {"", 0},
-	"test-AES":        {"", 0},
-	"test-PCLMULQDQ":  {"", 0},
+	"/usr/share/postgresql-common/pg_checksystem": {"", 0}, // it gives advice about the kernel
+	"policy-rc.d":    {"*", 101}, // no service may be started (invoke-rc.d(8))
+	"test-SSE2":      {"", 0},    // the processor is that of the machine that runs the image
+	"test-SSE3":      {"", 0},
+	"test-SSSE3":     {"", 0},
+	"test-SSE4.1":    {"", 0},
+	"test-SSE4.2":    {"", 0},
+	"test-AVX":       {"", 0},
+	"test-AVX2":      {"", 0},
+	"test-AES":       {"", 0},
+	"test-PCLMULQDQ": {"", 0},
 }
 
 // daemonCommands returns the programs by name.
