@@ -226,39 +226,6 @@ func (in *Installation) Diverted(pkg, path string) string {
 	return path
 }
 
-// configureAll configures packages. One that depends on a package that waits for
-// triggers goes to the end of the queue; where all do, the triggers are processed
-// (process_queue and dependencies_ok in dpkg's src/main).
-func (in *Installation) configureAll(ctx context.Context, order []int) error {
-	queue := slices.Clone(order)
-	for idle := 0; len(queue) > 0; {
-		i := queue[0]
-		queue = queue[1:]
-		handlers := in.awaiting(i)
-		switch {
-		case len(handlers) == 0:
-			if err := in.configure(ctx, i); err != nil {
-				return err
-			}
-			idle = 0
-			continue
-		case idle > 2*len(queue)+2:
-			for _, h := range handlers {
-				names := in.pending.names[h]
-				delete(in.pending.names, h)
-				if err := in.process(ctx, h, names); err != nil {
-					return err
-				}
-			}
-			idle = 0
-		default:
-			idle++
-		}
-		queue = append(queue, i)
-	}
-	return nil
-}
-
 // configure puts the conffiles of a package in place and runs its postinst.
 func (in *Installation) configure(ctx context.Context, i int) error {
 	p := &in.img.Packages[i]
@@ -267,12 +234,12 @@ func (in *Installation) configure(ctx context.Context, i int) error {
 	if err := in.placeConffiles(i); err != nil {
 		return err
 	}
+	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
 	if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 		return err
 	}
 	in.tools.state(i, dpkg.Installed, nil)
 	in.incorporate()
-	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
 	return nil
 }
 
@@ -280,17 +247,12 @@ func (in *Installation) configure(ctx context.Context, i int) error {
 // triggers that are pending.
 func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 	in.img.Tree.Changed()
-	order := batch.Packages
-	if !batch.InOrder {
-		order = in.dependencies.configureOrder(order)
-	}
-	if err := in.configureAll(ctx, order); err != nil {
+	in.configured += len(batch.Packages)
+	last := in.configured == len(in.img.Packages)
+	if err := in.configureAll(ctx, batch, last); err != nil {
 		return err
 	}
-	if err := in.processTriggers(ctx); err != nil {
-		return err
-	}
-	if in.configured += len(order); in.configured == len(in.img.Packages) {
+	if last {
 		if err := in.dropSecrets(); err != nil {
 			return err
 		}
