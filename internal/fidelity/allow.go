@@ -2,7 +2,11 @@
 
 package main
 
-import "regexp"
+import (
+	"path"
+	"regexp"
+	"strings"
+)
 
 // allowed is what may differ, each with the reason. Everything else is compared.
 // The list stays short: an entry is right only where two runs of dpkg, or two
@@ -25,7 +29,22 @@ var allowed = []struct {
 	{regexp.MustCompile(`^var/log/fontconfig\.log$`), "the diary of those caches"},
 	{regexp.MustCompile(`^var/cache/man/.`), "man-db's index, which has the times of the pages in it, and what is beside it; man reads the pages without it"},
 	{regexp.MustCompile(`^etc/mailname$`), "the name that the machine has which installs"},
+	{randomKey, "a random key, which hardpan leaves out of images and reports"},
 	{regexp.MustCompile(`^(etc/machine-id|var/lib/dbus/machine-id)$`), "a random name of the machine"},
+}
+
+// randomKey matches files with secrets that scripts make, and certificates for them.
+var randomKey = regexp.MustCompile(`^etc/ssh/ssh_host_[a-z0-9]+_key(\.pub)?$|^etc/ssl/(certs/ssl-cert-snakeoil\.pem|private/ssl-cert-snakeoil\.key)$|` +
+	`^etc/bind/rndc\.key$|^var/lib/rabbitmq/\.erlang\.cookie$|^etc/freeradius/3\.0/certs/dh$|^etc/dovecot/private/dovecot\.(key|pem)$`)
+
+// isNameOfKey reports whether a path is a link to a random key, whose name has a
+// hash of it, as those in /etc/ssl/certs.
+func isNameOfKey(p string, e entry) bool {
+	to := e.Target
+	if !strings.HasPrefix(to, "/") {
+		to = path.Join("/", path.Dir(p), to)
+	}
+	return e.Type == link && randomKey.MatchString(strings.TrimPrefix(to, "/"))
 }
 
 // mayDiffer returns why a path is not compared, empty where it is.

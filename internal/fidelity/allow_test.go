@@ -19,7 +19,13 @@ func TestAllowList(t *testing.T) {
 		"var/cache/fontconfig/4c599c202bc5c08e2d34565a40eac3b2-le64.cache-9": true,
 		"var/cache/man/de/index.db": true,
 
-		"var/cache/man": false,
+		"etc/ssh/ssh_host_ecdsa_key.pub":        true,
+		"etc/ssl/private/ssl-cert-snakeoil.key": true,
+		"etc/ssl/certs/ssl-cert-snakeoil.pem":   true,
+		"etc/ssl/certs/ca-certificates.crt":     false,
+		"etc/ssl/private":                       false,
+		"etc/ssh/sshd_config":                   false,
+		"var/cache/man":                         false,
 
 		"var/lib/dpkg/alternatives":            false,
 		"var/lib/dpkg/alternatives/awk":        false,
@@ -46,6 +52,24 @@ func TestAllowList(t *testing.T) {
 	for _, a := range allowed {
 		if a.why == "" {
 			t.Errorf("%s: no reason", a.pattern)
+		}
+	}
+}
+
+// TestNamesOfKeys has links that need not be there, as what they lead to is random.
+func TestNamesOfKeys(t *testing.T) {
+	for _, tt := range []struct {
+		path string
+		is   entry
+		want bool
+	}{
+		{"etc/ssl/certs/0123abcd.0", entry{Type: link, Target: "ssl-cert-snakeoil.pem"}, true},
+		{"etc/dovecot/private/dovecot.pem", entry{Type: link, Target: "/etc/ssl/certs/ssl-cert-snakeoil.pem"}, true},
+		{"etc/ssl/certs/0123abcd.0", entry{Type: link, Target: "ISRG_Root_X1.pem"}, false},
+		{"etc/ssl/certs/0123abcd.0", entry{Type: file, Target: "ssl-cert-snakeoil.pem"}, false},
+	} {
+		if got := isNameOfKey(tt.path, tt.is); got != tt.want {
+			t.Errorf("%s -> %s: %v, want %v", tt.path, tt.is.Target, got, tt.want)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func compare(ours, theirs *manifest) []difference {
 		if e, ok := theirs.Paths[p]; ok {
 			d.Theirs = e.String()
 		}
-		if d.Ours != d.Theirs && mayDiffer(p) == "" {
+		if d.Ours != d.Theirs && mayDiffer(p) == "" && !(d.Ours == "" && isNameOfKey(p, theirs.Paths[p])) {
 			found = append(found, d)
 		}
 	}

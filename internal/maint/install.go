@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts4"
+const Format = "scripts5"
 
 // Image is what is installed.
 type Image struct {
@@ -226,44 +226,6 @@ func (in *Installation) Diverted(pkg, path string) string {
 	return path
 }
 
-// configureAll configures packages. One that depends on a package that waits for
-// triggers goes to the end of the queue, with what depends on it; where nothing else
-// is left, the triggers are processed (process_queue and dependencies_ok in dpkg's
-// src/main).
-func (in *Installation) configureAll(ctx context.Context, order []int) error {
-	queue := slices.Clone(order)
-	deferred := map[int]bool{}
-	for idle := 0; len(queue) > 0; {
-		i := queue[0]
-		queue = queue[1:]
-		handlers := in.awaiting(i)
-		blocked := len(handlers) > 0 || slices.ContainsFunc(in.dependencies.depends[i], func(meet []int) bool { return deferred[meet[0]] && meet[0] != i })
-		switch {
-		case !blocked, idle > 4*len(queue)+8: // the latter where they wait in a circle
-			if err := in.configure(ctx, i); err != nil {
-				return err
-			}
-			delete(deferred, i)
-			idle = 0
-			continue
-		case len(handlers) > 0 && idle > 2*len(queue)+2:
-			for _, h := range handlers {
-				names := in.pending.names[h]
-				delete(in.pending.names, h)
-				if err := in.process(ctx, h, names); err != nil {
-					return err
-				}
-			}
-			idle = 0
-		default:
-			idle++
-		}
-		deferred[i] = true
-		queue = append(queue, i)
-	}
-	return nil
-}
-
 // configure puts the conffiles of a package in place and runs its postinst.
 func (in *Installation) configure(ctx context.Context, i int) error {
 	p := &in.img.Packages[i]
@@ -272,12 +234,12 @@ func (in *Installation) configure(ctx context.Context, i int) error {
 	if err := in.placeConffiles(i); err != nil {
 		return err
 	}
+	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
 	if err := in.run(ctx, p, "postinst", "postinst", "configure", ""); err != nil {
 		return err
 	}
 	in.tools.state(i, dpkg.Installed, nil)
 	in.incorporate()
-	in.activateFiles(i, slices.Sorted(maps.Keys(p.Conffiles)))
 	return nil
 }
 
@@ -285,17 +247,12 @@ func (in *Installation) configure(ctx context.Context, i int) error {
 // triggers that are pending.
 func (in *Installation) Configure(ctx context.Context, batch Batch) error {
 	in.img.Tree.Changed()
-	order := batch.Packages
-	if !batch.InOrder {
-		order = in.dependencies.configureOrder(order)
-	}
-	if err := in.configureAll(ctx, order); err != nil {
+	in.configured += len(batch.Packages)
+	last := in.configured == len(in.img.Packages)
+	if err := in.configureAll(ctx, batch, last); err != nil {
 		return err
 	}
-	if err := in.processTriggers(ctx); err != nil {
-		return err
-	}
-	if in.configured += len(order); in.configured == len(in.img.Packages) {
+	if last {
 		if err := in.dropSecrets(); err != nil {
 			return err
 		}
@@ -337,7 +294,7 @@ func (in *Installation) run(ctx context.Context, p *Package, script, origin stri
 		return &ScriptError{Package: p.Name, Version: p.Version, Err: err, Printed: string(printed)}
 	}
 	if sealed := in.fs.Unsealed(); sealed != nil {
-		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("%v", sealed)}}
+		return &ScriptError{Package: p.Name, Version: p.Version, Err: &shell.Error{Script: script, Err: shell.Unsupported("reading %s, which is random,", sealed.Path)}}
 	}
 	in.report.Applied = append(in.report.Applied, p.Name+" "+origin)
 	return nil

@@ -155,6 +155,24 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "no service may be started, as dpkg is told while images are made",
+			packages: []pkg{{name: "a", scripts: script("postinst",
+				`set +e; [ -x /usr/sbin/policy-rc.d ] && /usr/sbin/policy-rc.d a start; echo $? > /etc/status`)}},
+			want: `0644 etc/status "101\n": postinst a
+`,
+		},
+		{
+			name: "a random key is there for the scripts and not in the image",
+			packages: []pkg{
+				{name: "a", scripts: script("postinst", `openssl rand -out /etc/key 9; chmod 640 /etc/key; chown 0:42 /etc/key; cp -p /etc/key /etc/copy; ln -s copy /etc/link; ln -s none /etc/other`)},
+				{name: "b", depends: "a", scripts: script("postinst", `[ -s /etc/key ] && [ -e /etc/link ] && echo found > /etc/b; mv /etc/copy /usr/moved`)},
+			},
+			want: `0644 etc/b "found\n": postinst b
+0777 etc/link -> copy: postinst a
+0777 etc/other -> none: postinst a
+`,
+		},
+		{
 			name: "conffiles come when their package is configured, but those of essential packages at once",
 			packages: []pkg{
 				{name: "base", control: map[string]string{"Essential": "yes", "conffiles": "etc/d/base"}, files: map[string]string{"etc/d/base": ""}, scripts: script("preinst", ``)},
@@ -284,6 +302,8 @@ func TestRefused(t *testing.T) {
 		{"what it said", `echo "no such thing" >&2; exit 3`, `a postinst:3: exit 3: exit status 3 (it said "no such thing") (version 1.0)`},
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
+		{"what is random", `openssl rand -out /etc/key 9; cat /etc/key > /etc/conf`, `a postinst:3: cat /etc/key: reading /etc/key, which is random, is not supported (version 1.0)`},
+		{"what is random, by the shell", `openssl rand -out /etc/key 9; read x < /etc/key || :`, `a postinst:3: reading /etc/key, which is random, is not supported (version 1.0)`},
 		{"an endless loop", `while :; do :; done`, `a postinst:3: 2000 commands: the limit for maintainer scripts (version 1.0)`},
 		{"endless calls", `f() { f; }; f`, `a postinst:3: f: 200 calls in one another: the limit for maintainer scripts (version 1.0)`},
 		{"not a script for a shell", "", `a postinst: python3 code is not supported (version 1.0)`},
@@ -324,5 +344,27 @@ func TestRefused(t *testing.T) {
 				t.Errorf("skipped: %s", got)
 			}
 		})
+	}
+}
+
+// TestSecretsAreReported has what the report says of random keys that the image does
+// not have.
+func TestSecretsAreReported(t *testing.T) {
+	packages := []pkg{{name: "a", scripts: script("postinst", `openssl rand -out /etc/key 9; ln -s key /etc/link; ln -s key /etc/00000000.0`)}}
+	img := image(packages)
+	in, err := maint.Begin(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := install(t.Context(), in, img, packages); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range in.Report().Skipped {
+		got = append(got, s.String())
+	}
+	const why = ": each machine needs its own: it is random, and what is in an image is no secret"
+	if want := "a postinst: /etc/key" + why + "\na postinst: /etc/00000000.0" + why; strings.Join(got, "\n") != want {
+		t.Errorf("skipped:\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
 }

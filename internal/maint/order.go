@@ -1,8 +1,6 @@
 package maint
 
 import (
-	"cmp"
-	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -13,13 +11,28 @@ import (
 type dependencies struct {
 	packages  []Package
 	essential []bool
-	depends   [][][]int // by package, for each dependency: the packages that meet it
-	before    [][][]int // the same of Pre-Depends alone
+	depends   [][]dependency // by package
+	before    [][]dependency // Pre-Depends
+}
+
+// dependency is the packages that meet it, in the order in which it names them.
+type dependency []candidate
+
+// candidate is a package that meets a dependency, by its name or by what it provides.
+type candidate struct {
+	pkg      int
+	provides bool
+}
+
+// all returns the dependencies of a package in the order in which dpkg's database has
+// them.
+func (d *dependencies) all(i int) []dependency {
+	return append(slices.Clip(d.depends[i]), d.before[i]...)
 }
 
 // dependencies reads the relations between the packages.
 func (img *Image) dependencies() *dependencies {
-	d := &dependencies{packages: img.Packages, essential: make([]bool, len(img.Packages)), depends: make([][][]int, len(img.Packages)), before: make([][][]int, len(img.Packages))}
+	d := &dependencies{packages: img.Packages, essential: make([]bool, len(img.Packages)), depends: make([][]dependency, len(img.Packages)), before: make([][]dependency, len(img.Packages))}
 	providers := map[string][]int{}
 	relations := make([]map[string]string, len(img.Packages))
 	for i, p := range img.Packages {
@@ -30,13 +43,15 @@ func (img *Image) dependencies() *dependencies {
 			providers[r[0].Name] = append(providers[r[0].Name], i)
 		}
 	}
-	meeting := func(i int, text string) (all [][]int) {
+	meeting := func(i int, text string) (all []dependency) {
 		for _, alternatives := range relationsOf(text) {
-			var meet []int
+			var meet dependency
 			for _, r := range alternatives {
-				meet = append(meet, providers[r.Name]...)
+				for _, j := range providers[r.Name] {
+					meet = append(meet, candidate{j, img.Packages[j].Name != r.Name})
+				}
 			}
-			if len(meet) > 0 && !slices.Contains(meet, i) {
+			if len(meet) > 0 && !slices.ContainsFunc(meet, func(c candidate) bool { return c.pkg == i }) {
 				all = append(all, meet)
 			}
 		}
@@ -44,7 +59,7 @@ func (img *Image) dependencies() *dependencies {
 	}
 	for i := range img.Packages {
 		d.before[i] = meeting(i, relations[i]["Pre-Depends"])
-		d.depends[i] = append(slices.Clone(d.before[i]), meeting(i, relations[i]["Depends"])...)
+		d.depends[i] = meeting(i, relations[i]["Depends"])
 	}
 	return d
 }
@@ -82,8 +97,8 @@ func (img *Image) Batches() []Batch {
 			return
 		}
 		done[i] = true
-		for _, meet := range d.depends[i] {
-			add(to, meet[0])
+		for _, dep := range append(slices.Clip(d.before[i]), d.depends[i]...) {
+			add(to, dep[0].pkg)
 		}
 		*to = append(*to, i)
 	}
@@ -96,9 +111,9 @@ func (img *Image) Batches() []Batch {
 		batches = append(batches, Batch{Packages: first})
 	}
 	for i := range img.Packages {
-		for _, meet := range d.before[i] {
+		for _, dep := range d.before[i] {
 			var early []int
-			if add(&early, meet[0]); len(early) > 0 {
+			if add(&early, dep[0].pkg); len(early) > 0 {
 				batches = append(batches, Batch{early, true})
 			}
 		}
@@ -111,90 +126,6 @@ func (img *Image) Batches() []Batch {
 		batches = append(batches, Batch{Packages: rest})
 	}
 	return batches
-}
-
-// dpkgBins is the number of bins of dpkg's table of packages, through which
-// "dpkg --configure --pending" goes (lib/dpkg/pkg-hash.c).
-const dpkgBins = 65521
-
-// configureOrder returns a batch in the order in which dpkg configures it: as its
-// table has the packages, except that one whose dependencies are not configured
-// yet goes to the end of the queue (process_queue in dpkg's src/main/packages.c).
-// Ids of users follow from it, and what comes first in a generated file.
-func (d *dependencies) configureOrder(batch []int) []int {
-	bin := func(i int) uint32 {
-		h := fnv.New32a()
-		h.Write([]byte(d.packages[i].Name))
-		return h.Sum32() % dpkgBins
-	}
-	queue := slices.Clone(batch)
-	slices.SortStableFunc(queue, func(a, b int) int { return cmp.Compare(bin(a), bin(b)) })
-	waiting := map[int]bool{}
-	for _, i := range queue {
-		waiting[i] = true
-	}
-	var order []int
-	for idle := 0; len(queue) > 0; {
-		i := queue[0]
-		queue = queue[1:]
-		// Where all wait in a circle, it is cut first before a package without a postinst,
-		// which needs nobody's (deb-postinst(5), Debian Policy 7.2).
-		cut := idle > len(queue) && d.inCycle(i, waiting) && (idle > 2*len(queue)+1 || !d.waitsForScript(i, waiting))
-		if d.waits(i, waiting) && !cut {
-			queue = append(queue, i)
-			idle++
-			continue
-		}
-		idle = 0
-		delete(waiting, i)
-		order = append(order, i)
-	}
-	return order
-}
-
-// waits reports whether a dependency is not met by a configured package, but will
-// be by one that waits.
-func (d *dependencies) waits(i int, waiting map[int]bool) bool {
-	return slices.ContainsFunc(d.depends[i], func(meet []int) bool {
-		return !slices.ContainsFunc(meet, func(j int) bool { return !waiting[j] })
-	})
-}
-
-// waitsForScript reports whether a package that i waits for has a postinst.
-func (d *dependencies) waitsForScript(i int, waiting map[int]bool) bool {
-	return slices.ContainsFunc(d.depends[i], func(meet []int) bool {
-		return waiting[meet[0]] && d.packages[meet[0]].Scripts["postinst"] != ""
-	})
-}
-
-// inCycle reports whether all that a package waits for waits for it in turn, so
-// that nothing is lost by configuring it now.
-func (d *dependencies) inCycle(i int, waiting map[int]bool) bool {
-	for _, meet := range d.depends[i] {
-		if slices.ContainsFunc(meet, func(j int) bool { return !waiting[j] }) {
-			continue
-		}
-		if !d.reaches(meet[0], i, waiting, map[int]bool{}) {
-			return false
-		}
-	}
-	return true
-}
-
-func (d *dependencies) reaches(from, to int, waiting, seen map[int]bool) bool {
-	if from == to {
-		return true
-	}
-	if seen[from] {
-		return false
-	}
-	seen[from] = true
-	for _, meet := range d.depends[from] {
-		if waiting[meet[0]] && d.reaches(meet[0], to, waiting, seen) {
-			return true
-		}
-	}
-	return false
 }
 
 // fields returns some fields of a control paragraph (deb822(5)).

@@ -6,7 +6,7 @@ import (
 )
 
 // TestConfigureOrder has what "dpkg --configure --pending" says that it sets up, in
-// that order.
+// that order. A "!" marks those with a postinst.
 func TestConfigureOrder(t *testing.T) {
 	for _, tt := range []struct{ name, packages, want string }{
 		{
@@ -20,9 +20,14 @@ func TestConfigureOrder(t *testing.T) {
 			want:     "libsigsegv2 readline-common libreadline8t64 gawk",
 		},
 		{
-			name:     "a circle is cut before a package without a postinst",
-			packages: "dmsetup!: libdevmapper1.02.1, libdevmapper1.02.1: dmsetup, xfsprogs: libdevmapper1.02.1",
+			name:     "of a circle without postinsts, the last link is cut",
+			packages: "dmsetup: libdevmapper1.02.1, libdevmapper1.02.1: dmsetup, xfsprogs: libdevmapper1.02.1",
 			want:     "dmsetup libdevmapper1.02.1 xfsprogs",
+		},
+		{
+			name:     "of a circle with postinsts, the link that was followed first is cut",
+			packages: "dovecot-core!: dovecot-sieve, dovecot-sieve!: dovecot-core, dovecot-imapd!: dovecot-core",
+			want:     "dovecot-sieve dovecot-core dovecot-imapd",
 		},
 	} {
 		img := &Image{}
@@ -39,8 +44,19 @@ func TestConfigureOrder(t *testing.T) {
 		}
 		batch := img.Batches()[0].Packages
 		var got []string
-		for _, i := range img.dependencies().configureOrder(batch) {
-			got = append(got, img.Packages[i].Name)
+		done := map[int]bool{}
+		d := img.dependencies()
+		q := &queue{
+			d: d, installed: func(i int) bool { return done[i] }, pending: func(int) bool { return false },
+			awaits: func(int) (int, bool) { return 0, false },
+			configure: func(i int) error {
+				done[i] = true
+				got = append(got, img.Packages[i].Name)
+				return nil
+			},
+		}
+		if err := q.run(d.inTableOrder(batch)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 		if strings.Join(got, " ") != tt.want {
 			t.Errorf("%s: configured %q, want %q", tt.name, strings.Join(got, " "), tt.want)

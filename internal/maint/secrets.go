@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/maint/generate"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -24,14 +25,15 @@ func (in *Installation) guarded(do shell.Command) shell.Command {
 	return func(ctx context.Context, p *shell.Proc) (int, error) {
 		status, err := do(ctx, p)
 		if sealed := in.fs.Unsealed(); sealed != nil {
-			return 0, shell.Unsupported("%v", sealed)
+			return 0, shell.Unsupported("reading %s, which is random,", sealed.Path)
 		}
 		return status, err
 	}
 }
 
 // dropSecrets takes the files that stand for something random out of the tree, with
-// the links to them that scripts made.
+// the links to them whose name is a hash of what they are. Other links stay: they
+// say where a program looks for its key.
 func (in *Installation) dropSecrets() error {
 	secrets := in.fs.Sealed()
 	if len(secrets) == 0 {
@@ -39,14 +41,7 @@ func (in *Installation) dropSecrets() error {
 	}
 	gone := slices.Clone(secrets)
 	for n := range in.img.Tree.All() {
-		if n.Type != tree.Symlink || n.Origin == nil || n.Origin.Kind != tree.FromScript {
-			continue
-		}
-		to := n.Link
-		if !strings.HasPrefix(to, "/") {
-			to = path.Join("/", path.Dir(n.Path), to)
-		}
-		if slices.Contains(secrets, to) {
+		if n.Type == tree.Symlink && strings.HasPrefix(path.Base(n.Path), generate.UnknownHash) && in.fs.IsSealed("/"+n.Path) {
 			gone = append(gone, "/"+n.Path)
 		}
 	}

@@ -131,7 +131,7 @@ func (t *tools) phantom(name string) bool {
 			return true
 		}
 	}
-	return t.absent[name]
+	return t.absent[name] || name == "/usr/sbin/policy-rc.d" // dpkg is kept from starting services while images are made
 }
 
 // absent returns the commands, by name, and the files, by path, of packages that

@@ -3,7 +3,6 @@ package maint
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,9 +12,11 @@ import (
 // pending are the triggers of an installation (deb-triggers(5)).
 type pending struct {
 	interest []interest
-	names    map[int][]string     // activated and not processed yet, by package
-	asked    []dpkg.Activation    // by dpkg-trigger, not looked at yet
-	awaited  map[int]map[int]bool // by package: those whose triggers it waits for
+	names    map[int][]string  // activated and not processed yet, by package
+	asked    []dpkg.Activation // by dpkg-trigger, not looked at yet
+	awaited  map[int][]int     // by package: those whose triggers it waits for
+	deferred []int             // those with triggers since this run of dpkg began, in that order
+	rounds   map[int]int       // how often the triggers of a package were processed
 }
 
 // interest is one package's interest in a trigger.
@@ -67,16 +68,16 @@ func (in *Installation) note(i interest, by int) {
 	if !slices.Contains(in.pending.names[i.pkg], i.name) {
 		in.pending.names[i.pkg] = append(in.pending.names[i.pkg], i.name)
 	}
-	if !i.wait || by < 0 || by == i.pkg {
+	if !slices.Contains(in.pending.deferred, i.pkg) {
+		in.pending.deferred = append(in.pending.deferred, i.pkg)
+	}
+	if !i.wait || by < 0 || slices.Contains(in.pending.awaited[by], i.pkg) {
 		return
 	}
 	if in.pending.awaited == nil {
-		in.pending.awaited = map[int]map[int]bool{}
+		in.pending.awaited = map[int][]int{}
 	}
-	if in.pending.awaited[by] == nil {
-		in.pending.awaited[by] = map[int]bool{}
-	}
-	in.pending.awaited[by][i.pkg] = true
+	in.pending.awaited[by] = append(in.pending.awaited[by], i.pkg)
 }
 
 // asked notes what a script asks for with dpkg-trigger. It counts when the script
@@ -128,50 +129,36 @@ func (in *Installation) activateFiles(by int, files []string) {
 	}
 }
 
-// awaiting returns the packages whose triggers must be processed before a package
-// can be configured: those that what it depends on waits for.
-func (in *Installation) awaiting(i int) []int {
-	var handlers []int
-	for _, meet := range in.dependencies.depends[i] {
-		if waits := in.pending.awaited[meet[0]]; len(waits) > 0 && in.tools.packages[meet[0]].State == dpkg.Installed {
-			handlers = append(handlers, slices.Sorted(maps.Keys(waits))...)
-		}
+// hasTriggers reports whether a package has triggers to process.
+func (in *Installation) hasTriggers(i int) bool { return len(in.pending.names[i]) > 0 }
+
+// awaits returns the package whose triggers a package waits for, if there is any.
+func (in *Installation) awaits(i int) (pend int, ok bool) {
+	if waits := in.pending.awaited[i]; len(waits) > 0 {
+		return waits[0], true
 	}
-	return handlers
+	return 0, false
 }
 
-// process runs "postinst triggered" of a package for triggers. Nobody waits for them
-// any more.
-func (in *Installation) process(ctx context.Context, i int, names []string) error {
-	for _, waits := range in.pending.awaited {
-		delete(waits, i)
+// process runs "postinst triggered" of a package for the triggers that it has.
+func (in *Installation) process(ctx context.Context, i int) error {
+	if in.pending.rounds == nil {
+		in.pending.rounds = map[int]int{}
 	}
-	if len(names) == 0 {
-		return nil
+	if in.pending.rounds[i]++; in.pending.rounds[i] > maxTriggerRounds {
+		return fmt.Errorf("triggers set off one another more than %d times: those of %s", maxTriggerRounds, in.img.Packages[i].Name)
 	}
+	names := in.pending.names[i]
+	delete(in.pending.names, i)
+	in.pending.deferred = slices.DeleteFunc(in.pending.deferred, func(j int) bool { return j == i })
+	for by, waits := range in.pending.awaited {
+		in.pending.awaited[by] = slices.DeleteFunc(waits, func(j int) bool { return j == i })
+	}
+	in.tools.state(i, dpkg.HalfConfigured, nil)
 	if err := in.run(ctx, &in.img.Packages[i], "postinst", "postinst triggered", "triggered", strings.Join(names, " ")); err != nil {
 		return err
 	}
+	in.tools.state(i, dpkg.Installed, nil)
 	in.incorporate()
 	return nil
-}
-
-// processTriggers processes all that are pending, until none is.
-func (in *Installation) processTriggers(ctx context.Context) error {
-	for range maxTriggerRounds {
-		if len(in.pending.names) == 0 {
-			return nil
-		}
-		names := in.pending.names
-		in.pending.names = nil
-		for i := range in.img.Packages {
-			if len(names[i]) == 0 {
-				continue
-			}
-			if err := in.process(ctx, i, names[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return fmt.Errorf("triggers set off one another more than %d times", maxTriggerRounds)
 }

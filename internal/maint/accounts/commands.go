@@ -19,6 +19,7 @@ func init() { // for adduser calls others of the table
 		"grpunconv": grpunconv, "shadowconfig": shadowconfig,
 		"pwck": pwck, "grpck": grpck, "adduser": adduser, "addgroup": adduser, "deluser": deluser, "delgroup": deluser,
 		"systemd-sysusers": sysusersCommand, "update-passwd": updatePasswd, "getent": getent, "id": id, "groups": groups, "whoami": whoami, "logname": logname,
+		"su": su, "runuser": su,
 		"users": nobody, "who": nobody, "w": nobody, "last": nobody, "lastlog": nobody,
 	}
 }

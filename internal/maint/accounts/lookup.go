@@ -191,7 +191,8 @@ type identity struct {
 // identityOf returns the user of a name or number, root where it is "".
 func (j *job) identityOf(d *Database, name string) (identity, bool) {
 	if name == "" {
-		return identity{uid: 0, gid: 0, gids: []uint32{0}, name: d.UserName(0)}, true
+		me := &j.FS.User
+		return identity{uid: me.UID, gid: me.GID, gids: append([]uint32{me.GID}, me.Groups...), name: d.UserName(me.UID)}, true
 	}
 	u, ok := d.User(name)
 	if n, isID := number(strings.TrimPrefix(name, "+")); !ok && isID {
@@ -298,8 +299,10 @@ func (j *job) groupsOf(context.Context) error {
 	return nil
 }
 
-// whoami is whoami(1): root, as all that configures packages.
-func (j *job) whoami(context.Context) error { return j.say("%s", Names(j.FS).UserName(0)) }
+// whoami is whoami(1): root, as all that configures packages, but for what su runs.
+func (j *job) whoami(context.Context) error {
+	return j.say("%s", Names(j.FS).UserName(j.FS.User.UID))
+}
 
 // logname is logname(1): nobody has logged in.
 func (j *job) logname(context.Context) error { return j.refuse(1, "no login name") }

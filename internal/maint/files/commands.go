@@ -19,6 +19,6 @@ var commands = map[string]shell.Command{
 	"start-stop-daemon": startStopDaemon, "systemd-detect-virt": detectVirt, "chattr": status(0), "lsattr": lsattr,
 	"setcap": setcap, "getcap": getcap,
 	"setfacl": unsupported("an access control list, which layers do not keep,"), "getfacl": unsupported("access control lists"),
-	"df":     unsupported("the room on a file system"),
+	"df":     df,
 	"mkfifo": unsupported("a named pipe, which an image cannot hold,"), "mknod": unsupported("a device or named pipe, which an image cannot hold,"),
 }

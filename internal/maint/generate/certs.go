@@ -363,8 +363,8 @@ func openssl(_ context.Context, p *shell.Proc) (int, error) {
 		switch args := p.Args[2:]; p.Args[1] {
 		case "rehash":
 			return rehashAll(p, args)
-		case "rand":
-			return opensslRand(p, args)
+		case "rand", "dhparam", "genrsa", "genpkey":
+			return opensslOut(p, args)
 		case "req":
 			return opensslReq(p, args)
 		case "x509":

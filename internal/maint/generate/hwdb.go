@@ -42,7 +42,7 @@ func (c Config) systemdHwdb(_ context.Context, p *shell.Proc) (int, error) {
 			}
 		}
 	}
-	trie, status := newHwdbTrie(), 0
+	trie := newHwdbTrie()
 	var used []string
 	for i, name := range slices.Sorted(maps.Keys(files)) {
 		text, err := p.FS.ReadFile(files[name])
@@ -63,7 +63,7 @@ func (c Config) systemdHwdb(_ context.Context, p *shell.Proc) (int, error) {
 	if err := p.FS.WriteFile(to, trie.encode(c.systemdVersion()), 0o444); err != nil {
 		return fail(p, err)
 	}
-	return status, nil
+	return 0, nil
 }
 
 // systemdVersion returns the first number of systemd's version, 0 where that is
@@ -124,10 +124,7 @@ func (f *hwdbFile) property(matches []string, line string, number uint32) {
 		return
 	}
 	for _, m := range matches {
-		f.trie.insert(m, hwdbValue{
-			key: f.trie.texts.add(key), value: f.trie.texts.add(value), file: f.trie.texts.add(f.name),
-			line: number, priority: f.priority,
-		})
+		f.trie.insert(m, hwdbProperty{key, value, f.name, number, f.priority})
 	}
 }
 

@@ -31,10 +31,18 @@ type hwdbValue struct {
 	priority         uint16
 }
 
+// hwdbProperty is a property, with the place that it was read at.
+type hwdbProperty struct {
+	key, value, file string
+	line             uint32
+	priority         uint16
+}
+
 func newHwdbTrie() *hwdbTrie { return &hwdbTrie{root: &hwdbNode{}, texts: newTextPool()} }
 
-// insert gives what matches a property, in place of one of the same key.
-func (t *hwdbTrie) insert(match string, v hwdbValue) {
+// insert gives what matches a property, in place of one of the same key. Texts are
+// added in the order in which systemd adds them, as their places depend on it.
+func (t *hwdbTrie) insert(match string, v hwdbProperty) {
 	node := t.root
 	for {
 		prefix := t.texts.at(node.prefix)
@@ -73,7 +81,9 @@ func (n *hwdbNode) child(first byte, node *hwdbNode) {
 	n.children = slices.Insert(n.children, i, hwdbChild{first, node})
 }
 
-func (t *hwdbTrie) set(n *hwdbNode, v hwdbValue) {
+func (t *hwdbTrie) set(n *hwdbNode, p hwdbProperty) {
+	v := hwdbValue{key: t.texts.add(p.key), line: p.line, priority: p.priority}
+	v.value, v.file = t.texts.add(p.value), t.texts.add(p.file)
 	key := t.texts.at(v.key)
 	i, ok := slices.BinarySearchFunc(n.values, key, func(o hwdbValue, key []byte) int { return bytes.Compare(t.texts.at(o.key), key) })
 	if ok {

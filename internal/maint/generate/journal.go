@@ -51,7 +51,7 @@ func journalctl(_ context.Context, p *shell.Proc) (int, error) {
 			return fail(p, err)
 		}
 		if err := c.read(name, string(text)); err != nil {
-			return p.Errorf("%s: %v", files[name], err)
+			return 0, shell.Unsupported("journalctl --update-catalog: %s: %v:", files[name], err)
 		}
 		used = append(used, files[name])
 	}

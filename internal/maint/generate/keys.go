@@ -1,8 +1,6 @@
 package generate
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -16,18 +14,18 @@ import (
 // sealed ([rootfs.FS.Seal]): an image has no secrets of its own.
 var keyCommands = map[string]shell.Command{
 	"ssh-keygen":   sshKeygen,
-	"sshd":         sshd,
 	"rndc-confgen": getopt.Command("a A= b= c= h k= p= q r= s= t= u=", 1, rndcConfgen),
 }
 
-// opensslRand is openssl rand with -out: openssl-rand(1ssl).
-func opensslRand(p *shell.Proc, args []string) (int, error) {
+// opensslOut is openssl rand, dhparam, genrsa or genpkey with -out: openssl-rand(1ssl)
+// and those beside it.
+func opensslOut(p *shell.Proc, args []string) (int, error) {
 	for i := 0; i < len(args)-1; i++ {
 		if args[i] == "-out" {
 			return seal(p, 0o666, args[i+1])
 		}
 	}
-	return 0, shell.Unsupported("openssl rand, which is random, to the standard output,")
+	return 0, shell.Unsupported("openssl %s, which is random, to the standard output,", p.Args[1])
 }
 
 // opensslReq is openssl req, as far as it makes a new key and a certificate that the
@@ -70,6 +68,10 @@ func opensslReq(p *shell.Proc, args []string) (int, error) {
 	return seal(p, 0o666, certificate)
 }
 
+// UnknownHash is the hash of a certificate that nobody knows (openssl-x509(1ssl),
+// -hash), which becomes the name of a link.
+const UnknownHash = "00000000"
+
 // opensslX509 is openssl x509 for the certificates that opensslReq makes, whose
 // hash is as unknown as they are: openssl-x509(1ssl).
 func opensslX509(p *shell.Proc, args []string) (int, error) {
@@ -77,7 +79,7 @@ func opensslX509(p *shell.Proc, args []string) (int, error) {
 	if in < 0 || in+1 >= len(args) || !p.FS.IsSealed(p.Path(args[in+1])) || !slices.Contains(args, "-hash") || !slices.Contains(args, "-noout") || len(args) != 4 {
 		return 0, shell.Unsupported("openssl x509 %s", strings.Join(args, " "))
 	}
-	_, err := p.Stdout.Write([]byte("00000000\n"))
+	_, err := p.Stdout.Write([]byte(UnknownHash + "\n"))
 	return 0, err
 }
 
@@ -144,36 +146,6 @@ func seal(p *shell.Proc, perm uint32, names ...string) (int, error) {
 		if err := p.FS.Seal(p.Path(name), perm&^p.Umask); err != nil {
 			return fail(p, err)
 		}
-	}
-	return 0, nil
-}
-
-// sshd is sshd(8) with -G or -T, which prints the configuration; of that, the host
-// keys are known. With -t it checks what nobody changed.
-func sshd(_ context.Context, p *shell.Proc) (int, error) {
-	if len(p.Args) == 2 && p.Args[1] == "-t" {
-		return 0, nil
-	}
-	if len(p.Args) != 2 || p.Args[1] != "-G" {
-		return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
-	}
-	text, err := p.FS.ReadFile("/etc/ssh/sshd_config")
-	if err != nil {
-		return fail(p, err)
-	}
-	var keys []string
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		if words := strings.Fields(lines.Text()); len(words) == 2 && strings.EqualFold(words[0], "HostKey") {
-			keys = append(keys, words[1])
-		}
-	}
-	if len(keys) == 0 {
-		for _, t := range hostKeyTypes {
-			keys = append(keys, "/etc/ssh/ssh_host_"+t+"_key")
-		}
-	}
-	for _, key := range keys {
-		fmt.Fprintf(p.Stdout, "hostkey %s\n", key)
 	}
 	return 0, nil
 }

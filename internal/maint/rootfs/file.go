@@ -75,6 +75,8 @@ func (f *FS) target(name string, perm uint32) (*tree.Node, error) {
 		return nil, err
 	case at.node != nil && at.node.Type == tree.Dir:
 		return nil, fail("open", name, syscall.EISDIR)
+	case at.node != nil && !f.User.may(f.file(at.node), mayWrite):
+		return nil, fail("open", name, syscall.EACCES)
 	case at.node != nil:
 		return f.file(at.node), nil
 	}

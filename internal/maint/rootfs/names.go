@@ -122,6 +122,8 @@ func (f *FS) Remove(name string) error {
 		return fail("remove", name, syscall.ENOTDIR)
 	case n.Type == tree.Dir && len(f.Tree.ReadDir(at.path)) > 0:
 		return fail("remove", name, syscall.ENOTEMPTY)
+	case !f.mayChange(at.path):
+		return fail("remove", name, syscall.EACCES)
 	}
 	f.detach(n)
 	f.Tree.Remove(at.path)
@@ -143,6 +145,8 @@ func (f *FS) RemoveAll(name string) error {
 		return fail("remove", name, syscall.EINVAL)
 	case at.slash && at.node.Type != tree.Dir:
 		return fail("remove", name, syscall.ENOTDIR)
+	case !f.mayChange(at.path):
+		return fail("remove", name, syscall.EACCES)
 	}
 	for _, below := range f.below(nil, at.path) {
 		f.detach(f.Tree.Lookup(below))
@@ -176,6 +180,9 @@ func (f *FS) Rename(old, name string) error {
 	}
 	if no := f.renames(from, to); no != 0 {
 		return fail("rename", old, no)
+	}
+	if !f.mayChange(from.path) || !f.mayChange(to.path) {
+		return fail("rename", old, syscall.EACCES)
 	}
 	if to.node != nil {
 		if f.file(to.node) == f.file(from.node) {

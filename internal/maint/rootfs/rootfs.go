@@ -18,6 +18,8 @@ type FS struct {
 	// Origin is that of what is made and changed from now on. What is written to an
 	// open file has the one from when it was opened.
 	Origin *tree.Origin
+	// User is who does it, and who gets what is made; the zero value is root.
+	User User
 	// MaxWritten bounds the content that may be written in all, bytes, with some for
 	// each path that is made or moved; 0 is no bound.
 	MaxWritten int64
@@ -27,7 +29,7 @@ type FS struct {
 	dirty   []*inode          // with content that the tree does not have yet
 	recent  *inode            // that was written last
 
-	unsealed error // of the first try to read what is sealed
+	unsealed *SealedError // of the first try to read what is sealed
 }
 
 // New returns the file system of t, whose new paths get that time.
@@ -132,6 +134,9 @@ func (f *FS) content(n *tree.Node) ([]byte, error) {
 	if err := f.read(n); err != nil {
 		return nil, err
 	}
+	if !f.User.may(n, mayRead) {
+		return nil, fail("open", abs(n.Path), syscall.EACCES)
+	}
 	if b, ok := n.Content.(tree.Bytes); ok {
 		return slices.Clip([]byte(b)), nil
 	}
@@ -207,7 +212,10 @@ func (f *FS) set(op, name string, n *tree.Node) error {
 // and the group of a directory with the set-group-id bit, whose directories get that
 // bit too (mkdir(2)).
 func (f *FS) made(op, name string, n *tree.Node) error {
-	n.ModTime, n.Origin = f.Time, f.Origin
+	if !f.mayChange(n.Path) {
+		return fail(op, name, syscall.EACCES)
+	}
+	n.ModTime, n.Origin, n.UID, n.GID = f.Time, f.Origin, f.User.UID, f.User.GID
 	if parent := f.Tree.Lookup(dirOf(n.Path)); parent != nil && parent.Mode&tree.SetGID != 0 {
 		n.GID = parent.GID
 		if n.Type == tree.Dir {
@@ -223,6 +231,9 @@ func (f *FS) Chmod(name string, mode uint32) error {
 	if err != nil {
 		return err
 	}
+	if !f.User.owns(n) {
+		return fail("chmod", name, syscall.EPERM)
+	}
 	return f.change(n, func(c *tree.Node) { c.Mode = mode & 0o7777 })
 }
 
@@ -236,6 +247,9 @@ func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 	n, err := f.stat("chown", name, follow)
 	if err != nil {
 		return err
+	}
+	if f.User.UID != 0 && (uid != Owner && uid != n.UID || gid != Owner && gid != n.GID) {
+		return fail("chown", name, syscall.EPERM)
 	}
 	return f.change(n, func(c *tree.Node) {
 		if uid != Owner {

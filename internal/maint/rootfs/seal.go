@@ -12,7 +12,9 @@ import (
 // SealedError says that scripts read a file that stands for something random.
 type SealedError struct{ Path string }
 
-func (e *SealedError) Error() string { return "reading " + e.Path + ", which is random," }
+func (e *SealedError) Error() string {
+	return "reading " + e.Path + ", which is random, is not supported"
+}
 
 // sealed is the content of a file that stands for something random. It has the size
 // of one byte, so that scripts see that something is there.
@@ -69,9 +71,7 @@ func IsSealed(n *tree.Node) bool { _, ok := n.Content.(sealed); return ok }
 
 // Unsealed returns the error of the first try to read such a file, nil where there
 // was none. A script that did so has gone on without what it needs.
-func (f *FS) Unsealed() error {
-	return f.unsealed
-}
+func (f *FS) Unsealed() *SealedError { return f.unsealed }
 
 // read notes that the content of a file is asked for, which fails where it is
 // sealed.

@@ -333,9 +333,9 @@ func (r *run) unaryTest(op, a string) (bool, error) {
 	case "-k":
 		return n.Mode&tree.Sticky != 0, nil
 	case "-O":
-		return n.UID == 0, nil
+		return n.UID == r.shell.FS.User.UID, nil
 	case "-G":
-		return n.GID == 0, nil
+		return n.GID == r.shell.FS.User.GID, nil
 	case "-b", "-c", "-p", "-S":
 		return false, nil
 	case "-N":

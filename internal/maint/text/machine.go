@@ -37,13 +37,15 @@ func tty(_ context.Context, p *shell.Proc) (int, error) {
 
 // hostname is hostname(1), which may not set a name.
 func hostname(_ context.Context, p *shell.Proc) (int, error) {
-	opts, args, err := options(p, "aAdfFiIsy", "alias=a all-fqdns=A domain=d fqdn=f long=f ip-address=i all-ip-addresses=I short=s")
+	opts, args, err := options(p, "aAdfFiIsy", "alias=a all-fqdns=A domain=d fqdn=f long=f ip-address=i all-ip-addresses=I short=s nis=y yp=y")
 	if err != nil {
 		return 1, err
 	}
 	f := flags(opts)
 	switch {
-	case len(args) > 0 || f["F"] || f["y"] || f["i"] || f["I"] || f["A"]:
+	case f["y"] && len(args) == 0:
+		return p.Errorf("Local domain name not set")
+	case len(args) > 0 || f["F"] || f["i"] || f["I"] || f["A"]:
 		return 1, shell.Unsupported("hostname: option or operand of %q", p.Args)
 	case f["d"] || f["a"]:
 		_, err = io.WriteString(p.Stdout, "\n")
