@@ -30,7 +30,7 @@ func (f *FS) Create(name string, perm uint32) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.inode.data = nil; n.Size > 0 {
+	if w.inode.data = nil; n.Size > 0 || n.Capability != "" {
 		w.inode.shared, w.inode.summed = 0, 0
 		w.changed()
 	}
