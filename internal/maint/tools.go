@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/apache"
 	"github.com/hardpan/hardpan/internal/maint/debconf"
 	"github.com/hardpan/hardpan/internal/maint/desktop"
+	"github.com/hardpan/hardpan/internal/maint/dictionaries"
 	"github.com/hardpan/hardpan/internal/maint/dpkg"
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
@@ -64,6 +65,7 @@ func newTools(in *Installation) (*tools, error) {
 		config.Systemd = udev.Version
 	}
 	questions := debconf.New()
+	questions.Perl = func(p *shell.Proc, script string) (bool, error) { return dictionaries.Config(p, questions.Ask, script) }
 	for _, p := range in.img.Packages {
 		if err := questions.Add(debconf.Package{Name: p.Name, Templates: p.Templates, Config: p.Scripts["config"], Answers: in.img.answersTo(&p)}); err != nil {
 			return nil, err
@@ -71,7 +73,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), dictionaries.Commands(questions.Ask),
 	} {
 		maps.Copy(t.commands, set)
 	}

@@ -130,7 +130,7 @@ func (a *debianAdduser) main() error {
 		return nil
 	}
 	if a.FS.IsDir("/run") && !a.FS.Exists(adduserLock) {
-		if err := a.FS.WriteFile(adduserLock, nil, 0o644); err != nil {
+		if err := a.FS.WriteFile(adduserLock, nil, 0o644&^a.Umask); err != nil {
 			return err
 		}
 	}

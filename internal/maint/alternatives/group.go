@@ -138,14 +138,14 @@ func (u *update) save(g *linkGroup) error {
 		}
 	}
 	b.WriteByte('\n')
-	if err := u.FS.MkdirAll(u.adminDir, 0o755); err != nil {
+	if err := u.FS.MkdirAll(u.adminDir, 0o755&^u.Umask); err != nil {
 		return err
 	}
 	at := path.Join(u.adminDir, g.name)
 	if old, err := u.FS.ReadFile(at); err == nil && string(old) == b.String() {
 		return nil
 	}
-	return u.FS.WriteFile(at, []byte(b.String()), 0o644)
+	return u.FS.WriteFile(at, []byte(b.String()), 0o644&^u.Umask)
 }
 
 // get returns the choice with that path, nil where there is none.

@@ -219,7 +219,7 @@ func (u *update) symlink(target, at string) error {
 		return nil
 	}
 	if path.Dir(at) == u.altDir {
-		if err := u.FS.MkdirAll(u.altDir, 0o755); err != nil {
+		if err := u.FS.MkdirAll(u.altDir, 0o755&^u.Umask); err != nil {
 			return err
 		}
 	}

@@ -419,7 +419,7 @@ func (c *call) unlink(name string) error {
 func (c *call) mark(name string) error {
 	by := map[bool]string{true: "maint", false: "admin"}[c.maint]
 	dir := stateDir + "/" + c.word + "/" + map[bool]string{true: "enabled", false: "disabled"}[c.enable] + "_by_" + by
-	if err := c.FS.MkdirAll(dir, 0o755); err != nil {
+	if err := c.FS.MkdirAll(dir, 0o755&^c.Umask); err != nil {
 		return err
 	}
 	dirs, err := c.FS.ReadDir(stateDir + "/" + c.word)
@@ -437,7 +437,7 @@ func (c *call) mark(name string) error {
 	if c.purge {
 		return nil
 	}
-	return c.FS.WriteFile(dir+"/"+name, nil, 0o644)
+	return c.FS.WriteFile(dir+"/"+name, nil, 0o644&^c.Umask)
 }
 
 // special does what some modules need besides.

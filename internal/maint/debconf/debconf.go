@@ -25,6 +25,10 @@ type Package struct {
 // Debconf is the database of questions of one installation, and the frontend that
 // never asks. It is not safe for use by several goroutines.
 type Debconf struct {
+	// Perl runs a config script that is perl code, unless nil; ok is false where it
+	// does not know the script.
+	Perl func(p *shell.Proc, script string) (ok bool, err error)
+
 	packages  map[string]*Package
 	templates map[string]template
 	questions map[string]*question
@@ -227,22 +231,29 @@ func (d *Debconf) begin(ctx context.Context, p *shell.Proc, args []string) (int,
 	if len(args) > 1 {
 		version = args[1]
 	}
-	status, err := runConfig(ctx, p, pkg, version)
+	status, err := d.runConfig(ctx, p, pkg, version)
 	d.escape, d.pending, d.stopped = false, nil, false
 	return status, err
 }
 
-// wordlistQuestion reports whether a config script is that of a word list, which asks
-// through dictionaries-common, and whether the image has no such package: then the
-// script does nothing.
-func wordlistQuestion(p *shell.Proc, config string) bool {
-	const by = "/usr/share/dictionaries-common/elanguages"
-	return strings.Contains(config, `"`+by+`"`) && strings.Contains(config, "if ( -e $script && -e $has_elanguages ){") && !p.FS.Exists(by)
+// Ask answers one command of the protocol for a program that the running script has
+// called: the code, and the text after it.
+func (d *Debconf) Ask(p *shell.Proc, words ...string) (code int, text string) {
+	line, _, _ := strings.Cut(strings.Join(words, " "), "\n")
+	escape := d.escape
+	d.escape = false
+	word, text, _ := strings.Cut(string(d.process(p, line)), " ")
+	d.escape = escape
+	code, err := strconv.Atoi(word)
+	if err != nil {
+		return internal, err.Error()
+	}
+	return code, text
 }
 
 // runConfig runs a config script with the environment of the script that needs
 // its answers.
-func runConfig(ctx context.Context, p *shell.Proc, pkg *Package, version string) (int, error) {
+func (d *Debconf) runConfig(ctx context.Context, p *shell.Proc, pkg *Package, version string) (int, error) {
 	line, _, _ := strings.Cut(pkg.Config, "\n")
 	words := strings.Fields(strings.TrimPrefix(line, "#!"))
 	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
@@ -252,8 +263,10 @@ func runConfig(ctx context.Context, p *shell.Proc, pkg *Package, version string)
 	if program == "env" && len(words) > 1 {
 		program = words[1]
 	}
-	if program == "perl" && wordlistQuestion(p, pkg.Config) {
-		return 0, nil
+	if program == "perl" && d.Perl != nil {
+		if ok, err := d.Perl(p, pkg.Config); ok || err != nil {
+			return 0, err
+		}
 	}
 	if program != "sh" && program != "dash" && program != "bash" {
 		return 0, shell.Unsupported("a config script of debconf in %s", program)

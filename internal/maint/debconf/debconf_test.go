@@ -2,6 +2,7 @@ package debconf_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -158,30 +159,33 @@ func TestRealConfmodule(t *testing.T) {
 	}
 }
 
-// The config script of a word list is perl code; it does nothing where the image has
-// no dictionaries-common.
-func TestWordlist(t *testing.T) {
-	pkg := debconf.Package{Name: "pkg", Templates: templates, Config: "#!/usr/bin/perl -w\nuse Debconf::Client::ConfModule q(:all);\nversion ('2.0');\n" +
-		"my $script         = \"/usr/share/dictionaries-common/dc-debconf-select.pl\";\nmy $has_elanguages = \"/usr/share/dictionaries-common/elanguages\";\n" +
-		"if ( -e $script && -e $has_elanguages ){\n    require $script;\n    dc_debconf_select($class);\n}\n"}
-	script := "#!/bin/sh\n{ . /usr/share/debconf/confmodule; } || exit\ndb_get pkg/yes; echo $RET >&2\n"
-	if got := run(t, pkg, nil, script); got != "true\n" {
-		t.Errorf("printed %q", got)
-	}
-	d := debconf.New()
-	if err := d.Add(pkg); err != nil {
-		t.Fatal(err)
-	}
-	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
-	if err := tr.WriteFile("usr/share/dictionaries-common/elanguages", nil, 0o644, nil); err != nil {
-		t.Fatal(err)
-	}
-	sh := &shell.Shell{FS: rootfs.New(tr, 0), Commands: d.Commands(), Sourced: debconf.Sourced(), Phantom: func(name string) bool {
-		return strings.HasPrefix(name, "/usr/share/debconf/") || strings.HasPrefix(name, "/usr/bin/")
-	}}
-	_, err := sh.Run(t.Context(), shell.Script{Name: "postinst", Text: script, Env: []string{"DPKG_MAINTSCRIPT_PACKAGE=pkg", "DPKG_MAINTSCRIPT_NAME=postinst"}})
-	if err == nil || !strings.Contains(err.Error(), "a config script of debconf in perl is not supported") {
-		t.Errorf("with dictionaries-common: error %v", err)
+// A config script that is perl code runs where somebody knows it.
+func TestPerl(t *testing.T) {
+	pkg := debconf.Package{Name: "pkg", Templates: templates, Config: "#!/usr/bin/perl -w\nuse Debconf::Client::ConfModule q(:all);\n"}
+	for _, known := range []bool{true, false} {
+		d := debconf.New()
+		if err := d.Add(pkg); err != nil {
+			t.Fatal(err)
+		}
+		answers := ""
+		d.Perl = func(p *shell.Proc, script string) (bool, error) {
+			for _, words := range [][]string{{"set", "pkg/name", "a  b"}, {"get", "pkg/name"}, {"get", "pkg/none"}, {"capb"}} {
+				code, text := d.Ask(p, words...)
+				answers += fmt.Sprintln(code, text)
+			}
+			return known && script == pkg.Config, nil
+		}
+		sh := &shell.Shell{
+			FS: rootfs.New(tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0), 0), Commands: d.Commands(), Sourced: debconf.Sourced(),
+			Phantom: func(name string) bool { return strings.HasPrefix(name, "/usr/share/debconf/") },
+		}
+		_, err := sh.Run(t.Context(), shell.Script{Name: "postinst", Text: ". /usr/share/debconf/confmodule", Env: []string{"DPKG_MAINTSCRIPT_PACKAGE=pkg", "DPKG_MAINTSCRIPT_NAME=postinst"}})
+		if !known && (err == nil || !strings.Contains(err.Error(), "a config script of debconf in perl is not supported")) || known && err != nil {
+			t.Errorf("known %v: error %v", known, err)
+		}
+		if want := "0 value set\n0 a b\n10 pkg/none doesn't exist\n0 multiselect escape \n"; answers != want {
+			t.Errorf("answers\n%s\nwant\n%s", answers, want)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ func Commands(c Config) map[string]shell.Command {
 		"gtk-query-immodules-3.0":   c.queryInputMethods(gtk3),
 		"fc-cache":                  getopt.Command("E|error-on-no-fonts r|really-force f|force s|system-only y|sysroot= v|verbose V|version h|help", 1, c.fcCache),
 		"mandb":                     c.mandb,
+		"mkfontscale":               mkfontscale,
 		"update-desktop-database":   getopt.Command("q|quiet v|verbose version", 1, updateDesktop),
 		"update-mime-database":      getopt.Command("h v V n", 1, c.updateMIME),
 		"setpriv":                   asUser,

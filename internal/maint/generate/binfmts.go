@@ -128,10 +128,10 @@ func registerBinfmt(p *shell.Proc, name string, b binfmt) (int, error) {
 			return 0, nil
 		}
 	}
-	if err := p.FS.MkdirAll(binfmtState, 0o755); err != nil {
+	if err := p.FS.MkdirAll(binfmtState, 0o755&^p.Umask); err != nil {
 		return fail(p, err)
 	}
-	if err := p.FS.WriteFile(at, []byte(b.text()), 0o644); err != nil {
+	if err := p.FS.WriteFile(at, []byte(b.text()), 0o644&^p.Umask); err != nil {
 		return fail(p, err)
 	}
 	return 0, nil

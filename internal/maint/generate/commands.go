@@ -26,6 +26,7 @@ func Commands(c Config) map[string]shell.Command {
 		"update-ca-certificates":   updateCACertificates,
 		"c_rehash":                 cRehash,
 		"openssl":                  openssl,
+		"paperconf":                paperconf,
 		"java":                     java,
 		"keytool":                  keytool,
 		"ldconfig":                 c.ldconfig,

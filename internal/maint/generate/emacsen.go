@@ -89,7 +89,7 @@ func emacsenState(p *shell.Proc, dir string) (name string, done bool, status int
 	case preinst:
 		err = p.FS.RemoveAll(at)
 	case !p.FS.Exists(at):
-		err = p.FS.WriteFile(at, nil, 0o644)
+		err = p.FS.WriteFile(at, nil, 0o644&^p.Umask)
 	default:
 		err = p.FS.Touch(at, p.FS.Time, true)
 	}

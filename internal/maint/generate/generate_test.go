@@ -352,3 +352,15 @@ etc/x 0644 ""
 		t.Errorf("left\n%swant\n%s", got, want)
 	}
 }
+
+func TestPaperconf(t *testing.T) {
+	for size, want := range map[string]string{"": "a4\n0\n", "# none\n\n  letter # x\na3\n": "letter\n0\n"} {
+		files := map[string]string{"x": ""}
+		if size != "" {
+			files["etc/papersize"] = size
+		}
+		if got, _ := run(t, files, "paperconf; echo $?"); got != want {
+			t.Errorf("%q: got %q, want %q", size, got, want)
+		}
+	}
+}

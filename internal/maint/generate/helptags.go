@@ -58,7 +58,7 @@ func helpztags(_ context.Context, p *shell.Proc) (int, error) {
 			for _, tag := range slices.Sorted(maps.Keys(tags[file])) {
 				fmt.Fprintf(&b, "%s\t%s\t/*%s*\n", tag, tags[file][tag], strings.ReplaceAll(tag, `\`, `\\`))
 			}
-			if err := p.FS.WriteFile(p.Path(dir)+"/"+file, []byte(b.String()), 0o644); err != nil {
+			if err := p.FS.WriteFile(p.Path(dir)+"/"+file, []byte(b.String()), 0o644&^p.Umask); err != nil {
 				return fail(p, err)
 			}
 		}

@@ -268,7 +268,7 @@ func (h *helper) makeLinks(unit, file string, create bool) error {
 			continue
 		}
 		if create && !isLink(h.FS, l.at) {
-			if err := h.FS.MkdirAll(path.Dir(l.at), 0o755); err != nil {
+			if err := h.FS.MkdirAll(path.Dir(l.at), 0o755&^h.Umask); err != nil {
 				return err
 			}
 			if err := h.FS.Symlink(l.to, l.at); err != nil {
@@ -283,13 +283,13 @@ func (h *helper) makeLinks(unit, file string, create bool) error {
 }
 
 func (h *helper) touch(name string) error {
-	if err := h.FS.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := h.FS.MkdirAll(path.Dir(name), 0o755&^h.Umask); err != nil {
 		return err
 	}
 	if h.FS.Exists(name) {
 		return nil
 	}
-	return h.FS.WriteFile(name, nil, 0o644)
+	return h.FS.WriteFile(name, nil, 0o644&^h.Umask)
 }
 
 // recordLink adds a link to a unit's state file, unless it is there.
@@ -307,7 +307,7 @@ func (h *helper) writeState(unit string, lines []string) error {
 		text = strings.Join(lines, "\n") + "\n"
 	}
 	state := h.state(unit)
-	if err := h.FS.MkdirAll(path.Dir(state), 0o755); err != nil {
+	if err := h.FS.MkdirAll(path.Dir(state), 0o755&^h.Umask); err != nil {
 		return err
 	}
 	if err := h.FS.RemoveAll(state); err != nil {
@@ -390,7 +390,7 @@ func (h *helper) mask(file string) error {
 	if h.FS.Exists(at) {
 		return nil
 	}
-	if err := h.FS.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := h.FS.MkdirAll(path.Dir(at), 0o755&^h.Umask); err != nil {
 		return err
 	}
 	_ = h.FS.Remove(at) // a link that leads nowhere

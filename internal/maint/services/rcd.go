@@ -141,7 +141,7 @@ func (r rcd) makeLinks(script, start string) error {
 	}
 	link := func(level, kind string) error {
 		dir := "/etc/rc" + level + ".d"
-		if err := r.FS.MkdirAll(dir, 0o755); err != nil {
+		if err := r.FS.MkdirAll(dir, 0o755&^r.Umask); err != nil {
 			return err
 		}
 		at := dir + "/" + kind + "01" + script
@@ -234,7 +234,7 @@ func (r rcd) toggleUnit(script, action string) error {
 			dir := "/etc/systemd/system/" + m[1] + ".wants"
 			at := dir + "/" + script + ".service"
 			if action == "enable" {
-				if err := r.FS.MkdirAll(dir, 0o755); err != nil {
+				if err := r.FS.MkdirAll(dir, 0o755&^r.Umask); err != nil {
 					return err
 				}
 				_ = r.FS.Symlink(file, at) // which may be there

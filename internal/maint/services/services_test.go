@@ -43,6 +43,7 @@ var scripts = []string{
 	`deb-systemd-helper mask a.service; echo $?; deb-systemd-helper unmask a.service; deb-systemd-helper unmask a.service; deb-systemd-helper mask local.service; echo $?`,
 	`deb-systemd-helper enable a.service; rm $R/etc/systemd/system/multi-user.target.wants/a.service; deb-systemd-helper --quiet was-enabled a.service; echo $?; deb-systemd-helper enable a.service; deb-systemd-helper reenable a.service; echo $?`,
 	`deb-systemd-helper enable local.service; unset DPKG_MAINTSCRIPT_PACKAGE; deb-systemd-helper enable a.service; echo $?`,
+	`umask 066; deb-systemd-helper enable b.service; deb-systemd-helper update-state b.service; update-rc.d init defaults`,
 	`update-rc.d init defaults; echo $?; update-rc.d boot defaults; echo $?; update-rc.d init defaults`,
 	`update-rc.d init defaults-disabled; echo $?; update-rc.d plain defaults; echo $?; update-rc.d nope defaults; echo $?; update-rc.d nope enable; echo $?; update-rc.d init; echo $?; update-rc.d -x init defaults; echo $?`,
 	`update-rc.d init defaults; update-rc.d -f init remove; echo $?; update-rc.d nope remove; echo $?`,

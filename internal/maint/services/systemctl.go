@@ -384,7 +384,7 @@ func (c *ctl) link(at, to string) error {
 	} else if c.FS.Exists(at) && err != nil {
 		return failure("Failed to enable unit: File '" + at + "' already exists")
 	}
-	if err := c.FS.MkdirAll(path.Dir(at), 0o755); err != nil {
+	if err := c.FS.MkdirAll(path.Dir(at), 0o755&^c.Umask); err != nil {
 		return err
 	}
 	_ = c.FS.Remove(at) // another link, which gives way

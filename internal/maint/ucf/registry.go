@@ -46,16 +46,16 @@ func register(ctx context.Context, p *shell.Proc) error {
 	if err := c.settings(); err != nil {
 		return err
 	}
-	if err := c.FS.MkdirAll(c.stateDir, 0o755); err != nil {
+	if err := c.FS.MkdirAll(c.stateDir, 0o755&^c.Umask); err != nil {
 		return err
 	}
 	registry := path.Join(c.stateDir, "registry")
 	if !c.FS.Exists(registry) {
-		if err := c.FS.WriteFile(registry, nil, 0o644); err != nil {
+		if err := c.FS.WriteFile(registry, nil, 0o644&^c.Umask); err != nil {
 			return err
 		}
 	}
-	those, others := about(c.FS, registry, name)
+	those, others := about(c.Proc, registry, name)
 	if len(those) > 1 {
 		return exit{len(those), "ucfr: Corrupt registry: Duplicate entries for " + operands[1]}
 	}
@@ -84,10 +84,10 @@ func register(ctx context.Context, p *shell.Proc) error {
 		}
 		others = append(others, pkg+" \t "+name)
 	}
-	if err := rotate(c.FS, registry); err != nil {
+	if err := rotate(c.Proc, registry); err != nil {
 		return err
 	}
-	return replace(c.FS, registry, others)
+	return replace(c.Proc, registry, others)
 }
 
 // ucfq is ucfq(1), of which the form for programs is supported.
@@ -136,7 +136,7 @@ func ucfq(_ context.Context, p *shell.Proc) (int, error) {
 			there, changed = "No", "No"
 			if b, err := p.FS.ReadFile(name); err == nil {
 				there = "Yes"
-				those, _ := about(p.FS, path.Join(dir, "hashfile"), name)
+				those, _ := about(p, path.Join(dir, "hashfile"), name)
 				if firstWords(strings.Join(those, "\n")) != sum(b) {
 					changed = "Yes"
 				}

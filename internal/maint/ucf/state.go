@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hardpan/hardpan/internal/maint/rootfs"
+	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
 // maxCached is the size, in bytes, from which a new version is kept for a three-way
@@ -13,40 +13,40 @@ import (
 const maxCached = 25600
 
 // copyFile copies content and, with preserve, mode, owner and time (cp -p).
-func copyFile(f *rootfs.FS, from, to string, preserve bool) error {
-	n, err := f.Stat(from)
+func copyFile(p *shell.Proc, from, to string, preserve bool) error {
+	n, err := p.FS.Stat(from)
 	if err != nil {
 		return err
 	}
-	b, err := f.ReadFile(from)
+	b, err := p.FS.ReadFile(from)
 	if err != nil {
 		return err
 	}
 	mode, uid, gid, time := n.Mode, n.UID, n.GID, n.ModTime
-	if err := f.WriteFile(to, b, mode&^0o022); err != nil || !preserve {
+	if err := p.FS.WriteFile(to, b, mode&^p.Umask); err != nil || !preserve {
 		return err
 	}
-	if err := f.Chown(to, uid, gid, true); err != nil {
+	if err := p.FS.Chown(to, uid, gid, true); err != nil {
 		return err
 	}
-	if err := f.Chmod(to, mode); err != nil {
+	if err := p.FS.Chmod(to, mode); err != nil {
 		return err
 	}
-	return f.Touch(to, time, true)
+	return p.FS.Touch(to, time, true)
 }
 
 // rotate keeps the last versions of a state file, as NAME.0 to NAME.7.
-func rotate(f *rootfs.FS, name string) error {
+func rotate(p *shell.Proc, name string) error {
 	for i := 6; i >= 0; i-- {
 		old := name + "." + strconv.Itoa(i)
-		if f.Exists(old) {
-			if err := copyFile(f, old, name+"."+strconv.Itoa(i+1), true); err != nil {
+		if p.FS.Exists(old) {
+			if err := copyFile(p, old, name+"."+strconv.Itoa(i+1), true); err != nil {
 				return err
 			}
 		}
 	}
-	if f.Exists(name) {
-		return copyFile(f, name, name+".0", true)
+	if p.FS.Exists(name) {
+		return copyFile(p, name, name+".0", true)
 	}
 	return nil
 }
@@ -58,8 +58,8 @@ func endsIn(line, name string) bool {
 }
 
 // about returns the lines of a state file that are about a path, and the others.
-func about(f *rootfs.FS, file, name string) (those, others []string) {
-	b, err := f.ReadFile(file)
+func about(p *shell.Proc, file, name string) (those, others []string) {
+	b, err := p.FS.ReadFile(file)
 	if err != nil {
 		return nil, nil
 	}
@@ -74,16 +74,16 @@ func about(f *rootfs.FS, file, name string) (those, others []string) {
 }
 
 // replace writes a state file anew.
-func replace(f *rootfs.FS, name string, lines []string) error {
+func replace(p *shell.Proc, name string, lines []string) error {
 	text := ""
 	if len(lines) > 0 {
 		text = strings.Join(lines, "\n") + "\n"
 	}
 	temporary := name + ".tmp"
-	if err := f.WriteFile(temporary, []byte(text), 0o644); err != nil {
+	if err := p.FS.WriteFile(temporary, []byte(text), 0o666&^p.Umask); err != nil {
 		return err
 	}
-	return f.Rename(temporary, name)
+	return p.FS.Rename(temporary, name)
 }
 
 func (c *call) hashfile() string { return path.Join(c.stateDir, "hashfile") }
@@ -94,7 +94,7 @@ func (c *call) cached() string {
 
 // recorded returns the MD5 that is recorded for the destination, "" for none.
 func (c *call) recorded() string {
-	those, _ := about(c.FS, c.hashfile(), c.dest)
+	those, _ := about(c.Proc, c.hashfile(), c.dest)
 	return firstWords(strings.Join(those, "\n"))
 }
 
@@ -103,7 +103,7 @@ func (c *call) recorded() string {
 // its loop over older versions is over one word.
 func (c *call) record() error {
 	if c.FS.Exists(c.hashfile()) {
-		if err := copyFile(c.FS, c.hashfile(), c.hashfile()+".0", true); err != nil {
+		if err := copyFile(c.Proc, c.hashfile(), c.hashfile()+".0", true); err != nil {
 			return err
 		}
 	}
@@ -111,24 +111,24 @@ func (c *call) record() error {
 	if err != nil {
 		return err
 	}
-	_, lines := about(c.FS, c.hashfile(), c.dest)
-	if err := replace(c.FS, c.hashfile(), append(lines, sum(b)+"  "+c.dest)); err != nil {
+	_, lines := about(c.Proc, c.hashfile(), c.dest)
+	if err := replace(c.Proc, c.hashfile(), append(lines, sum(b)+"  "+c.dest)); err != nil {
 		return err
 	}
 	if c.threeWay || len(b) < maxCached {
-		return copyFile(c.FS, c.file, c.cached(), true)
+		return copyFile(c.Proc, c.file, c.cached(), true)
 	}
 	return nil
 }
 
 // forget is ucf --purge.
 func (c *call) forget() error {
-	if err := rotate(c.FS, c.hashfile()); err != nil {
+	if err := rotate(c.Proc, c.hashfile()); err != nil {
 		return err
 	}
 	if c.FS.Exists(c.hashfile()) {
-		_, lines := about(c.FS, c.hashfile(), c.dest)
-		if err := replace(c.FS, c.hashfile(), lines); err != nil {
+		_, lines := about(c.Proc, c.hashfile(), c.dest)
+		if err := replace(c.Proc, c.hashfile(), lines); err != nil {
 			return err
 		}
 	}

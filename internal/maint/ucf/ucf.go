@@ -80,7 +80,7 @@ func (c *call) run(ctx context.Context) error {
 	if !c.act {
 		return shell.Unsupported("ucf --no-action")
 	}
-	if err := c.FS.MkdirAll(path.Join(c.stateDir, "cache"), 0o755); err != nil {
+	if err := c.FS.MkdirAll(path.Join(c.stateDir, "cache"), 0o755&^c.Umask); err != nil {
 		return err
 	}
 	c.last = c.recorded()
@@ -296,7 +296,7 @@ func (c *call) keep() error {
 	if err := c.record(); err != nil {
 		return err
 	}
-	return copyFile(c.FS, c.file, c.dest+".ucf-dist", true)
+	return copyFile(c.Proc, c.file, c.dest+".ucf-dist", true)
 }
 
 // history compares a file that ucf does not know with the sums of earlier
@@ -371,11 +371,11 @@ func (c *call) replaceFile(backup bool) error {
 	}
 	exists := c.FS.Exists(to)
 	if exists && backup {
-		if err := copyFile(c.FS, to, to+".ucf-old", true); err != nil {
+		if err := copyFile(c.Proc, to, to+".ucf-old", true); err != nil {
 			return err
 		}
 	}
-	if err := copyFile(c.FS, c.file, to, !exists); err != nil {
+	if err := copyFile(c.Proc, c.file, to, !exists); err != nil {
 		return err
 	}
 	return c.record()

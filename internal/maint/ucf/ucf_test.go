@@ -38,6 +38,7 @@ var scripts = []string{
 	`ucf $S share/x $PWD/etc/l; echo $?; ucfr $S pkg $PWD/etc/l; ucf $S --src-dir share share/x $PWD/etc/y`,
 	`ucf $S share/x $PWD/etc/x; ucf $S share/x $PWD/etc/y; ucf $S --purge $PWD/etc/x; echo $?; ucf $S -p $PWD/etc/nope; echo $?`,
 	`ucfr $S a $PWD/etc/x; ucfr $S b $PWD/etc/x; echo $?; ucfr $S --force b $PWD/etc/x; echo $?; ucfr $S --purge a $PWD/etc/x; echo $?; ucfr $S -p b $PWD/etc/x; echo $?; ucfr $S -p b $PWD/etc/x; echo $?; ucfr $S b; echo $?`,
+	`umask 066; ucf $S share/x $PWD/etc/x; ucfr $S pkg $PWD/etc/x; ucf $S share/x $PWD/etc/y`,
 	`ucf $S share/none $PWD/etc/x; echo $?; ucf $S share/x; echo $?; ucf $S --nope share/x $PWD/etc/x; echo $?; ucf $S share/x $PWD/nodir/x; echo $?`,
 }
 
