@@ -15,6 +15,9 @@ import (
 var keyCommands = map[string]shell.Command{
 	"ssh-keygen":   sshKeygen,
 	"rndc-confgen": getopt.Command("a A= b= c= h k= p= q r= s= t= u=", 1, rndcConfgen),
+	"mungekey":     getopt.Command("c f k=", 1, mungekey),
+	"dropbearkey":  getopt.Command("t= f= s=", 1, dropbearkey),
+	"xrdp-keygen":  xrdpKeygen,
 }
 
 // opensslOut is openssl rand, dhparam, genrsa or genpkey with -out: openssl-rand(1ssl)
@@ -31,10 +34,10 @@ func opensslOut(p *shell.Proc, args []string) (int, error) {
 // opensslReq is openssl req, as far as it makes a new key and a certificate that the
 // key signs itself: openssl-req(1ssl).
 func opensslReq(p *shell.Proc, args []string) (int, error) {
-	certificate, key, signsItself, makesKey := "", "", false, false
+	certificate, key, known, signsItself, makesKey := "", "", "", false, false
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
-		case "-out", "-keyout", "-config", "-days", "-subj", "-addext", "-newkey", "-extensions", "-reqexts", "-set_serial", "-pkeyopt", "-utf8", "-batch":
+		case "-out", "-keyout", "-key", "-config", "-days", "-subj", "-addext", "-newkey", "-extensions", "-reqexts", "-set_serial", "-pkeyopt", "-utf8", "-batch":
 			if args[i] == "-utf8" || args[i] == "-batch" {
 				continue
 			}
@@ -46,6 +49,8 @@ func opensslReq(p *shell.Proc, args []string) (int, error) {
 				certificate = args[i+1]
 			case "-keyout":
 				key = args[i+1]
+			case "-key":
+				known = args[i+1]
 			case "-newkey":
 				makesKey = true
 			}
@@ -59,7 +64,10 @@ func opensslReq(p *shell.Proc, args []string) (int, error) {
 			return 0, shell.Unsupported("openssl req %s", args[i])
 		}
 	}
-	if !signsItself || !makesKey || certificate == "" || key == "" {
+	if known != "" && key == "" && signsItself && certificate != "" && p.FS.IsSealed(p.Path(known)) {
+		return seal(p, 0o666, certificate)
+	}
+	if known != "" || !signsItself || !makesKey || certificate == "" || key == "" {
 		return 0, shell.Unsupported("openssl req without -new, -x509, -out and -keyout")
 	}
 	if status, err := seal(p, 0o600, key); status != 0 || err != nil || key == certificate {
@@ -131,6 +139,36 @@ func sshKeygen(_ context.Context, p *shell.Proc) (int, error) {
 		return sealPair(p, file)
 	}
 	return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+}
+
+// mungekey is mungekey(8) with --create.
+func mungekey(_ context.Context, c *getopt.Call) (int, error) {
+	name := c.Value("k")
+	if name == "" {
+		name = "/etc/munge/munge.key"
+	}
+	if !c.Has("c") || c.Has("f") || len(c.Operands) > 0 || c.FS.Exists(c.Path(name)) {
+		return 0, shell.Unsupported("mungekey other than to make a key where there is none")
+	}
+	return seal(c.Proc, 0o600, name)
+}
+
+// dropbearkey is dropbearkey(1), as far as it makes keys. It prints what only
+// ssh-keygen can read.
+func dropbearkey(_ context.Context, c *getopt.Call) (int, error) {
+	if !c.Has("t") || c.Value("f") == "" || len(c.Operands) > 0 || c.FS.Exists(c.Path(c.Value("f"))) || c.Look("ssh-keygen") != "" {
+		return 0, shell.Unsupported("%s, unless to make a key where there is none, and no ssh-keygen,", strings.Join(c.Args, " "))
+	}
+	return seal(c.Proc, 0o600, c.Value("f"))
+}
+
+// xrdpKeygen is xrdp-keygen(8) for the file that xrdp reads.
+func xrdpKeygen(_ context.Context, p *shell.Proc) (int, error) {
+	const file = "/etc/xrdp/rsakeys.ini"
+	if len(p.Args) < 2 || p.Args[1] != "xrdp" || len(p.Args) > 2 && p.Args[2] != "auto" && p.Args[2] != file || p.FS.Exists(file) {
+		return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+	}
+	return seal(p, 0o600, file)
 }
 
 func sealPair(p *shell.Proc, key string) (int, error) {
