@@ -3,10 +3,12 @@ package generate
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/getopt"
+	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
@@ -18,6 +20,11 @@ var keyCommands = map[string]shell.Command{
 	"mungekey":     getopt.Command("c f k=", 1, mungekey),
 	"dropbearkey":  getopt.Command("t= f= s=", 1, dropbearkey),
 	"xrdp-keygen":  xrdpKeygen,
+	"certtool":     printing("certtool", "--generate-dh-params", "--generate-privkey"),
+	"nvme":         printing("nvme", "gen-hostnqn", "show-hostnqn"),
+	"uuidgen":      printing("uuidgen", "", "-r", "--random", "-t", "--time"),
+	"mcookie":      printing("mcookie", ""),
+	"iscsi-iname":  printing("iscsi-iname", "", "-p"),
 }
 
 // opensslOut is openssl rand, dhparam, genrsa or genpkey with -out: openssl-rand(1ssl)
@@ -28,7 +35,7 @@ func opensslOut(p *shell.Proc, args []string) (int, error) {
 			return seal(p, 0o666, args[i+1])
 		}
 	}
-	return 0, shell.Unsupported("openssl %s, which is random, to the standard output,", p.Args[1])
+	return 0, p.PrintSecret()
 }
 
 // opensslReq is openssl req, as far as it makes a new key and a certificate that the
@@ -84,6 +91,14 @@ const UnknownHash = "00000000"
 // hash is as unknown as they are: openssl-x509(1ssl).
 func opensslX509(p *shell.Proc, args []string) (int, error) {
 	in := slices.Index(args, "-in")
+	if in >= 0 && in+1 < len(args) && p.FS.IsSealed(p.Path(args[in+1])) && len(args) == 3 && slices.Contains(args, "-text") {
+		if _, ok := p.Stdout.(*rootfs.File); ok {
+			return 0, p.PrintSecret()
+		}
+		// what make-ssl-cert looks for in a certificate of its own
+		_, err := io.WriteString(p.Stdout, "        Signature Algorithm: sha256WithRSAEncryption\n                Public-Key: (2048 bit)\n")
+		return 0, err
+	}
 	if in < 0 || in+1 >= len(args) || !p.FS.IsSealed(p.Path(args[in+1])) || !slices.Contains(args, "-hash") || !slices.Contains(args, "-noout") || len(args) != 4 {
 		return 0, shell.Unsupported("openssl x509 %s", strings.Join(args, " "))
 	}
@@ -139,6 +154,21 @@ func sshKeygen(_ context.Context, p *shell.Proc) (int, error) {
 		return sealPair(p, file)
 	}
 	return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+}
+
+// printing returns a program that prints something random where its first argument
+// is one of these, "" for none.
+func printing(name string, first ...string) shell.Command {
+	return func(_ context.Context, p *shell.Proc) (int, error) {
+		given := ""
+		if len(p.Args) > 1 {
+			given = p.Args[1]
+		}
+		if !slices.Contains(first, given) || slices.Contains(p.Args, "--outfile") {
+			return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+		}
+		return 0, p.PrintSecret()
+	}
 }
 
 // mungekey is mungekey(8) with --create.

@@ -25,6 +25,9 @@ func TestKeys(t *testing.T) {
 		{`ssh-keygen -q -f /etc/key -N '' -t rsa; echo $?; ssh-keygen -l -f /etc/key.pub; echo $?`, "0\n0\n0600 /etc/key 0644 /etc/key.pub"},
 		{`openssl genrsa -out /key 2048; openssl req -new -x509 -key /key -config c -days 7 -out /cert; echo $?`, "0\n0644 /cert 0644 /key"},
 		{`umask 077; mungekey -c; xrdp-keygen xrdp auto; dropbearkey -t rsa -f /etc/drop; echo $?`, "0\n0600 /etc/drop 0600 /etc/munge/munge.key 0600 /etc/xrdp/rsakeys.ini"},
+		{`nvme gen-hostnqn >/a; echo $?; { echo '# c'; uuidgen; echo d; } >/b; [ -s /b ] && echo there; uuidgen >/dev/null; openssl rand 5 >>/c`, "0\nthere\n0644 /a 0644 /b 0644 /c"},
+		{`uuidgen >/a; echo known >/a; cat </a`, "known\n"},
+		{cert + `openssl x509 -text -in /cert | cat >/dev/null; openssl x509 -text -in /cert >/text`, "0644 /cert 0600 /key 0644 /text"},
 		{`ssh-keygen -A; echo $?`, "0\n0600 /etc/ssh/ssh_host_ecdsa_key 0644 /etc/ssh/ssh_host_ecdsa_key.pub 0600 /etc/ssh/ssh_host_ed25519_key 0644 /etc/ssh/ssh_host_ed25519_key.pub 0600 /etc/ssh/ssh_host_rsa_key 0644 /etc/ssh/ssh_host_rsa_key.pub"},
 		{`rndc-confgen -a -c /etc/rndc.key; [ -s /etc/rndc.key ] && echo there`, "there\n0600 /etc/rndc.key"},
 	} {
@@ -48,7 +51,7 @@ func TestKeys(t *testing.T) {
 // TestKeysRefused has what would print a secret, or is about one that is known.
 func TestKeysRefused(t *testing.T) {
 	for _, script := range []string{
-		`openssl rand -base64 32`, `openssl req -new -out /request -keyout /key`, `openssl x509 -noout -hash -in /etc/known.pem`,
+		`openssl rand -base64 32`, `x=$(uuidgen)`, `uuidgen | cat`, `certtool --outfile a`, `nvme list`, `openssl req -new -out /request -keyout /key`, `openssl x509 -noout -hash -in /etc/known.pem`,
 		`ssh-keygen -y -f /etc/key`, `ssh-keygen -f /etc/there -N ''`, `rndc-confgen`, `openssl req -new -x509 -key /etc/known.pem -out /cert`, `mungekey -c -k /etc/there`, `sshd -D`, `chronyd -n`, `proftpd --configtest`, `smartctl -i /dev/sda`,
 	} {
 		if err := refusal(t, map[string]string{"etc/known.pem": "x", "etc/there": "x"}, script); err == nil {
