@@ -42,6 +42,7 @@ func Commands(c Config) map[string]shell.Command {
 		"helpztags":                helpztags,
 		"update-perl-sax-parsers":  updateSAXParsers,
 		"libgvc6-config-update":    c.updateGraphviz,
+		"pg_lsclusters":            pgListClusters,
 		"pg_updatedicts":           pgUpdateDicts,
 		"install-info":             installInfo,
 		"ginstall-info":            installInfo,

@@ -23,6 +23,7 @@ var asked = map[string]struct {
 }{
 	"named-checkconf": {"/etc/bind/named.conf", 0},
 	"proftpd":         {"-t", 0},
+	"apache2":         {"-t", 0},
 	"smartctl":        {"-V -B", 0}, // the version; whether a list of drives can be read
 	"auditctl":        {"-s", 1},    // there is no kernel that audits
 	"vgcfgbackup":     {"", 0},      // there are no volume groups

@@ -52,7 +52,7 @@ func TestKeys(t *testing.T) {
 func TestKeysRefused(t *testing.T) {
 	for _, script := range []string{
 		`openssl rand -base64 32`, `x=$(uuidgen)`, `uuidgen | cat`, `certtool --outfile a`, `nvme list`, `openssl req -new -out /request -keyout /key`, `openssl x509 -noout -hash -in /etc/known.pem`,
-		`ssh-keygen -y -f /etc/key`, `ssh-keygen -f /etc/there -N ''`, `rndc-confgen`, `openssl req -new -x509 -key /etc/known.pem -out /cert`, `mungekey -c -k /etc/there`, `sshd -D`, `chronyd -n`, `proftpd --configtest`, `smartctl -i /dev/sda`,
+		`ssh-keygen -y -f /etc/key`, `ssh-keygen -f /etc/there -N ''`, `rndc-confgen`, `openssl req -new -x509 -key /etc/known.pem -out /cert`, `mungekey -c -k /etc/there`, `sshd -D`, `chronyd -n`, `proftpd --configtest`, `apache2 -k start`, `smartctl -i /dev/sda`,
 	} {
 		if err := refusal(t, map[string]string{"etc/known.pem": "x", "etc/there": "x"}, script); err == nil {
 			t.Errorf("%s is not refused", script)
@@ -89,7 +89,7 @@ func TestDaemons(t *testing.T) {
 		{map[string]string{"etc/ssh/sshd_config": "hostkey /x\n"}, `sshd -G`, "hostkey /x\n"},
 		{map[string]string{"etc/chrony/chrony.conf": "# c\nconfdir /etc/chrony/conf.d\nrtcsync\n", "etc/chrony/conf.d/a.conf": "user  x\n", "etc/chrony/conf.d/b": "no\n"}, `chronyd -p`, "user x\nrtcsync\n"},
 		{map[string]string{"conf": ""}, `exim4 -C /conf -bV; echo $?; exim4 -C /none -bV; echo $?`, "0\n1\n"},
-		{nil, `proftpd -t; echo $?; auditctl -s; echo $?; vgcfgbackup; echo $?; test-SSE3; echo $?; policy-rc.d apache2 start; echo $?; ufw app update all; echo $?`, "0\n1\n0\n0\n101\n0\n"},
+		{nil, `proftpd -t; apache2 -t; echo $?; auditctl -s; echo $?; vgcfgbackup; echo $?; test-SSE3; echo $?; policy-rc.d apache2 start; echo $?; ufw app update all; echo $?`, "0\n1\n0\n0\n101\n0\n"},
 	} {
 		if got, _ := run(t, tt.files, tt.script); got != tt.want {
 			t.Errorf("%s\nprints %q\nwant   %q", tt.script, got, tt.want)

@@ -142,6 +142,20 @@ func pgVersions(p *shell.Proc) []string {
 	return slices.Compact(found)
 }
 
+// pgListClusters is pg_lsclusters(1) where there are none.
+func pgListClusters(_ context.Context, p *shell.Proc) (int, error) {
+	if len(p.Args) != 2 || p.Args[1] != "-h" {
+		return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+	}
+	versions, _ := p.FS.ReadDir("/etc/postgresql")
+	for _, v := range versions {
+		if clusters, _ := p.FS.ReadDir("/etc/postgresql/" + v); pgVersion.MatchString(v) && len(clusters) > 0 {
+			return 0, shell.Unsupported("pg_lsclusters with the cluster %s/%s", v, clusters[0])
+		}
+	}
+	return 0, nil
+}
+
 // pgLinks links the files of a dictionary into the directory of a version.
 func pgLinks(p *shell.Proc, dir string, made []string, current map[string]bool) error {
 	if !p.FS.IsDir(dir) {

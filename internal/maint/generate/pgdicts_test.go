@@ -11,6 +11,12 @@ import (
 
 // TestPostgreSQLDictionaries has what pg_updatedicts of postgresql-common 278 makes.
 func TestPostgreSQLDictionaries(t *testing.T) {
+	if out, _ := run(t, map[string]string{"etc/postgresql/README": "", "usr/lib/postgresql/17/bin/postgres*": ""}, "pg_lsclusters -h; echo $?"); out != "0\n" {
+		t.Errorf("pg_lsclusters without any prints %q", out)
+	}
+	if refusal(t, map[string]string{"etc/postgresql/17/main/postgresql.conf": ""}, "pg_lsclusters -h") == nil {
+		t.Error("pg_lsclusters is not refused where there is one")
+	}
 	out, tr := run(t, map[string]string{
 		"usr/share/hunspell/en_US.aff": "# c\nSET UTF-8\r\nX é\n", "usr/share/hunspell/en_US.dic": "1\nword\n", "usr/share/hunspell/en_GB.aff": "-> en_US.aff",
 		"usr/share/hunspell/none.aff": "SET UTF-8\n", "usr/share/hunspell/silent.aff": "X\n", "usr/share/hunspell/silent.dic": "1\n",
