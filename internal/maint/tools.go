@@ -57,7 +57,7 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
-	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
+	config := generate.Config{Architecture: in.img.Architecture, Graphviz: in.img.version("libgvc6"), Omitted: in.omitted}
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
 	}

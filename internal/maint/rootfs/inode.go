@@ -22,6 +22,7 @@ type inode struct {
 	data   []byte // while it is open; what was given away is not changed
 	shared int    // bytes of data that were given away
 	dirty  bool   // data is not in the tree
+	sealed bool   // something random was written to it while it is open
 	origin *tree.Origin
 	sum    hash.Hash // of the first bytes of data
 	summed int       // how many
@@ -195,5 +196,8 @@ func (f *FS) flushOne(i *inode) error {
 		return nil
 	}
 	i.dirty = false
+	if i.sealed {
+		return f.fill(i, &tree.Node{Content: sealed{}, Size: sealedSize, SHA256: new(inode).digest(), Origin: i.origin})
+	}
 	return f.fill(i, &tree.Node{Size: int64(len(i.data)), SHA256: i.digest(), Content: tree.Bytes(i.bytes()), Origin: i.origin})
 }

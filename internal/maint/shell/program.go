@@ -174,7 +174,8 @@ func (r *run) runScript(p *Proc, name string, script scriptText, params []string
 	sub, done := r.processFor(p)
 	defer done()
 	sub.name, sub.params, sub.opts, sub.bash = name, params, options{}, script.bash
-	sub.funcs, sub.tested, sub.calls, sub.loops, sub.status, sub.job, sub.jobs = nil, false, 0, 0, 0, "", nil
+	sub.funcs, sub.aliases = nil, nil
+	sub.tested, sub.calls, sub.loops, sub.status, sub.job, sub.jobs = false, 0, 0, 0, "", nil
 	for _, v := range sub.vars.all() {
 		if !sub.find(v).exported {
 			sub.unset(v)
