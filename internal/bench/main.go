@@ -163,6 +163,8 @@ type benchCase struct {
 const (
 	plain   = "plain tools"
 	cold    = "cold layers"
+	scripts = "scripts run again"
+	kept    = "scripts' effects kept"
 	warm    = "warm, nothing changed"
 	absent  = "warm, output missing"
 	changed = "one package more"
@@ -176,6 +178,18 @@ func (b *bench) cases() []benchCase {
 		}},
 		{cold, func() (sample, error) {
 			if err := b.forget("cache/keys", "dist"); err != nil {
+				return sample{}, err
+			}
+			return b.time(b.build("set"))
+		}},
+		{scripts, func() (sample, error) {
+			if err := b.forget("cache/keys/effects", "cache/keys/image", "dist"); err != nil {
+				return sample{}, err
+			}
+			return b.time(b.build("set"))
+		}},
+		{kept, func() (sample, error) {
+			if err := b.forget("cache/keys/image", "dist"); err != nil {
 				return sample{}, err
 			}
 			return b.time(b.build("set"))
@@ -227,7 +241,7 @@ func (b *bench) report(results map[string][]sample, rounds int) error {
 	fmt.Printf("%d packages, %d rounds, median (least to most)\n", len(strings.Fields(packages)), rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\twall\tto plain tools\tmemory")
-	for _, name := range []string{plain, cold, changed, absent, warm, start} {
+	for _, name := range []string{plain, cold, changed, scripts, kept, absent, warm, start} {
 		samples := results[name]
 		var walls, ratios []float64
 		var rss int64
@@ -238,7 +252,15 @@ func (b *bench) report(results map[string][]sample, rounds int) error {
 		}
 		fmt.Fprintf(w, "%s\t%s s\t%s\t%d MB\n", name, spread(walls), spread(ratios), rss/1e6)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	var interpreting []float64
+	for i, s := range results[scripts] {
+		interpreting = append(interpreting, (s.wall - results[kept][i].wall).Seconds())
+	}
+	fmt.Printf("interpreting the scripts takes the difference of the two: %s s\n", spread(interpreting))
+	return nil
 }
 
 // spread writes median, least and most.

@@ -312,7 +312,8 @@ func TestRefused(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"a command that fails", `false`, `a postinst:3: false: exit status 1 (version 1.0)`},
 		{"what it said", `echo "no such thing" >&2; exit 3`, `a postinst:3: exit 3: exit status 3 (it said "no such thing") (version 1.0)`},
-		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
+		{"perl code of the script's own", `perl -e "" && perl -e 'print 1'`, `a postinst:3: perl -e 'print 1': running perl -e print 1, perl code, is not supported (version 1.0)`},
+		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running perl /usr/bin/tool x, perl code, is not supported (version 1.0)`},
 		{"a program of an essential package that is not known", `if [ -x /usr/bin/lscpu ]; then lscpu; fi`, `a postinst:3: lscpu: running lscpu, which the image lacks, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
 		{"what is random", `openssl rand -out /etc/key 9; cat /etc/key > /etc/conf`, `a postinst:3: cat /etc/key: reading /etc/key, which is random, is not supported (version 1.0)`},

@@ -73,7 +73,7 @@ func newTools(in *Installation) (*tools, error) {
 	}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), pythonCommands(), questions.Commands(), dictionaries.Commands(questions.Ask),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), languageCommands(), questions.Commands(), dictionaries.Commands(questions.Ask),
 	} {
 		maps.Copy(t.commands, set)
 	}
