@@ -227,7 +227,10 @@ func (d *Debconf) begin(ctx context.Context, p *shell.Proc, args []string) (int,
 	if len(args) > 1 {
 		version = args[1]
 	}
-	status, err := runConfig(ctx, p, pkg, version)
+	status, err := 0, error(nil)
+	if !d.noDictionaries(pkg) {
+		status, err = runConfig(ctx, p, pkg, version)
+	}
 	d.escape, d.pending, d.stopped = false, nil, false
 	return status, err
 }
@@ -238,6 +241,21 @@ func (d *Debconf) begin(ctx context.Context, p *shell.Proc, args []string) (int,
 func wordlistQuestion(p *shell.Proc, config string) bool {
 	const by = "/usr/share/dictionaries-common/elanguages"
 	return strings.Contains(config, `"`+by+`"`) && strings.Contains(config, "if ( -e $script && -e $has_elanguages ){") && !p.FS.Exists(by)
+}
+
+// noDictionaries reports whether a package is dictionaries-common, whose config script
+// asks which dictionary of ispell and which word list is to be the default, and
+// whether there are none.
+func (d *Debconf) noDictionaries(pkg *Package) bool {
+	if pkg.Name != "dictionaries-common" || !strings.Contains(pkg.Config, "dictionaries-common.config-header") {
+		return false
+	}
+	for _, other := range d.packages {
+		if strings.Contains(other.Templates, "Template: shared/packages-ispell") || strings.Contains(other.Templates, "Template: shared/packages-wordlist") {
+			return false
+		}
+	}
+	return true
 }
 
 // runConfig runs a config script with the environment of the script that needs

@@ -2,6 +2,7 @@ package debconf_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -178,6 +179,23 @@ func TestWordlist(t *testing.T) {
 	_, err := sh.Run(t.Context(), shell.Script{Name: "postinst", Text: script, Env: []string{"DPKG_MAINTSCRIPT_PACKAGE=pkg", "DPKG_MAINTSCRIPT_NAME=postinst"}})
 	if err == nil || !strings.Contains(err.Error(), "a config script of debconf in perl is not supported") {
 		t.Errorf("with dictionaries-common: error %v", err)
+	}
+}
+
+// The config script of dictionaries-common is perl too, and asks nothing where there is
+// nothing to choose from.
+func TestNoDictionaries(t *testing.T) {
+	common := debconf.Package{Name: "dictionaries-common", Templates: templates, Config: "#!/usr/bin/perl -w\n# dictionaries-common.config-header:\n"}
+	for _, list := range []string{"", "Template: shared/packages-wordlist\nType: text\nDescription: x\n"} {
+		d := debconf.New()
+		if err := errors.Join(d.Add(common), d.Add(debconf.Package{Name: "wamerican", Templates: list})); err != nil {
+			t.Fatal(err)
+		}
+		sh := &shell.Shell{FS: rootfs.New(tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0), 0), Commands: d.Commands(), Sourced: debconf.Sourced(), Phantom: func(name string) bool { return strings.HasPrefix(name, "/usr/share/debconf/") }}
+		_, err := sh.Run(t.Context(), shell.Script{Name: "postinst", Text: "#!/bin/sh\n. /usr/share/debconf/confmodule\n", Env: []string{"DPKG_MAINTSCRIPT_PACKAGE=dictionaries-common", "DPKG_MAINTSCRIPT_NAME=postinst"}})
+		if (err == nil) != (list == "") {
+			t.Errorf("with the templates %q: error %v", list, err)
+		}
 	}
 }
 

@@ -53,6 +53,7 @@ func Commands(c Config) map[string]shell.Command {
 	all[emacsenLib+"/emacs-install"] = emacsInstall
 	all[emacsenLib+"/emacs-package-install"] = emacsPackageInstall
 	maps.Copy(all, keyCommands)
+	maps.Copy(all, dictionaryCommands)
 	maps.Copy(all, daemonCommands())
 	for name, why := range omitted {
 		all[name] = c.omit(why)

@@ -1,0 +1,222 @@
+package generate
+
+import (
+	"context"
+	"io"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/maint/shell"
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// The programs of dictionaries-common (its policy, and Debian::DictionariesCommon of
+// version 1.30) tell emacs and others which dictionaries there are. Those of hunspell
+// are known here; an image with one of ispell or aspell, or with a word list, is
+// refused.
+const (
+	dictInfo  = "/var/lib/dictionaries-common"
+	dictCache = "/var/cache/dictionaries-common"
+	dictEtc   = "/etc/dictionaries-common"
+	hunspell  = "/usr/share/hunspell"
+)
+
+// dictionary is the fields of one, by name.
+type dictionary map[string]string
+
+var dictionaryCommands = map[string]shell.Command{
+	"update-dictcommon-aspell":   dictProgram(updateDictAspell),
+	"update-dictcommon-hunspell": dictProgram(updateDictHunspell),
+	"update-default-ispell":      dictProgram(updateDefaultDict),
+	"update-default-wordlist":    dictProgram(updateDefaultDict),
+	"aspell-autobuildhash":       dictProgram(autobuildHash),
+	"ispell-autobuildhash":       dictProgram(autobuildHash),
+}
+
+// dictProgram returns a program that runs where there are no other dictionaries than
+// those of hunspell. triggered says that it is to do its work now, and not to ask for
+// a trigger.
+func dictProgram(do func(ctx context.Context, p *shell.Proc, triggered bool) error) shell.Command {
+	return func(ctx context.Context, p *shell.Proc) (int, error) {
+		triggered := false
+		for _, a := range p.Args[1:] {
+			switch a {
+			case "--triggered":
+				triggered = true
+			case "--rebuild":
+			default:
+				return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+			}
+		}
+		for _, dir := range []string{dictInfo + "/ispell", dictInfo + "/aspell", dictInfo + "/wordlist", "/var/lib/ispell", "/var/lib/aspell"} {
+			names, _ := p.FS.ReadDir(dir)
+			for _, name := range names {
+				if path.Dir(dir) == dictInfo || strings.HasSuffix(name, ".compat") || strings.HasSuffix(name, ".remove") {
+					return 0, shell.Unsupported("%s with %s/%s", p.Args[0], dir, name)
+				}
+			}
+		}
+		if err := p.FS.MkdirAll(dictCache, 0o755); err != nil {
+			return fail(p, err)
+		}
+		if err := do(ctx, p, triggered); err != nil {
+			return fail(p, err)
+		}
+		return 0, nil
+	}
+}
+
+// activate asks for a trigger, and says whether it will come.
+func activate(ctx context.Context, p *shell.Proc, trigger string) (bool, error) {
+	q := *p
+	q.Stdout, q.Stderr = io.Discard, io.Discard
+	status, err := q.Run(ctx, "dpkg-trigger", "--no-await", trigger)
+	return status == 0 && p.Getenv("DPKG_RUNNING_VERSION") != "", err
+}
+
+func autobuildHash(ctx context.Context, p *shell.Proc, triggered bool) error {
+	if !triggered {
+		_, err := activate(ctx, p, path.Base(p.Args[0]))
+		return err
+	}
+	return nil // there is nothing to build
+}
+
+func updateDictAspell(ctx context.Context, p *shell.Proc, _ bool) error {
+	if err := writeDictionaries(p, "aspell", nil); err != nil {
+		return err
+	}
+	if err := supportEditors(p, true); err != nil {
+		return err
+	}
+	if err := removeOrphaned(ctx, p, "/var/lib/aspell"); err != nil {
+		return err
+	}
+	_, err := activate(ctx, p, "aspell-autobuildhash")
+	return err
+}
+
+func updateDictHunspell(_ context.Context, p *shell.Proc, _ bool) error {
+	all, err := hunspellDictionaries(p)
+	if err != nil {
+		return err
+	}
+	if err := writeDictionaries(p, "hunspell", all); err != nil {
+		return err
+	}
+	return supportEditors(p, false)
+}
+
+// updateDefaultDict is update-default-ispell and update-default-wordlist, without any
+// to choose from.
+func updateDefaultDict(ctx context.Context, p *shell.Proc, triggered bool) error {
+	class := strings.TrimPrefix(path.Base(p.Args[0]), "update-default-")
+	if err := writeDictionaries(p, class, nil); err != nil {
+		return err
+	}
+	for _, link := range map[string][]string{"ispell": {"default.hash", "default.aff"}, "wordlist": {"words"}}[class] {
+		for _, dir := range []string{dictEtc, map[string]string{"ispell": "/usr/lib/ispell", "wordlist": "/usr/share/dict"}[class]} {
+			if n, err := p.FS.Lstat(dir + "/" + link); err == nil && n.Type == tree.Symlink {
+				return shell.Unsupported("%s with the link %s/%s", p.Args[0], dir, link)
+			}
+		}
+	}
+	if !triggered {
+		if ok, err := activate(ctx, p, "update-default-"+class); ok || err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{dictCache + "/flag-" + class + "-new", dictCache + "/" + class + "-default"} {
+		if p.FS.Exists(name) {
+			if err := p.FS.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	if class == "wordlist" {
+		return nil
+	}
+	if _, err := p.FS.Lstat(dictEtc + "/ispell-default"); err == nil {
+		if err := p.FS.Remove(dictEtc + "/ispell-default"); err != nil {
+			return err
+		}
+	}
+	for _, file := range []struct{ name, text string }{
+		{dictEtc + "/ispell-default", ""}, {dictCache + "/ispell-dicts-list.txt", ""},
+		{dictCache + "/emacsen-ispell-default.el", ";; File automatically generated by update-default-ispell\n;;\n" +
+			";; Do not manually edit!! Use select-default-ispell script instead\n\n(set-variable 'debian-ispell-dictionary nil)\n"},
+	} {
+		if err := p.FS.WriteFile(file.name, []byte(file.text), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := supportEditors(p, true); err != nil {
+		return err
+	}
+	return removeOrphaned(ctx, p, "/var/lib/ispell")
+}
+
+// removeOrphaned removes an empty directory that no package has.
+func removeOrphaned(ctx context.Context, p *shell.Proc, dir string) error {
+	if names, err := p.FS.ReadDir(dir); err != nil || slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, ".") }) {
+		return nil
+	}
+	q := *p
+	q.Stdout, q.Stderr = io.Discard, io.Discard
+	if status, err := q.Run(ctx, "dpkg-query", "-S", dir); status == 0 || err != nil {
+		return err
+	}
+	return p.FS.Remove(dir)
+}
+
+// commented returns the heading of a generated file.
+func commented(sign string) string {
+	return sign + "This file is part of the dictionaries-common package.\n" + sign + "It has been automatically generated.\n" + sign + "DO NOT EDIT!\n"
+}
+
+var perlQuote = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+// writeDictionaries writes the list of a class, which is perl.
+func writeDictionaries(p *shell.Proc, class string, all map[string]dictionary) error {
+	var entries []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		var fields []string
+		for _, field := range slices.Sorted(maps.Keys(all[name])) {
+			fields = append(fields, "     '"+field+"' => '"+perlQuote.Replace(all[name][field])+"'")
+		}
+		entries = append(entries, "  '"+perlQuote.Replace(name)+"' => {\n"+strings.Join(fields, ",\n")+"\n  }")
+	}
+	text := commented("### ") + "\npackage Debian::DictionariesCommon::dbfile;\n\n%dictionaries = (\n" + strings.Join(entries, ",\n") + "\n);\n\n1;\n"
+	return p.FS.WriteFile(dictCache+"/"+class+".db", []byte(text), 0o644)
+}
+
+var (
+	dbEntry = regexp.MustCompile(`^  '(.*)' => \{$`)
+	dbField = regexp.MustCompile(`^     '(.*?)' => '(.*)',?$`)
+	perlRaw = strings.NewReplacer(`\\`, `\`, `\'`, `'`)
+)
+
+// readDictionaries reads what writeDictionaries has written for hunspell.
+func readDictionaries(p *shell.Proc) (map[string]dictionary, error) {
+	all := map[string]dictionary{}
+	if !p.FS.Exists(dictCache + "/hunspell.db") {
+		return all, nil
+	}
+	text, err := p.FS.ReadFile(dictCache + "/hunspell.db")
+	if err != nil {
+		return nil, err
+	}
+	var present dictionary
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if m := dbEntry.FindStringSubmatch(line); m != nil {
+			present = dictionary{}
+			all[perlRaw.Replace(m[1])] = present
+		} else if m := dbField.FindStringSubmatch(line); m != nil && present != nil {
+			present[m[1]] = perlRaw.Replace(m[2])
+		}
+	}
+	return all, nil
+}
