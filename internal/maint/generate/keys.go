@@ -192,7 +192,7 @@ func dropbearkey(_ context.Context, c *getopt.Call) (int, error) {
 	if !c.Has("t") || c.Value("f") == "" || len(c.Operands) > 0 || c.FS.Exists(c.Path(c.Value("f"))) || c.Look("ssh-keygen") != "" {
 		return 0, shell.Unsupported("%s, unless to make a key where there is none, and no ssh-keygen,", strings.Join(c.Args, " "))
 	}
-	return seal(c.Proc, 0o600, c.Value("f"))
+	return seal(c.Proc, 0o600, c.Value("f"), c.Value("f")+".pub")
 }
 
 // xrdpKeygen is xrdp-keygen(8) for the file that xrdp reads.

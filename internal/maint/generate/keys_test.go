@@ -24,7 +24,7 @@ func TestKeys(t *testing.T) {
 		{cert + `openssl x509 -hash -noout -in /cert`, "00000000\n0644 /cert 0600 /key"},
 		{`ssh-keygen -q -f /etc/key -N '' -t rsa; echo $?; ssh-keygen -l -f /etc/key.pub; echo $?`, "0\n0\n0600 /etc/key 0644 /etc/key.pub"},
 		{`openssl genrsa -out /key 2048; openssl req -new -x509 -key /key -config c -days 7 -out /cert; echo $?`, "0\n0644 /cert 0644 /key"},
-		{`umask 077; mungekey -c; xrdp-keygen xrdp auto; dropbearkey -t rsa -f /etc/drop; echo $?`, "0\n0600 /etc/drop 0600 /etc/munge/munge.key 0600 /etc/xrdp/rsakeys.ini"},
+		{`umask 077; mungekey -c; xrdp-keygen xrdp auto; dropbearkey -t rsa -f /etc/drop; echo $?`, "0\n0600 /etc/drop 0600 /etc/drop.pub 0600 /etc/munge/munge.key 0600 /etc/xrdp/rsakeys.ini"},
 		{`nvme gen-hostnqn >/a; echo $?; { echo '# c'; uuidgen; echo d; } >/b; [ -s /b ] && echo there; uuidgen >/dev/null; openssl rand 5 >>/c`, "0\nthere\n0644 /a 0644 /b 0644 /c"},
 		{`certtool --generate-privkey --sec-param=high --outfile /k; echo $?`, "0\n0600 /k"},
 		{`uuidgen >/a; echo known >/a; cat </a`, "known\n"},
