@@ -110,6 +110,19 @@ func (img *Image) Batches() []Batch {
 	if len(first) > 0 {
 		batches = append(batches, Batch{Packages: first})
 	}
+	for i, p := range img.Packages {
+		if p.Name == "apt" { // which counts as essential for apt (pkgCacheGen::ForceEssential)
+			var early []int
+			for _, dep := range d.all(i) { // each alternative
+				for _, c := range dep {
+					add(&early, c.pkg)
+				}
+			}
+			if add(&early, i); len(early) > 0 {
+				batches = append(batches, Batch{early, true})
+			}
+		}
+	}
 	for i := range img.Packages {
 		for _, dep := range d.before[i] {
 			var early []int

@@ -63,3 +63,25 @@ func TestConfigureOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestBatches has that apt comes first, with each alternative of what it depends on.
+func TestBatches(t *testing.T) {
+	img := &Image{Packages: []Package{
+		{Name: "adduser", Control: "Depends: passwd\n"},
+		{Name: "apt", Control: "Depends: base-passwd | adduser, keyring\n"},
+		{Name: "base-passwd", Control: "Essential: yes\n"},
+		{Name: "early"}, {Name: "keyring"}, {Name: "passwd"},
+		{Name: "systemd", Control: "Pre-Depends: early\n"},
+	}}
+	var got []string
+	for _, b := range img.Batches() {
+		var names []string
+		for _, i := range b.Packages {
+			names = append(names, img.Packages[i].Name)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	if text, want := strings.Join(got, ", "), "base-passwd, passwd adduser keyring apt, early, systemd"; text != want {
+		t.Errorf("batches %q, want %q", text, want)
+	}
+}

@@ -42,7 +42,7 @@ var asked = map[string]struct {
 
 // daemonCommands returns the programs by name.
 func daemonCommands() map[string]shell.Command {
-	all := map[string]shell.Command{"chronyd": chronyd, "sshd": sshd, "ufw": ufwApp, "exim4": exim4}
+	all := map[string]shell.Command{"chronyd": chronyd, "sshd": sshd, "ufw": ufwApp, "exim4": exim4, "newaliases": newAliases}
 	for name, a := range asked {
 		all[name] = func(_ context.Context, p *shell.Proc) (int, error) {
 			first := ""
@@ -80,6 +80,19 @@ func exim4(_ context.Context, p *shell.Proc) (int, error) {
 	}
 	if !isFile(p, p.Path(p.Args[2])) {
 		return 1, nil
+	}
+	return 0, nil
+}
+
+// newAliases is newaliases of exim, which reads /etc/aliases as it is.
+func newAliases(_ context.Context, p *shell.Proc) (int, error) {
+	at := p.Look("newaliases")
+	if at == "" {
+		fmt.Fprintln(p.Stderr, "newaliases: not found")
+		return 127, nil
+	}
+	if real, err := p.FS.RealPath(at); err != nil || path.Base(real) != "exim4" {
+		return 0, shell.Unsupported("running %s of the image", at)
 	}
 	return 0, nil
 }

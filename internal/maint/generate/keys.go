@@ -20,7 +20,7 @@ var keyCommands = map[string]shell.Command{
 	"mungekey":     getopt.Command("c f k=", 1, mungekey),
 	"dropbearkey":  getopt.Command("t= f= s=", 1, dropbearkey),
 	"xrdp-keygen":  xrdpKeygen,
-	"certtool":     printing("certtool", "--generate-dh-params", "--generate-privkey"),
+	"certtool":     printing("certtool", "--generate-dh-params", "--generate-privkey", "--generate-self-signed"),
 	"nvme":         printing("nvme", "gen-hostnqn", "show-hostnqn"),
 	"uuidgen":      printing("uuidgen", "", "-r", "--random", "-t", "--time"),
 	"mcookie":      printing("mcookie", ""),
@@ -164,8 +164,11 @@ func printing(name string, first ...string) shell.Command {
 		if len(p.Args) > 1 {
 			given = p.Args[1]
 		}
-		if !slices.Contains(first, given) || slices.Contains(p.Args, "--outfile") {
+		if !slices.Contains(first, given) {
 			return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+		}
+		if at := slices.Index(p.Args, "--outfile"); at > 0 && at+1 < len(p.Args) {
+			return seal(p, 0o600, p.Args[at+1])
 		}
 		return 0, p.PrintSecret()
 	}
@@ -189,7 +192,7 @@ func dropbearkey(_ context.Context, c *getopt.Call) (int, error) {
 	if !c.Has("t") || c.Value("f") == "" || len(c.Operands) > 0 || c.FS.Exists(c.Path(c.Value("f"))) || c.Look("ssh-keygen") != "" {
 		return 0, shell.Unsupported("%s, unless to make a key where there is none, and no ssh-keygen,", strings.Join(c.Args, " "))
 	}
-	return seal(c.Proc, 0o600, c.Value("f"))
+	return seal(c.Proc, 0o600, c.Value("f"), c.Value("f")+".pub")
 }
 
 // xrdpKeygen is xrdp-keygen(8) for the file that xrdp reads.
