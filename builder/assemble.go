@@ -10,6 +10,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -40,7 +41,8 @@ type placement struct {
 	owners   map[string]*member // of files and links
 	moved    map[*entry]string  // where entries went that are not at their package's path
 	installs installer
-	epoch    int64 // time of directories
+	epoch    int64             // time of directories
+	stripped []record.Stripped // privileges that scripts gave and policy took
 }
 
 // installer is dpkg's part in an installation: the scripts, see
@@ -224,8 +226,8 @@ func (pl *plan) note(p *placement, m *member, e *entry) {
 	if real != e.Path {
 		pl.Rename[e.Path] = real
 	}
-	if e.Type != tree.Symlink && (n.Mode != e.Mode || n.UID != e.UID || n.GID != e.GID) {
-		pl.Mode[real] = owner{n.Mode, n.UID, n.GID}
+	if o := (owner{n.Mode, n.UID, n.GID, n.Capability}); e.Type != tree.Symlink && o != (owner{e.Mode, e.UID, e.GID, e.Capability}) {
+		pl.Mode[real] = o
 	}
 }
 

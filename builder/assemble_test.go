@@ -169,7 +169,7 @@ func TestReplanAfterScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	placed.replan([]*member{m}, 0)
-	if got, want := fmt.Sprint(m.plan.Drop, m.plan.Mode), "[etc/other.conf] map[etc/redis.conf:{416 0 101}]"; got != want {
+	if got, want := fmt.Sprint(m.plan.Drop, m.plan.Mode), "[etc/other.conf] map[etc/redis.conf:{416 0 101 }]"; got != want {
 		t.Errorf("found %s, expected %s", got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -104,6 +105,7 @@ func searchLayers(img *oci.Image, rec *record.Record, path string) ([]record.Row
 		return []record.Row{{
 			Path: "/" + path, Type: types[h.Typeflag].String(), Mode: fmt.Sprintf("%04o", h.Mode),
 			Owner: fmt.Sprintf("%d:%d", h.Uid, h.Gid), Size: h.Size, Link: h.Linkname, Origin: origin, Layer: i,
+			Capability: layer.Capability(h).String(),
 		}}, nil
 	}
 	return nil, nil

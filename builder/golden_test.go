@@ -17,6 +17,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sample"
 )
@@ -152,6 +153,7 @@ type layerEntry struct {
 	time         int64
 	size         int64
 	link, sha256 string
+	capability   string
 }
 
 func (e layerEntry) String() string {
@@ -161,6 +163,9 @@ func (e layerEntry) String() string {
 	}
 	if e.kind == "file" {
 		s += fmt.Sprintf(" %d %.8s", e.size, e.sha256)
+	}
+	if e.capability != "" {
+		s += " " + e.capability
 	}
 	return s
 }
@@ -194,7 +199,7 @@ func entries(t *testing.T, l oci.Layer) []layerEntry {
 		}
 		list = append(list, layerEntry{
 			name: strings.TrimSuffix(h.Name, "/"), kind: kind, mode: h.Mode, uid: h.Uid, gid: h.Gid, time: h.ModTime.Unix(),
-			size: h.Size, link: h.Linkname, sha256: fmt.Sprintf("%x", sum.Sum(nil)),
+			size: h.Size, link: h.Linkname, sha256: fmt.Sprintf("%x", sum.Sum(nil)), capability: layer.Capability(h).String(),
 		})
 	}
 }
@@ -237,7 +242,7 @@ func dumpTree(t *testing.T, img *oci.Image) string {
 				t.Errorf("/%s is a whiteout", e.name)
 			}
 			row, ok := rec.Lookup(e.name)
-			if !ok || row.Layer != i || row.Type != e.kind || row.Mode != fmt.Sprintf("%04o", e.mode) || row.Owner != fmt.Sprintf("%d:%d", e.uid, e.gid) || row.Size != e.size || row.Link != e.link {
+			if !ok || row.Layer != i || row.Type != e.kind || row.Mode != fmt.Sprintf("%04o", e.mode) || row.Owner != fmt.Sprintf("%d:%d", e.uid, e.gid) || row.Size != e.size || row.Link != e.link || row.Capability != e.capability {
 				t.Errorf("layer %d has %s, the record says %+v", i, e, row)
 			}
 			e.time = 0

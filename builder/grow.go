@@ -11,6 +11,7 @@ import (
 	"github.com/hardpan/hardpan/internal/harden/closure"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -49,7 +50,41 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 	if err := keep(); err != nil {
 		return nil, nil, nil, err
 	}
+	if placed.stripped, err = b.dropPrivileges(t); err != nil {
+		return nil, nil, nil, err
+	}
 	return t, placed, in.Report(), b.finish(img)
+}
+
+// dropPrivileges takes the privileges that the policy forbids from the files that
+// scripts gave them to. Those of packages never had them.
+func (b *build) dropPrivileges(t *tree.Tree) (list []record.Stripped, err error) {
+	policy, err := b.policy()
+	if err != nil {
+		return nil, err
+	}
+	for n := range t.All() {
+		if n.Type != tree.File && n.Type != tree.Hardlink {
+			continue
+		}
+		mode, rule := policy.Mode(n.Path, n.Mode)
+		if n.Capability != "" && rule == nil {
+			rule = policy.Capability(n.Path)
+		}
+		if rule == nil {
+			continue
+		}
+		n.Mode = mode
+		if rule.Capabilities {
+			n.Capability = ""
+		}
+		s := record.Stripped{Path: n.Path, Rule: rule.ID, Bits: true}
+		if n.Origin != nil {
+			s.Package = n.Origin.Package
+		}
+		list = append(list, s)
+	}
+	return list, nil
 }
 
 // installation returns the installation of an image's packages, and what keeps its

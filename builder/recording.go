@@ -39,6 +39,7 @@ func (b *build) record(p specs.Platform, placed *placement, members []*member, r
 			r.Stripped = append(r.Stripped, record.Stripped{Package: m.Name, Path: s.Path, Rule: s.Rule, Size: s.Size, Bits: s.Bits})
 		}
 	}
+	r.Stripped = append(r.Stripped, placed.stripped...)
 	r.SetPaths(placed.tree, func(n *tree.Node) int {
 		if n.Layered {
 			return layerOf[placed.owners[n.Path]]

@@ -25,7 +25,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack5"
+const unpackFormat = "unpack6"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
@@ -41,7 +41,11 @@ type owner struct {
 	Mode uint32 `json:"mode"`
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
+
+	Capability tree.Capability `json:"capability,omitempty"`
 }
+
+func (o owner) of(e *entry) { e.Mode, e.UID, e.GID, e.Capability = o.Mode, o.UID, o.GID, o.Capability }
 
 // unpacked is what a package became: a layer, the paths in it, and what the rest
 // of the build wants to know of its control files.
@@ -77,7 +81,9 @@ type entry struct {
 	SHA256 string    `json:"h,omitempty"`
 	ELF    *tree.ELF `json:"e,omitempty"`
 	Script string    `json:"i,omitempty"` // the interpreter of an executable script
-	Made   bool      `json:"x,omitempty"` // a record of the package database, not in the package
+
+	Capability tree.Capability `json:"k,omitempty"` // that a script of the image gave it
+	Made       bool            `json:"x,omitempty"` // a record of the package database, not in the package
 }
 
 // stripped is a path that policy left out, or whose mode it changed.
@@ -336,14 +342,14 @@ func (r *unpackRun) addHardlink(e entry, h *tar.Header) error {
 	// One file has one mode and one owner. Who extracts the layer gives it those of
 	// the last entry, so that all must say the same.
 	file := &r.res.Entries[at]
-	e.Mode, e.UID, e.GID = file.Mode, file.UID, file.GID
+	owner{file.Mode, file.UID, file.GID, file.Capability}.of(&e)
 	return r.add(e, nil)
 }
 
 // setMode applies the spec's and the policy's word on an entry's mode and owner.
 func (r *unpackRun) setMode(e *entry) {
 	if o, ok := r.plan.Mode[e.Path]; ok {
-		e.Mode, e.UID, e.GID = o.Mode, o.UID, o.GID
+		o.of(e)
 		return
 	}
 	mode, rule := r.policy.Mode(e.Path, e.Mode)
@@ -384,7 +390,7 @@ func (r *unpackRun) add(e entry, content io.Reader) error {
 func (e *entry) node(o *tree.Origin) *tree.Node {
 	return &tree.Node{
 		Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.Time,
-		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Interpreter: e.Script, Origin: o, Layered: e.Type != tree.Dir,
+		Size: e.Size, Link: e.Link, SHA256: e.SHA256, ELF: e.ELF, Interpreter: e.Script, Capability: e.Capability, Origin: o, Layered: e.Type != tree.Dir,
 	}
 }
 
@@ -404,7 +410,7 @@ func (r *unpackRun) settleDirs() {
 		}
 		seen[e.Path] = true
 		if o, ok := r.plan.Mode[e.Path]; ok {
-			e.Mode, e.UID, e.GID = o.Mode, o.UID, o.GID
+			o.of(&e)
 		}
 		r.res.Entries = append(r.res.Entries, e)
 	}

@@ -56,6 +56,9 @@ func printExplanation(w io.Writer, e *builder.Explanation) {
 			head = "-> " + head
 		}
 		fmt.Fprintf(w, "%s\n  %s, mode %s, owner %s", head, step.Type, step.Mode, step.Owner)
+		if step.Capability != "" {
+			fmt.Fprintf(w, ", capabilities %s", step.Capability)
+		}
 		switch {
 		case step.Link != "":
 			fmt.Fprintf(w, ", to %s", step.Link)

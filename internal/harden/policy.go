@@ -27,8 +27,10 @@ type Rule struct {
 	Profiles []Profile
 	Drop     []string // patterns of paths; see Match
 	But      []string // patterns of paths that stay all the same
-	Bits     uint32   // mode bits that files lose
-	Packages bool     // packages that only maintainer scripts need are left out; see internal/debian/prune
+	Bits     uint32   // mode bits that files lose, but not directories
+	// Capabilities says that files lose their capabilities(7).
+	Capabilities bool
+	Packages     bool // packages that only maintainer scripts need are left out; see internal/debian/prune
 }
 
 // Rules is the table of all rules, in the order in which they are asked.
@@ -67,8 +69,8 @@ var Rules = []Rule{
 	},
 	{
 		ID: "privilege-bits", Profiles: []Profile{Strict},
-		Why:  "a set-user-id or set-group-id program gives its caller rights that the image's user must not gain",
-		Bits: tree.SetUID | tree.SetGID,
+		Why:  "a program with a set-user-id or set-group-id bit or with capabilities gives its caller rights that the image's user must not gain",
+		Bits: tree.SetUID | tree.SetGID, Capabilities: true,
 	},
 	{
 		ID: "maintainer-script-tools", Profiles: []Profile{Strict},
@@ -145,6 +147,17 @@ func (p *Policy) Mode(name string, mode uint32) (uint32, *Rule) {
 		}
 	}
 	return mode, nil
+}
+
+// Capability returns the rule that takes the capability of a file, nil where it keeps
+// it.
+func (p *Policy) Capability(name string) *Rule {
+	for i := range p.rules {
+		if r := &p.rules[i]; r.Capabilities && !p.keeps(name) {
+			return r
+		}
+	}
+	return nil
 }
 
 func (p *Policy) keeps(name string) bool {

@@ -39,6 +39,8 @@ type Change struct {
 	Content []byte       `json:"content,omitempty"`
 	Kept    bool         `json:"kept,omitempty"` // content and place are those from before
 	Origin  *tree.Origin `json:"origin,omitempty"`
+
+	Capability tree.Capability `json:"capability,omitempty"`
 }
 
 // MaxEffects bounds the content of effects that are worth keeping, bytes.
@@ -53,7 +55,7 @@ func changes(t *tree.Tree) ([]Change, error) {
 			list = append(list, Change{Path: p, Removed: true})
 			continue
 		}
-		c := Change{Path: p, Type: n.Type, Mode: n.Mode, UID: n.UID, GID: n.GID, Time: n.ModTime, Link: n.Link, Origin: n.Origin, Kept: n.Layered}
+		c := Change{Path: p, Type: n.Type, Mode: n.Mode, UID: n.UID, GID: n.GID, Time: n.ModTime, Link: n.Link, Origin: n.Origin, Kept: n.Layered, Capability: n.Capability}
 		if n.Type == tree.File && !n.Layered && !rootfs.IsSealed(n) {
 			b, err := content(n)
 			if err != nil {
@@ -109,7 +111,7 @@ func (c *Change) apply(t *tree.Tree) error {
 		}
 		n = t.Lookup(c.Path)
 	}
-	n.Mode, n.UID, n.GID, n.ModTime, n.Origin = c.Mode, c.UID, c.GID, c.Time, c.Origin
+	n.Mode, n.UID, n.GID, n.ModTime, n.Origin, n.Capability = c.Mode, c.UID, c.GID, c.Time, c.Origin, c.Capability
 	return t.Set(n)
 }
 

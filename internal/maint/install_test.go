@@ -260,6 +260,18 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "what is known and not in the image is not found",
+			packages: []pkg{{name: "a", scripts: script("postinst", `command -v ucf || echo $? > /etc/none
+[ -x /usr/bin/ucf ] || ucf a /etc/a || echo $? > /etc/bare
+/usr/bin/ucf a /etc/b || echo $? > /etc/full
+command -v sed && /bin/sed p /etc/bare > /etc/sed`)}},
+			want: `0644 etc/bare "127\n": postinst a
+0644 etc/full "127\n": postinst a
+0644 etc/none "127\n": postinst a
+0644 etc/sed "127\n127\n": postinst a
+`,
+		},
+		{
 			name:     "a change of mode keeps the package visible",
 			packages: []pkg{{name: "a", files: map[string]string{"etc/secret": "s"}, scripts: script("postinst", `chmod 0600 /etc/secret`)}},
 			want: `0600 etc/secret "s": postinst a
@@ -269,7 +281,7 @@ func TestInstall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			img := image(tt.packages)
 			img.Answers = map[string]string{"q/name": "answered"}
-			img.LeftOut = []string{"debconf"}
+			img.LeftOut = []string{"debconf", "openssl"}
 			in, err := maint.Begin(img)
 			if err != nil {
 				t.Fatal(err)
@@ -301,6 +313,7 @@ func TestRefused(t *testing.T) {
 		{"a command that fails", `false`, `a postinst:3: false: exit status 1 (version 1.0)`},
 		{"what it said", `echo "no such thing" >&2; exit 3`, `a postinst:3: exit 3: exit status 3 (it said "no such thing") (version 1.0)`},
 		{"perl code", `/usr/bin/tool x`, `a postinst:3: tool x: running /usr/bin/tool, which is perl code, is not supported (version 1.0)`},
+		{"a program of an essential package that is not known", `if [ -x /usr/bin/lscpu ]; then lscpu; fi`, `a postinst:3: lscpu: running lscpu, which the image lacks, is not supported (version 1.0)`},
 		{"the running machine", `cat < /proc/cpuinfo`, `a postinst:3: reading /proc/cpuinfo, which is the running machine's, is not supported (version 1.0)`},
 		{"what is random", `openssl rand -out /etc/key 9; cat /etc/key > /etc/conf`, `a postinst:3: cat /etc/key: reading /etc/key, which is random, is not supported (version 1.0)`},
 		{"what is random, by the shell", `openssl rand -out /etc/key 9; read x < /etc/key || :`, `a postinst:3: reading /etc/key, which is random, is not supported (version 1.0)`},
@@ -315,7 +328,7 @@ func TestRefused(t *testing.T) {
 			}
 			packages := []pkg{{name: "a", scripts: text, files: map[string]string{"usr/bin/tool": "#!/usr/bin/perl\n"}}}
 			img := image(packages)
-			img.Limits = shell.Limits{Steps: 2000}
+			img.Limits, img.LeftOut = shell.Limits{Steps: 2000}, []string{"openssl"}
 			in, err := maint.Begin(img)
 			if err != nil {
 				t.Fatal(err)
@@ -352,6 +365,7 @@ func TestRefused(t *testing.T) {
 func TestSecretsAreReported(t *testing.T) {
 	packages := []pkg{{name: "a", scripts: script("postinst", `openssl rand -out /etc/key 9; ln -s key /etc/link; ln -s key /etc/00000000.0`)}}
 	img := image(packages)
+	img.LeftOut = []string{"openssl"}
 	in, err := maint.Begin(img)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package maint
 
 import (
 	"context"
+	_ "embed" // essential.txt
 	"maps"
 	"path"
 	"slices"
@@ -57,7 +58,7 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
-	config := generate.Config{Architecture: in.img.Architecture, Omitted: in.omitted}
+	config := generate.Config{Architecture: in.img.Architecture, Graphviz: in.img.version("libgvc6"), Omitted: in.omitted}
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
 	}
@@ -127,7 +128,8 @@ func (t *tools) state(i int, s dpkg.State, files func() []string) {
 }
 
 // phantom says that a path counts as being there: the program of an essential
-// package, which every script may count on, or of one that was left out.
+// package, which every script may count on from the first one on, or of one that was
+// left out.
 func (t *tools) phantom(name string) bool {
 	if dir, base := path.Split(name); t.absent[base] {
 		switch strings.TrimPrefix(dir, "/usr") {
@@ -142,11 +144,10 @@ func (t *tools) phantom(name string) bool {
 // scripts count on and that the image does not have.
 func absent(img *Image) map[string]bool {
 	names := map[string]bool{}
-	for pkg, commands := range essentialTools {
-		if img.Package(pkg) == nil {
-			for _, c := range strings.Fields(commands) {
-				names[c] = true
-			}
+	for line := range strings.Lines(essentialPrograms) {
+		_, commands, _ := strings.Cut(line, ": ")
+		for _, c := range strings.Fields(commands) {
+			names[c] = true // they are there before anything is installed
 		}
 	}
 	for pkg, commands := range scriptTools {
@@ -159,29 +160,21 @@ func absent(img *Image) map[string]bool {
 	return names
 }
 
-// essentialTools are the commands of essential packages that scripts call.
-var essentialTools = map[string]string{
-	"bash": "bash", "dash": "sh dash", "base-passwd": "update-passwd", "diffutils": "cmp diff", "findutils": "find xargs",
-	"grep": "grep egrep fgrep", "gzip": "gzip gunzip zcat", "hostname": "hostname", "sed": "sed", "tar": "tar",
-	"coreutils": `arch b2sum base64 basename cat chgrp chmod chown cksum comm cp cut date dd df dirname du echo env expand expr
-		false fmt fold groups head id install join link ln ls md5sum mkdir mktemp mv nl nproc od paste printf pwd readlink realpath
-		rm rmdir seq sha1sum sha224sum sha256sum sha384sum sha512sum shuf sleep sort stat sum sync tac tail tee test touch tr true
-		truncate tsort tty uname unexpand uniq unlink users wc whoami yes`,
-	"debianutils": "add-shell remove-shell update-shells run-parts tempfile which savelog ischroot",
-	"dpkg": `dpkg dpkg-query dpkg-divert dpkg-statoverride dpkg-trigger dpkg-maintscript-helper dpkg-realpath
-		update-alternatives start-stop-daemon /usr/bin/dpkg-maintscript-helper`,
-	"libc-bin":            "getent ldconfig",
-	"init-system-helpers": "deb-systemd-helper deb-systemd-invoke invoke-rc.d service update-rc.d",
-	"mawk":                "awk", "util-linux": "getopt mountpoint logger",
-}
+// essentialPrograms are the programs of essential packages, which scripts call without
+// a dependency (Debian Policy 3.8), a line for each package.
+//
+//go:embed essential.txt
+var essentialPrograms string
 
 // scriptTools are the commands and files of packages that are there for scripts
 // only.
 var scriptTools = map[string]string{
-	"debconf": `/usr/share/debconf/confmodule /usr/share/debconf/confmodule.sh debconf debconf-set-selections
-		debconf-show debconf-communicate`,
-	"adduser": "adduser addgroup deluser delgroup", "ucf": "ucf ucfr ucfq",
-	"passwd":  "useradd userdel usermod groupadd groupdel groupmod gpasswd passwd chage chsh chfn shadowconfig pwconv grpconv",
+	"debconf": `/usr/share/debconf/confmodule /usr/share/debconf/confmodule.sh debconf debconf-communicate debconf-copydb
+		debconf-escape debconf-set-selections debconf-show`,
+	"adduser": "adduser addgroup deluser delgroup", "ucf": "lcf ucf ucfr ucfq",
+	"passwd": `useradd userdel usermod groupadd groupdel groupmod groupmems gpasswd passwd chpasswd chgpasswd chage chsh chfn
+		newusers shadowconfig pwconv pwunconv grpconv grpunconv pwck grpck`,
+	"install-info": "install-info ginstall-info update-info-dir", "update-inetd": "update-inetd", "iproute2": "ip ss",
 	"systemd": "systemd-sysusers systemd-tmpfiles", "systemd-sysusers": "systemd-sysusers",
 	"systemd-standalone-sysusers": "systemd-sysusers", "systemd-standalone-tmpfiles": "systemd-tmpfiles",
 	"openssl": "openssl c_rehash", "sensible-utils": "sensible-editor sensible-pager", "perl-base": "", "dpkg": "",

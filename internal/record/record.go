@@ -66,7 +66,7 @@ type Stripped struct {
 	Path    string `json:"path"`
 	Rule    string `json:"rule"`
 	Size    int64  `json:"size,omitempty"` // bytes
-	Bits    bool   `json:"bits,omitempty"` // the path stays, without its set-id bits
+	Bits    bool   `json:"bits,omitempty"` // the path stays, without its set-id bits or capabilities
 }
 
 // Paths is every path of the image, sorted, in columns, which compress better
@@ -80,6 +80,8 @@ type Paths struct {
 	Link   []string `json:"link"`
 	Origin []int    `json:"origin"` // index into Origins
 	Layer  []int    `json:"layer"`  // index into Layers
+	// Capability has the few paths with one, by path.
+	Capability map[string]tree.Capability `json:"capability,omitempty"`
 }
 
 // Row is one path of an image.
@@ -92,6 +94,8 @@ type Row struct {
 	Link   string       `json:"link,omitempty"`
 	Origin *tree.Origin `json:"origin"`
 	Layer  int          `json:"layer"` // index into Layers
+
+	Capability string `json:"capability,omitempty"` // "cap_net_raw=ep", as getcap(8) prints it
 }
 
 // SetPaths fills the columns from the tree. layerOf gives the layer of a node.
@@ -122,12 +126,18 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 		p.Link = append(p.Link, n.Link)
 		p.Origin = append(p.Origin, i)
 		p.Layer = append(p.Layer, layerOf(n))
+		if n.Capability != "" {
+			if p.Capability == nil {
+				p.Capability = map[string]tree.Capability{}
+			}
+			p.Capability[n.Path] = n.Capability
+		}
 	}
 }
 
 // Shorten leaves out of Paths what packages ship.
 func (r *Record) Shorten() {
-	var short Paths
+	short := Paths{Capability: r.Paths.Capability}
 	for i, origin := range r.Paths.Origin {
 		if r.Origins[origin].Kind == tree.FromPackage {
 			continue
@@ -159,6 +169,7 @@ func (r *Record) row(i int) Row {
 	return Row{
 		Path: "/" + p.Path[i], Type: tree.Type(p.Type[i]).String(), Mode: fmt.Sprintf("%04o", p.Mode[i]),
 		Owner: p.Owner[i], Size: p.Size[i], Link: p.Link[i], Origin: &r.Origins[p.Origin[i]], Layer: p.Layer[i],
+		Capability: p.Capability[p.Path[i]].String(),
 	}
 }
 

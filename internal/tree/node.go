@@ -52,6 +52,8 @@ type Node struct {
 	Link    string // target of a Symlink as written, path of a Hardlink's file
 	SHA256  string // of the content, 64 hex digits; of a File
 	ELF     *ELF   // of a File that is one
+	// Capability is what a File lets its program do, see [ParseCapability].
+	Capability Capability
 	// Interpreter is the program that runs an executable script which a package
 	// ships: a path, or a name where env(1) looks for it.
 	Interpreter string

@@ -16,7 +16,7 @@ import (
 
 // Commands returns the programs by name.
 func Commands() map[string]shell.Command {
-	all := map[string]shell.Command{}
+	all := map[string]shell.Command{"a2query": a2query}
 	for _, name := range []string{"a2enmod", "a2dismod", "a2ensite", "a2dissite", "a2enconf", "a2disconf"} {
 		all[name] = command
 	}

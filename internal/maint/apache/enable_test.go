@@ -50,6 +50,20 @@ To activate the new configuration, you need to run:
   service apache2 reload
 Site 000-default already enabled
 `, "000-default.conf->../sites-available/000-default.conf conf/disabled_by_admin/c site/enabled_by_admin/000-default"},
+	{"a2enmod -q -m a; a2query -m a; echo $?; a2query -m none; echo $?; a2query -m mod_a; a2query -m a.load; a2dismod -q a; a2query -m a; echo $?; a2query -qm a; echo $?; a2query -m; echo $?; a2query -M; a2query -d; a2query -a", `Enabling module a.
+a (enabled by maintainer script)
+0
+1
+a (enabled by maintainer script)
+Module a disabled.
+32
+32
+32
+invalid
+/usr/lib/apache2/modules/
+20120211
+`, "module/disabled_by_admin/a"},
+	{"a2enconf -q c; a2query -c; a2query -c c.conf; a2query -s; echo $?", "Enabling conf c.\nc (enabled by site administrator)\nc (enabled by site administrator)\n1\n", "c.conf->../conf-available/c.conf conf/enabled_by_admin/c"},
 }
 
 func TestScripts(t *testing.T) {

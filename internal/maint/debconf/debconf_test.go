@@ -116,7 +116,9 @@ func run(t *testing.T, pkg debconf.Package, files map[string]string, script stri
 	}
 	sh := &shell.Shell{
 		FS: rootfs.New(tr, 0), Commands: commands, Sourced: debconf.Sourced(),
-		Phantom: func(name string) bool { return strings.HasPrefix(name, "/usr/share/debconf/") },
+		Phantom: func(name string) bool {
+			return strings.HasPrefix(name, "/usr/share/debconf/") || strings.HasPrefix(name, "/usr/bin/")
+		},
 	}
 	out, err := sh.Run(t.Context(), shell.Script{
 		Name: "postinst", Text: script, Args: []string{"configure", ""},

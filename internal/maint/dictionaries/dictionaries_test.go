@@ -57,7 +57,9 @@ func newImage(t *testing.T, files map[string]string, packages ...debconf.Package
 	}
 	img.shell = &shell.Shell{
 		FS: rootfs.New(img.tree, 0), Commands: commands, Sourced: debconf.Sourced(),
-		Phantom: func(name string) bool { return strings.HasPrefix(name, "/usr/share/debconf/") },
+		Phantom: func(name string) bool {
+			return strings.HasPrefix(name, "/usr/share/debconf/") || strings.HasPrefix(name, "/usr/bin/") || strings.HasPrefix(name, "/usr/sbin/")
+		},
 	}
 	return img
 }

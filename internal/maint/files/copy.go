@@ -16,7 +16,7 @@ const copyOptions = "a|archive attributes-only b backup? d f|force i|interactive
 var cp = program(copyOptions, (*job).cp)
 
 // attributes are what of a file is kept beside its content.
-type attributes struct{ mode, owner, time bool }
+type attributes struct{ mode, owner, time, capability bool }
 
 // copier copies files as cp does, and as mv and install do with options of their
 // own.
@@ -67,9 +67,9 @@ func (c *copier) readOptions() error {
 	for _, o := range c.Options {
 		switch o.Name {
 		case "archive":
-			c.keep, c.follow = attributes{true, true, true}, 'P'
+			c.keep, c.follow = attributes{true, true, true, true}, 'P'
 		case "p":
-			c.keep = attributes{true, true, true}
+			c.keep = attributes{mode: true, owner: true, time: true}
 		case "d", "no-dereference":
 			c.follow = 'P'
 		case "dereference", "H":
@@ -88,7 +88,7 @@ func (c *copier) readOptions() error {
 
 func (c *copier) preserve(list string, has, on bool) error {
 	if !has {
-		c.keep = attributes{on, on, on}
+		c.keep.mode, c.keep.owner, c.keep.time = on, on, on
 		return nil
 	}
 	for what := range strings.SplitSeq(list, ",") {
@@ -100,8 +100,10 @@ func (c *copier) preserve(list string, has, on bool) error {
 		case "timestamps":
 			c.keep.time = on
 		case "all":
-			c.keep, c.noMode = attributes{on, on, on}, !on
-		case "links", "context", "xattr": // an image has none of these
+			c.keep, c.noMode = attributes{on, on, on, on}, !on
+		case "xattr":
+			c.keep.capability = on
+		case "links", "context": // an image has none of these
 		default:
 			return shell.Unsupported("%s: --preserve=%s", c.Args[0], what)
 		}
@@ -308,6 +310,11 @@ func (c *copier) keepAttributes(to string, src *tree.Node, follow bool) error {
 	if c.keep.mode && follow {
 		if err := c.FS.Chmod(c.Path(to), src.Mode); err != nil {
 			return c.fail(err, "preserving permissions for '%s'", to)
+		}
+	}
+	if c.keep.capability && follow && src.Capability != "" {
+		if err := c.FS.SetCapability(c.Path(to), src.Capability); err != nil {
+			return c.fail(err, "setting attributes for '%s'", to)
 		}
 	}
 	return nil

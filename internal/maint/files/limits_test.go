@@ -28,7 +28,6 @@ func TestUnsupported(t *testing.T) {
 		"stat -c %q .":                        "stat: format %q is not supported",
 		"mknod /dev/x c 1 3":                  "mknod: a device or named pipe, which an image cannot hold, is not supported",
 		"mkfifo p":                            "mkfifo: a named pipe, which an image cannot hold, is not supported",
-		": > f; setcap cap_net_raw+ep f":      "setcap: a file capability, which layers do not keep, is not supported",
 		"setfacl -m u:man:r f":                "setfacl: an access control list, which layers do not keep, is not supported",
 		"df /":                                "df: the room on a file system is not supported",
 		"mount -t tmpfs none /mnt":            "mount: mounting a file system is not supported",

@@ -139,34 +139,6 @@ func (j *job) killall(context.Context) error {
 	return nil
 }
 
-// setcap is setcap(8). A file capability is an extended attribute, which the tree of
-// an image does not have yet. To fail, as on a file system without them, would not do:
-// scripts then fall back to a set-user-id program, and the image would differ from an
-// installed system without a word.
-func setcap(_ context.Context, p *shell.Proc) (int, error) {
-	args := p.Args[1:]
-	for len(args) > 0 && (args[0] == "-q" || args[0] == "-n") {
-		args = args[1:]
-	}
-	if len(args) == 2 && args[0] == "-r" {
-		return p.Errorf("Failed to set capabilities on file '%s': No data available", args[1])
-	}
-	return 0, shell.Unsupported("setcap: a file capability, which layers do not keep,")
-}
-
-// getcap is getcap(8): no file has any.
-func getcap(_ context.Context, p *shell.Proc) (int, error) {
-	for _, name := range p.Args[1:] {
-		if strings.HasPrefix(name, "-") {
-			continue
-		}
-		if _, err := p.FS.Stat(p.Path(name)); err != nil {
-			fmt.Fprintf(p.Stderr, "%s (%s)\n", name, reason(err))
-		}
-	}
-	return 0, nil
-}
-
 // unsupported is a command of which only the name is known.
 func unsupported(why string) shell.Command {
 	return func(_ context.Context, p *shell.Proc) (int, error) {

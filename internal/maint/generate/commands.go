@@ -16,6 +16,7 @@ type Config struct {
 	Architecture string // Debian's name
 	Libc         string // version of libc6; "" where the image has none
 	Systemd      string // version of udev, which is systemd's; "" where the image has none
+	Graphviz     string // version of libgvc6; "" where the image has none
 	// Omitted is told, unless nil, of each call whose effect is left out, with why.
 	Omitted func(command, why string)
 }
@@ -41,6 +42,9 @@ func Commands(c Config) map[string]shell.Command {
 		"update-mime":              updateMIME,
 		"helpztags":                helpztags,
 		"update-perl-sax-parsers":  updateSAXParsers,
+		"libgvc6-config-update":    c.updateGraphviz,
+		"pg_lsclusters":            pgListClusters,
+		"pg_updatedicts":           pgUpdateDicts,
 		"install-info":             installInfo,
 		"ginstall-info":            installInfo,
 		"update-binfmts":           updateBinfmts,

@@ -23,6 +23,7 @@ var asked = map[string]struct {
 }{
 	"named-checkconf": {"/etc/bind/named.conf", 0},
 	"proftpd":         {"-t", 0},
+	"apache2":         {"-t", 0},
 	"smartctl":        {"-V -B", 0}, // the version; whether a list of drives can be read
 	"auditctl":        {"-s", 1},    // there is no kernel that audits
 	"vgcfgbackup":     {"", 0},      // there are no volume groups
@@ -41,7 +42,7 @@ var asked = map[string]struct {
 
 // daemonCommands returns the programs by name.
 func daemonCommands() map[string]shell.Command {
-	all := map[string]shell.Command{"chronyd": chronyd, "sshd": sshd, "ufw": ufwApp}
+	all := map[string]shell.Command{"chronyd": chronyd, "sshd": sshd, "ufw": ufwApp, "exim4": exim4}
 	for name, a := range asked {
 		all[name] = func(_ context.Context, p *shell.Proc) (int, error) {
 			first := ""
@@ -67,6 +68,18 @@ func ufwApp(_ context.Context, p *shell.Proc) (int, error) {
 		if b, err := p.FS.ReadFile(rules); err == nil && strings.Contains(string(b), "dapp_") {
 			return 0, shell.Unsupported("ufw app update with rules that name an application")
 		}
+	}
+	return 0, nil
+}
+
+// exim4 is exim(8) with -bV, which reads the configuration that a script has just
+// made.
+func exim4(_ context.Context, p *shell.Proc) (int, error) {
+	if len(p.Args) != 4 || p.Args[1] != "-C" || p.Args[3] != "-bV" {
+		return 0, shell.Unsupported("running %s, a program of the image,", strings.Join(p.Args, " "))
+	}
+	if !isFile(p, p.Path(p.Args[2])) {
+		return 1, nil
 	}
 	return 0, nil
 }

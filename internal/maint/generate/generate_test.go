@@ -37,7 +37,7 @@ func run(t *testing.T, files map[string]string, script string) (string, *tree.Tr
 			t.Fatal(err)
 		}
 	}
-	commands := generate.Commands(generate.Config{Architecture: "amd64", Libc: "2.41-12"})
+	commands := generate.Commands(generate.Config{Architecture: "amd64", Libc: "2.41-12", Graphviz: "2.42.4-3"})
 	commands["cat"] = func(_ context.Context, p *shell.Proc) (int, error) {
 		_, err := io.Copy(p.Stdout, p.Stdin)
 		return 0, err

@@ -3,10 +3,12 @@ package generate
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/maint/getopt"
+	"github.com/hardpan/hardpan/internal/maint/rootfs"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 )
 
@@ -15,6 +17,14 @@ import (
 var keyCommands = map[string]shell.Command{
 	"ssh-keygen":   sshKeygen,
 	"rndc-confgen": getopt.Command("a A= b= c= h k= p= q r= s= t= u=", 1, rndcConfgen),
+	"mungekey":     getopt.Command("c f k=", 1, mungekey),
+	"dropbearkey":  getopt.Command("t= f= s=", 1, dropbearkey),
+	"xrdp-keygen":  xrdpKeygen,
+	"certtool":     printing("certtool", "--generate-dh-params", "--generate-privkey"),
+	"nvme":         printing("nvme", "gen-hostnqn", "show-hostnqn"),
+	"uuidgen":      printing("uuidgen", "", "-r", "--random", "-t", "--time"),
+	"mcookie":      printing("mcookie", ""),
+	"iscsi-iname":  printing("iscsi-iname", "", "-p"),
 }
 
 // opensslOut is openssl rand, dhparam, genrsa or genpkey with -out: openssl-rand(1ssl)
@@ -25,16 +35,16 @@ func opensslOut(p *shell.Proc, args []string) (int, error) {
 			return seal(p, 0o666, args[i+1])
 		}
 	}
-	return 0, shell.Unsupported("openssl %s, which is random, to the standard output,", p.Args[1])
+	return 0, p.PrintSecret()
 }
 
 // opensslReq is openssl req, as far as it makes a new key and a certificate that the
 // key signs itself: openssl-req(1ssl).
 func opensslReq(p *shell.Proc, args []string) (int, error) {
-	certificate, key, signsItself, makesKey := "", "", false, false
+	certificate, key, known, signsItself, makesKey := "", "", "", false, false
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
-		case "-out", "-keyout", "-config", "-days", "-subj", "-addext", "-newkey", "-extensions", "-reqexts", "-set_serial", "-pkeyopt", "-utf8", "-batch":
+		case "-out", "-keyout", "-key", "-config", "-days", "-subj", "-addext", "-newkey", "-extensions", "-reqexts", "-set_serial", "-pkeyopt", "-utf8", "-batch":
 			if args[i] == "-utf8" || args[i] == "-batch" {
 				continue
 			}
@@ -46,6 +56,8 @@ func opensslReq(p *shell.Proc, args []string) (int, error) {
 				certificate = args[i+1]
 			case "-keyout":
 				key = args[i+1]
+			case "-key":
+				known = args[i+1]
 			case "-newkey":
 				makesKey = true
 			}
@@ -59,7 +71,10 @@ func opensslReq(p *shell.Proc, args []string) (int, error) {
 			return 0, shell.Unsupported("openssl req %s", args[i])
 		}
 	}
-	if !signsItself || !makesKey || certificate == "" || key == "" {
+	if known != "" && key == "" && signsItself && certificate != "" && p.FS.IsSealed(p.Path(known)) {
+		return seal(p, 0o666, certificate)
+	}
+	if known != "" || !signsItself || !makesKey || certificate == "" || key == "" {
 		return 0, shell.Unsupported("openssl req without -new, -x509, -out and -keyout")
 	}
 	if status, err := seal(p, 0o600, key); status != 0 || err != nil || key == certificate {
@@ -76,6 +91,14 @@ const UnknownHash = "00000000"
 // hash is as unknown as they are: openssl-x509(1ssl).
 func opensslX509(p *shell.Proc, args []string) (int, error) {
 	in := slices.Index(args, "-in")
+	if in >= 0 && in+1 < len(args) && p.FS.IsSealed(p.Path(args[in+1])) && len(args) == 3 && slices.Contains(args, "-text") {
+		if _, ok := p.Stdout.(*rootfs.File); ok {
+			return 0, p.PrintSecret()
+		}
+		// what make-ssl-cert looks for in a certificate of its own
+		_, err := io.WriteString(p.Stdout, "        Signature Algorithm: sha256WithRSAEncryption\n                Public-Key: (2048 bit)\n")
+		return 0, err
+	}
 	if in < 0 || in+1 >= len(args) || !p.FS.IsSealed(p.Path(args[in+1])) || !slices.Contains(args, "-hash") || !slices.Contains(args, "-noout") || len(args) != 4 {
 		return 0, shell.Unsupported("openssl x509 %s", strings.Join(args, " "))
 	}
@@ -131,6 +154,51 @@ func sshKeygen(_ context.Context, p *shell.Proc) (int, error) {
 		return sealPair(p, file)
 	}
 	return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+}
+
+// printing returns a program that prints something random where its first argument
+// is one of these, "" for none.
+func printing(name string, first ...string) shell.Command {
+	return func(_ context.Context, p *shell.Proc) (int, error) {
+		given := ""
+		if len(p.Args) > 1 {
+			given = p.Args[1]
+		}
+		if !slices.Contains(first, given) || slices.Contains(p.Args, "--outfile") {
+			return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+		}
+		return 0, p.PrintSecret()
+	}
+}
+
+// mungekey is mungekey(8) with --create.
+func mungekey(_ context.Context, c *getopt.Call) (int, error) {
+	name := c.Value("k")
+	if name == "" {
+		name = "/etc/munge/munge.key"
+	}
+	if !c.Has("c") || c.Has("f") || len(c.Operands) > 0 || c.FS.Exists(c.Path(name)) {
+		return 0, shell.Unsupported("mungekey other than to make a key where there is none")
+	}
+	return seal(c.Proc, 0o600, name)
+}
+
+// dropbearkey is dropbearkey(1), as far as it makes keys. It prints what only
+// ssh-keygen can read.
+func dropbearkey(_ context.Context, c *getopt.Call) (int, error) {
+	if !c.Has("t") || c.Value("f") == "" || len(c.Operands) > 0 || c.FS.Exists(c.Path(c.Value("f"))) || c.Look("ssh-keygen") != "" {
+		return 0, shell.Unsupported("%s, unless to make a key where there is none, and no ssh-keygen,", strings.Join(c.Args, " "))
+	}
+	return seal(c.Proc, 0o600, c.Value("f"))
+}
+
+// xrdpKeygen is xrdp-keygen(8) for the file that xrdp reads.
+func xrdpKeygen(_ context.Context, p *shell.Proc) (int, error) {
+	const file = "/etc/xrdp/rsakeys.ini"
+	if len(p.Args) < 2 || p.Args[1] != "xrdp" || len(p.Args) > 2 && p.Args[2] != "auto" && p.Args[2] != file || p.FS.Exists(file) {
+		return 0, shell.Unsupported("%s", strings.Join(p.Args, " "))
+	}
+	return seal(p, 0o600, file)
 }
 
 func sealPair(p *shell.Proc, key string) (int, error) {

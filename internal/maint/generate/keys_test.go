@@ -23,10 +23,15 @@ func TestKeys(t *testing.T) {
 		{`openssl req -x509 -newkey rsa:2048 -noenc -subj /CN=x -keyout /both -out /both; echo $?`, "0\n0600 /both"},
 		{cert + `openssl x509 -hash -noout -in /cert`, "00000000\n0644 /cert 0600 /key"},
 		{`ssh-keygen -q -f /etc/key -N '' -t rsa; echo $?; ssh-keygen -l -f /etc/key.pub; echo $?`, "0\n0\n0600 /etc/key 0644 /etc/key.pub"},
+		{`openssl genrsa -out /key 2048; openssl req -new -x509 -key /key -config c -days 7 -out /cert; echo $?`, "0\n0644 /cert 0644 /key"},
+		{`umask 077; mungekey -c; xrdp-keygen xrdp auto; dropbearkey -t rsa -f /etc/drop; echo $?`, "0\n0600 /etc/drop 0600 /etc/munge/munge.key 0600 /etc/xrdp/rsakeys.ini"},
+		{`nvme gen-hostnqn >/a; echo $?; { echo '# c'; uuidgen; echo d; } >/b; [ -s /b ] && echo there; uuidgen >/dev/null; openssl rand 5 >>/c`, "0\nthere\n0644 /a 0644 /b 0644 /c"},
+		{`uuidgen >/a; echo known >/a; cat </a`, "known\n"},
+		{cert + `openssl x509 -text -in /cert | cat >/dev/null; openssl x509 -text -in /cert >/text`, "0644 /cert 0600 /key 0644 /text"},
 		{`ssh-keygen -A; echo $?`, "0\n0600 /etc/ssh/ssh_host_ecdsa_key 0644 /etc/ssh/ssh_host_ecdsa_key.pub 0600 /etc/ssh/ssh_host_ed25519_key 0644 /etc/ssh/ssh_host_ed25519_key.pub 0600 /etc/ssh/ssh_host_rsa_key 0644 /etc/ssh/ssh_host_rsa_key.pub"},
 		{`rndc-confgen -a -c /etc/rndc.key; [ -s /etc/rndc.key ] && echo there`, "there\n0600 /etc/rndc.key"},
 	} {
-		out, tr := run(t, map[string]string{"etc/ssh/sshd_config": ""}, tt.script)
+		out, tr := run(t, map[string]string{"etc/ssh/sshd_config": "", "etc/munge/c": "", "etc/xrdp/c": ""}, tt.script)
 		f := rootfs.New(tr, 0)
 		var sealed []string
 		for _, name := range f.Sealed() {
@@ -46,8 +51,8 @@ func TestKeys(t *testing.T) {
 // TestKeysRefused has what would print a secret, or is about one that is known.
 func TestKeysRefused(t *testing.T) {
 	for _, script := range []string{
-		`openssl rand -base64 32`, `openssl req -new -out /request -keyout /key`, `openssl x509 -noout -hash -in /etc/known.pem`,
-		`ssh-keygen -y -f /etc/key`, `ssh-keygen -f /etc/there -N ''`, `rndc-confgen`, `sshd -D`, `chronyd -n`, `proftpd --configtest`, `smartctl -i /dev/sda`,
+		`openssl rand -base64 32`, `x=$(uuidgen)`, `uuidgen | cat`, `certtool --outfile a`, `nvme list`, `openssl req -new -out /request -keyout /key`, `openssl x509 -noout -hash -in /etc/known.pem`,
+		`ssh-keygen -y -f /etc/key`, `ssh-keygen -f /etc/there -N ''`, `rndc-confgen`, `openssl req -new -x509 -key /etc/known.pem -out /cert`, `mungekey -c -k /etc/there`, `sshd -D`, `chronyd -n`, `proftpd --configtest`, `apache2 -k start`, `smartctl -i /dev/sda`,
 	} {
 		if err := refusal(t, map[string]string{"etc/known.pem": "x", "etc/there": "x"}, script); err == nil {
 			t.Errorf("%s is not refused", script)
@@ -83,7 +88,8 @@ func TestDaemons(t *testing.T) {
 		{map[string]string{"etc/ssh/sshd_config": "Port 22\n#HostKey /x\n"}, `sshd -G`, "hostkey /etc/ssh/ssh_host_rsa_key\nhostkey /etc/ssh/ssh_host_ecdsa_key\nhostkey /etc/ssh/ssh_host_ed25519_key\n"},
 		{map[string]string{"etc/ssh/sshd_config": "hostkey /x\n"}, `sshd -G`, "hostkey /x\n"},
 		{map[string]string{"etc/chrony/chrony.conf": "# c\nconfdir /etc/chrony/conf.d\nrtcsync\n", "etc/chrony/conf.d/a.conf": "user  x\n", "etc/chrony/conf.d/b": "no\n"}, `chronyd -p`, "user x\nrtcsync\n"},
-		{nil, `proftpd -t; echo $?; auditctl -s; echo $?; vgcfgbackup; echo $?; test-SSE3; echo $?; policy-rc.d apache2 start; echo $?; ufw app update all; echo $?`, "0\n1\n0\n0\n101\n0\n"},
+		{map[string]string{"conf": ""}, `exim4 -C /conf -bV; echo $?; exim4 -C /none -bV; echo $?`, "0\n1\n"},
+		{nil, `proftpd -t; apache2 -t; echo $?; auditctl -s; echo $?; vgcfgbackup; echo $?; test-SSE3; echo $?; policy-rc.d apache2 start; echo $?; ufw app update all; echo $?`, "0\n1\n0\n0\n101\n0\n"},
 	} {
 		if got, _ := run(t, tt.files, tt.script); got != tt.want {
 			t.Errorf("%s\nprints %q\nwant   %q", tt.script, got, tt.want)

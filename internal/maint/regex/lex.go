@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -95,6 +96,16 @@ func (p *parser) escape(rest string) (rune, int) {
 	}
 	if c := rest[1]; c == '"' || c == '/' {
 		return rune(c), 2
+	}
+	if rest[1] == 'x' {
+		end := 2
+		for end < len(rest) && end < 4 && strings.IndexByte("0123456789abcdefABCDEF", rest[end]) >= 0 {
+			end++
+		}
+		if v, err := strconv.ParseUint(rest[2:end], 16, 8); err == nil {
+			return p.byteRune(byte(v)), end
+		}
+		return 0, 0
 	}
 	v, i := 0, 1
 	for i < len(rest) && i < 4 && rest[i] >= '0' && rest[i] <= '7' {

@@ -30,7 +30,8 @@ func (f *FS) Create(name string, perm uint32) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.inode.data = nil; n.Size > 0 {
+	w.inode.sealed = false
+	if w.inode.data = nil; n.Size > 0 || n.Capability != "" {
 		w.inode.shared, w.inode.summed = 0, 0
 		w.changed()
 	}
@@ -125,6 +126,9 @@ func (w *File) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	i := w.inode
+	if i.sealed {
+		return len(p), nil // beside what nobody knows
+	}
 	if w.end {
 		w.offset = len(i.data)
 	}
@@ -146,10 +150,28 @@ func (w *File) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Seal writes something random: from now on the file stands for it, as those do that
+// [FS.Seal] makes.
+func (w *File) Seal() error {
+	if !w.write {
+		return syscall.EBADF
+	}
+	if err := w.fs.charge(sealedSize); err != nil {
+		return err
+	}
+	i := w.inode
+	i.data, i.shared, i.summed, i.sealed = nil, 0, 0, true
+	w.changed()
+	return nil
+}
+
 // Read reads what comes after the last read.
 func (w *File) Read(p []byte) (int, error) {
 	if w.write {
 		return 0, syscall.EBADF
+	}
+	if w.inode.sealed {
+		return 0, w.fs.read(w.inode.names[0])
 	}
 	if w.offset >= len(w.inode.data) {
 		if len(p) == 0 {

@@ -22,6 +22,7 @@ type inode struct {
 	data   []byte // while it is open; what was given away is not changed
 	shared int    // bytes of data that were given away
 	dirty  bool   // data is not in the tree
+	sealed bool   // something random was written to it while it is open
 	origin *tree.Origin
 	sum    hash.Hash // of the first bytes of data
 	summed int       // how many
@@ -116,13 +117,14 @@ func (f *FS) names(n *tree.Node) []string {
 // Links returns how many other names the file n has, which are hard links to it.
 func (f *FS) Links(n *tree.Node) int { return len(f.names(f.file(n))) }
 
-// fill gives all names of a file the content of c, and its origin.
+// fill gives all names of a file the content of c, and its origin. What is written to
+// loses its capability (capabilities(7)).
 func (f *FS) fill(i *inode, c *tree.Node) error {
 	main := *i.names[0]
 	for _, name := range slices.Clone(i.names) {
 		n := main
 		n.Path, n.Type, n.ModTime, n.Origin = name.Path, tree.File, f.Time, c.Origin
-		n.Size, n.SHA256, n.Content, n.ELF = c.Size, c.SHA256, c.Content, c.ELF
+		n.Size, n.SHA256, n.Content, n.ELF, n.Capability = c.Size, c.SHA256, c.Content, c.ELF, ""
 		if err := f.set("write", "/"+n.Path, &n); err != nil {
 			return err
 		}
@@ -194,5 +196,8 @@ func (f *FS) flushOne(i *inode) error {
 		return nil
 	}
 	i.dirty = false
+	if i.sealed {
+		return f.fill(i, &tree.Node{Content: sealed{}, Size: sealedSize, SHA256: new(inode).digest(), Origin: i.origin})
+	}
 	return f.fill(i, &tree.Node{Size: int64(len(i.data)), SHA256: i.digest(), Content: tree.Bytes(i.bytes()), Origin: i.origin})
 }

@@ -242,7 +242,7 @@ const Owner = ^uint32(0)
 
 // Chown sets the owner and the group, where they are not [Owner]. follow says
 // whether a link in the last place is followed. The bits that let a program run as
-// its owner or group are cleared on files (chown(2)).
+// its owner or group are cleared on files, and so is its capability (chown(2)).
 func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 	n, err := f.stat("chown", name, follow)
 	if err != nil {
@@ -261,11 +261,26 @@ func (f *FS) Chown(name string, uid, gid uint32, follow bool) error {
 		if c.Type != tree.File {
 			return
 		}
-		c.Mode &^= tree.SetUID
+		c.Mode, c.Capability = c.Mode&^tree.SetUID, ""
 		if c.Mode&0o010 != 0 {
 			c.Mode &^= tree.SetGID
 		}
 	})
+}
+
+// SetCapability sets the capability of the file that name leads to, "" for none, as
+// setxattr(2) of security.capability does. Only root may.
+func (f *FS) SetCapability(name string, c tree.Capability) error {
+	n, err := f.stat("setxattr", name, true)
+	switch {
+	case err != nil:
+		return err
+	case f.User.UID != 0:
+		return fail("setxattr", name, syscall.EPERM)
+	case n.Type == tree.Dir:
+		return fail("setxattr", name, syscall.EINVAL)
+	}
+	return f.change(n, func(n *tree.Node) { n.Capability = c })
 }
 
 // Touch sets the time of what name leads to. follow says whether a link in the last
@@ -290,7 +305,7 @@ func (f *FS) change(n *tree.Node, do func(*tree.Node)) error {
 		old := *c
 		do(c)
 		c.Origin = f.changedFrom(&old)
-		return c.Mode != old.Mode || c.UID != old.UID || c.GID != old.GID
+		return c.Mode != old.Mode || c.UID != old.UID || c.GID != old.GID || c.Capability != old.Capability
 	})
 }
 

@@ -49,6 +49,37 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// TestSealOpen has what is random among what is known, in one file.
+func TestSealOpen(t *testing.T) {
+	f := rootfs.New(tree.New(nil, 0), 0)
+	w, err := f.Create("/key", 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# known\n")
+	if err := w.Seal(); err != nil || !f.IsSealed("/key") {
+		t.Fatalf("%v, sealed: %v", err, f.IsSealed("/key"))
+	}
+	write("# known\n")
+	if err := w.Close(); err != nil || !f.IsSealed("/key") {
+		t.Fatalf("closed: %v, sealed: %v", err, f.IsSealed("/key"))
+	}
+	if _, err := f.Append("/key", 0); !isSealed(err) || f.Unsealed() == nil {
+		t.Errorf("appending to it: %v", err)
+	}
+	if err := f.WriteFile("/key", []byte("x"), 0); err != nil || f.IsSealed("/key") {
+		t.Errorf("writing it anew: %v, sealed: %v", err, f.IsSealed("/key"))
+	}
+	if b, err := f.ReadFile("/key"); err != nil || string(b) != "x" {
+		t.Errorf("reads %q, %v", b, err)
+	}
+}
+
 func isSealed(err error) bool { _, ok := errors.AsType[*rootfs.SealedError](err); return ok }
 
 // TestUser has what a user who is not root may do (path_resolution(7)). The files

@@ -59,25 +59,6 @@ func (r *run) print(s string) error {
 	return err
 }
 
-// alias makes none: which words they change would depend on when a line is read.
-func alias(r *run, args []string) error {
-	r.status = 0
-	for _, a := range args[1:] {
-		if strings.Contains(a, "=") {
-			return Unsupported("alias %s", a)
-		}
-		r.status = 1
-	}
-	return nil
-}
-
-func unalias(r *run, args []string) error {
-	if r.status = 0; len(args) > 1 && args[1] != "-a" {
-		r.status = 1
-	}
-	return nil
-}
-
 // hash says of each name whether there is such a command.
 func hash(r *run, args []string) error {
 	status := 0
@@ -181,7 +162,7 @@ func source(r *run, args []string) error {
 	r.tested = tested && r.bash // dash reads the file as if nobody tested it
 	r.calls++
 	r.status = 0
-	err = r.stmts(file.Stmts)
+	err = r.read(file.Stmts)
 	r.calls--
 	r.tested, r.line = tested, line
 	if j, ok := err.(*jump); ok && j.kind == jumpReturn {

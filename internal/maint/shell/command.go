@@ -60,6 +60,18 @@ func (p *Proc) Environ() []string { return p.caller.environ() }
 // serves commands that stand for shell functions, as those of debconf do.
 func (p *Proc) Setvar(name, value string) error { return p.caller.assign(name, value) }
 
+// PrintSecret writes something random to the standard output, which must be a file or
+// lost: what reads it could not go on.
+func (p *Proc) PrintSecret() error {
+	if p.Stdout == io.Discard {
+		return nil
+	}
+	if f, ok := p.Stdout.(*rootfs.File); ok {
+		return f.Seal()
+	}
+	return Unsupported("the output of %s, which is random,", text(p.Args))
+}
+
 // Errorf writes a line to the standard error, after the command's name, and returns
 // status 1.
 func (p *Proc) Errorf(format string, args ...any) (int, error) {

@@ -27,6 +27,8 @@ options:
 	switch {
 	case len(rest) == 0:
 		return nil
+	case show != 0 && r.notAlias(rest) != nil:
+		return r.notAlias(rest)
 	case show == 'v':
 		return r.commandV(rest)
 	case show == 'V':
@@ -92,6 +94,9 @@ var keywords = map[string]bool{
 }
 
 func typeOf(r *run, args []string) error {
+	if err := r.notAlias(args[1:]); err != nil {
+		return err
+	}
 	if r.bash {
 		return bashType(r, args)
 	}

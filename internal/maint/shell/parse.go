@@ -92,6 +92,10 @@ func parse(name, text string, bash bool) (file *syntax.File, err error) {
 			err = &SyntaxError{fmt.Errorf("%s: the parser failed: %v", name, fault)}
 		}
 	}()
+	text, hasBytes, err := asText(text)
+	if err != nil {
+		return nil, err
+	}
 	lang := syntax.LangPOSIX
 	if bash {
 		lang = syntax.LangBash
@@ -101,11 +105,14 @@ func parse(name, text string, bash bool) (file *syntax.File, err error) {
 		// dash finds some of bash's syntax wrong only when it comes to it, and so does
 		// this shell then.
 		if again, err2 := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), name); err2 == nil {
-			return again, nil
+			file, err = again, nil
 		}
 	}
 	if err != nil {
 		return nil, &SyntaxError{err}
+	}
+	if hasBytes {
+		asBytes(file)
 	}
 	return file, nil
 }

@@ -44,7 +44,7 @@ func (r *run) stdin() io.Reader {
 var binDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // call runs a program for p, or for the shell itself. Commands known here take the
-// place of those in the image.
+// place of those in the image, where it has them.
 func (r *run) call(ctx context.Context, p *Proc, args []string) (int, error) {
 	if err := r.step(); err != nil {
 		return 0, err
@@ -62,6 +62,10 @@ func (r *run) call(ctx context.Context, p *Proc, args []string) (int, error) {
 		}
 	}
 	r.origin(text(args))
+	if r.absent(args[0], name) {
+		_, err := q.Errorf("not found")
+		return 127, ignoreClosed(err)
+	}
 	if do, ok := r.shell.Commands[name]; ok {
 		return do(ctx, &q)
 	}
@@ -79,6 +83,11 @@ func (r *run) call(ctx context.Context, p *Proc, args []string) (int, error) {
 		}
 	}
 	return r.file(ctx, &q, q.Path(file))
+}
+
+// absent reports whether a program that is known here is not in the image.
+func (r *run) absent(called, name string) bool {
+	return r.shell.Phantom != nil && r.known(name) && !strings.HasPrefix(name, "_") && r.look(called) == ""
 }
 
 func (r *run) known(name string) bool {
@@ -114,6 +123,8 @@ func (r *run) processFor(p *Proc) (sub *run, done func()) {
 func (r *run) file(ctx context.Context, p *Proc, name string) (int, error) {
 	n, err := p.FS.Stat(name)
 	switch {
+	case err != nil && r.phantom(name):
+		return 0, Unsupported("running %s, which the image lacks,", path.Base(name))
 	case err != nil:
 		_, err := p.Errorf("not found")
 		return 127, ignoreClosed(err)
@@ -163,7 +174,8 @@ func (r *run) runScript(p *Proc, name string, script scriptText, params []string
 	sub, done := r.processFor(p)
 	defer done()
 	sub.name, sub.params, sub.opts, sub.bash = name, params, options{}, script.bash
-	sub.funcs, sub.tested, sub.calls, sub.loops, sub.status, sub.job, sub.jobs = nil, false, 0, 0, 0, "", nil
+	sub.funcs, sub.aliases = nil, nil
+	sub.tested, sub.calls, sub.loops, sub.status, sub.job, sub.jobs = false, 0, 0, 0, "", nil
 	for _, v := range sub.vars.all() {
 		if !sub.find(v).exported {
 			sub.unset(v)

@@ -24,6 +24,7 @@ type run struct {
 	vars       *vars
 	scopes     []map[string]*variable // what functions' local variables hid
 	funcs      *functions
+	aliases    map[string]string // never changed, but replaced
 	traps      map[string]string // by signal
 	fds        []stream
 	dir        string // the working directory, as it was called
@@ -208,7 +209,7 @@ func (r *run) program(text string) error {
 		r.status = 2
 		return err
 	}
-	return r.toEnd(r.stmts(file.Stmts))
+	return r.toEnd(r.read(file.Stmts))
 }
 
 // toEnd ends a shell whose commands returned err.
@@ -249,7 +250,7 @@ func (r *run) eval(text string) error {
 	if err != nil {
 		return err
 	}
-	return r.stmts(file.Stmts)
+	return r.read(file.Stmts)
 }
 
 func (r *run) stdout() io.Writer { return r.writer(1) }

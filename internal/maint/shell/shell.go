@@ -22,8 +22,9 @@ type Shell struct {
 	// Origin returns the origin of what a command makes: it is called with the
 	// command as the script has it.
 	Origin func(command string) *tree.Origin
-	// Phantom says, unless nil, that a path counts as being there though it is
-	// not: the program of a package that was left out, which Commands stands for.
+	// Phantom says that a path counts as being there though it is not: the program
+	// of a package that was left out, which Commands stands for. Where it is nil all
+	// Commands are there.
 	Phantom func(path string) bool
 	// Sourced holds the text of files that are not read from the image when a
 	// script sources them, by path.

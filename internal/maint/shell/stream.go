@@ -187,7 +187,7 @@ func (r *run) reader(name string) (io.Reader, error) {
 // machine refuses what belongs to the machine that a script runs on, and so to no
 // image.
 func (r *run) machine(name, doing string) error {
-	if r.shell.FS.Exists(name) {
+	if r.shell.FS.Exists(name) || strings.ContainsAny(name, "*?[") { // no file has the name of a pattern that nothing matched
 		return nil
 	}
 	at := path.Clean(name)

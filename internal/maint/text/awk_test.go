@@ -35,6 +35,8 @@ var awkScripts = table{
 	{`awk 'BEGIN{print match("foobar",/o+/), RSTART, RLENGTH; print match("x",/y/), RSTART, RLENGTH}'`, "2 2 2\n0 0 -1\n"},
 	{`awk 'BEGIN{print toupper("abc") tolower("DEF"); print "a" "b" 1+2 "c"}'`, "ABCdef\nab3c\n"},
 	{`awk 'BEGIN{print 1==1.0, "a"<"b", "10"<"9", 10<9, "abc"~/b/, "abc"~"^a", !0, !"", !"a"}'`, "1 1 1 0 1 1 1 1 0\n"},
+	{`awk 'BEGIN{print "\x27a|\x277|\xg|\x4142|\x|\x40G"}'`, "'a|'7|\\xg|A42|\\x|@G\n"},
+	{`awk 'BEGIN{print "A" ~ /^\x41$/, "aa" ~ /^a\x2b$/, "." ~ "^\\x2e$", "x" ~ "^\\x2e$", "a+" ~ /a\x2b/}'`, "1 0 1 0 1\n"},
 	{`awk 'BEGIN{x="A"; y=x++; print x, y; print ++z, z++, z; print -"3", +"4x"}'`, "1 0\n1 1 2\n-3 4\n"},
 	{`awk 'BEGIN{print (1,2) in a; a[1,2]=3; print ((1,2) in a); for(k in a){split(k,p,SUBSEP); print p[1],p[2]}; delete a[1,2]; print length(a)}'`, "0\n1\n1 2\n0\n"},
 	{`awk 'BEGIN{while(i<3){i++; if(i==2)continue; print i}; do {print "d" i; i--} while(i>1); for(;;){if(++j>2)break}; print j}'`, "1\n3\nd3\nd2\n3\n"},

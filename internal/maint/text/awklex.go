@@ -177,6 +177,14 @@ func awkUnescape(text string) string {
 			v, used := setByte(text[i-1:])
 			b.WriteByte(v)
 			i += used - 2
+		case c == 'x' && i+1 < len(text) && byteClasses["xdigit"](text[i+1]):
+			digits := 1
+			if i+2 < len(text) && byteClasses["xdigit"](text[i+2]) {
+				digits++
+			}
+			v, _ := strconv.ParseUint(text[i+1:i+1+digits], 16, 8)
+			b.WriteByte(byte(v))
+			i += digits
 		case c == '\n':
 		default:
 			b.WriteByte('\\')

@@ -155,9 +155,21 @@ func (w *Writer) Add(n *tree.Node, r io.Reader) error {
 	return nil
 }
 
+// capabilityRecord is the PAX record of a file's capability, which every runtime
+// reads (OCI image spec, layer.md, File Attributes).
+const capabilityRecord = "SCHILY.xattr.security.capability"
+
+// Capability returns the capability of a layer's entry, "" where it has none.
+func Capability(h *tar.Header) tree.Capability {
+	return tree.Capability(hex.EncodeToString([]byte(h.PAXRecords[capabilityRecord])))
+}
+
 func header(n *tree.Node) *tar.Header {
 	h := &tar.Header{Name: n.Path, Mode: int64(n.Mode), Uid: int(n.UID), Gid: int(n.GID)}
 	h.ModTime = time.Unix(n.ModTime, 0)
+	if n.Capability != "" {
+		h.PAXRecords = map[string]string{capabilityRecord: string(n.Capability.Bytes())}
+	}
 	switch n.Type {
 	case tree.File:
 		h.Typeflag, h.Size = tar.TypeReg, n.Size
