@@ -41,7 +41,8 @@ func readByScripts(name string, size int64) bool {
 	share, ok := strings.CutPrefix(below, "share/")
 	if top != "usr" || !ok {
 		return strings.HasPrefix(name, "usr/lib/sysusers.d/") || strings.HasPrefix(name, "usr/lib/tmpfiles.d/") ||
-			strings.HasPrefix(name, "usr/lib/systemd/") || name == "usr/lib/os-release"
+			strings.HasPrefix(name, "usr/lib/systemd/") || name == "usr/lib/os-release" ||
+			strings.HasPrefix(name, "var/lib/ghc/package.conf.d/")
 	}
 	dir, _, _ := strings.Cut(share, "/")
 	return strings.HasPrefix(dir, "base-") || slices.Contains([]string{"ca-certificates", "debconf", "debianutils", "libc-bin", "pam", "pam-configs", "readline"}, dir)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -28,7 +30,7 @@ func (b *build) key(platforms []specs.Platform) (string, error) {
 		return "", err
 	}
 	return strings.Join([]string{
-		imageFormat, unpackFormat, policy.Key(), b.canonical, string(locked), b.o.Variant,
+		imageFormat, unpackFormat, layer.Format, maint.Format, policy.Key(), b.canonical, string(locked), b.o.Variant,
 		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(),
 	}, "\x00"), nil
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack6"
+const unpackFormat = "unpack7"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.

@@ -35,7 +35,8 @@ var allowed = []struct {
 
 // randomKey matches files with secrets that scripts make, and certificates for them.
 var randomKey = regexp.MustCompile(`^etc/ssh/ssh_host_[a-z0-9]+_key(\.pub)?$|^etc/ssl/(certs/ssl-cert-snakeoil\.pem|private/ssl-cert-snakeoil\.key)$|` +
-	`^etc/bind/rndc\.key$|^var/lib/rabbitmq/\.erlang\.cookie$|^etc/freeradius/3\.0/certs/dh$|^etc/dovecot/private/dovecot\.(key|pem)$`)
+	`^etc/bind/rndc\.key$|^var/lib/rabbitmq/\.erlang\.cookie$|^etc/freeradius/3\.0/certs/dh$|^etc/dovecot/private/dovecot\.(key|pem)$|` +
+	`^etc/munge/munge\.key$|^etc/dropbear/dropbear_[a-z0-9]+_host_key(\.pub)?$|^etc/xrdp/rsakeys\.ini$|^etc/nvme/host(id|nqn)$`)
 
 // isNameOfKey reports whether a path is a link to a random key, whose name has a
 // hash of it, as those in /etc/ssl/certs.

@@ -22,6 +22,8 @@ func TestAllowList(t *testing.T) {
 		"etc/ssh/ssh_host_ecdsa_key.pub":        true,
 		"etc/ssl/private/ssl-cert-snakeoil.key": true,
 		"etc/ssl/certs/ssl-cert-snakeoil.pem":   true,
+		"etc/nvme/hostid":                       true,
+		"etc/nvme/discovery.conf":               false,
 		"etc/ssl/certs/ca-certificates.crt":     false,
 		"etc/ssl/private":                       false,
 		"etc/ssh/sshd_config":                   false,

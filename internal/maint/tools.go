@@ -19,6 +19,7 @@ import (
 	"github.com/hardpan/hardpan/internal/maint/files"
 	"github.com/hardpan/hardpan/internal/maint/generate"
 	"github.com/hardpan/hardpan/internal/maint/glib"
+	"github.com/hardpan/hardpan/internal/maint/haskell"
 	"github.com/hardpan/hardpan/internal/maint/pam"
 	"github.com/hardpan/hardpan/internal/maint/services"
 	"github.com/hardpan/hardpan/internal/maint/shell"
@@ -71,9 +72,10 @@ func newTools(in *Installation) (*tools, error) {
 			return nil, err
 		}
 	}
+	ghc := haskell.Config{Architecture: in.img.Architecture, Version: in.img.version("ghc"), Omitted: in.omitted}
 	for _, set := range []map[string]shell.Command{
 		accounts.Commands(), text.Commands(), files.Commands(), t.dpkg.Commands(), alternatives.Commands(), ucf.Commands(),
-		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), languageCommands(), questions.Commands(), dictionaries.Commands(questions.Ask),
+		services.Commands(), apache.Commands(), generate.Commands(config), desktop.Commands(desktop.Config{Version: in.img.version, Omitted: in.omitted}), glib.Commands(), pam.Commands(), languageCommands(), questions.Commands(), dictionaries.Commands(questions.Ask), haskell.Commands(ghc),
 	} {
 		maps.Copy(t.commands, set)
 	}
