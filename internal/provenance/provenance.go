@@ -1,0 +1,126 @@
+package provenance
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
+	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+
+	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/record"
+)
+
+// Type is the predicate type of what [Predicate] returns.
+const Type = slsa.PredicateSLSAProvenance
+
+// BuildType names the meaning of the parameters: docs/provenance.md describes it.
+const BuildType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#build-v1"
+
+// external are the parameters that whoever asked for the build chose.
+type external struct {
+	Name     string   `json:"name"`
+	Version  string   `json:"version"`
+	Variant  string   `json:"variant,omitempty"`
+	Distro   string   `json:"distro"`
+	Spec     string   `json:"spec"`           // digest of the spec with all that it inherits
+	Lock     string   `json:"lock,omitempty"` // digest of the lock file
+	Platform []string `json:"platforms"`
+}
+
+// internal are those that hardpan chose.
+type internal struct {
+	Profile string `json:"hardeningProfile"`
+	Created string `json:"created"` // the image's time, which every file is at most as new as
+	// Sandbox says what of the image was executed: nothing, for scripts are interpreted.
+	Sandbox string `json:"sandbox"`
+}
+
+// Predicate returns the provenance of what the records describe: one for the image of
+// a platform, several for an index of them. locked is the digest of the lock file,
+// "sha256:...", or "" where it is not known.
+func Predicate(records []*record.Record, locked string, b Builder) ([]byte, error) {
+	if len(records) == 0 {
+		return nil, fmt.Errorf("provenance of no image")
+	}
+	first := records[0]
+	params := external{Name: first.Name, Version: first.Version, Variant: first.Variant, Distro: first.Distro, Spec: first.Spec, Lock: locked}
+	for _, r := range records {
+		params.Platform = append(params.Platform, r.Platform)
+	}
+	slices.Sort(params.Platform)
+	p := slsa.ProvenancePredicate{
+		BuildDefinition: slsa.ProvenanceBuildDefinition{
+			BuildType:          BuildType,
+			ExternalParameters: params,
+			InternalParameters: internal{
+				Profile: first.Profile, Created: first.Created.UTC().Format("2006-01-02T15:04:05Z"),
+				Sandbox: "nothing of the image was executed: maintainer scripts were interpreted",
+			},
+			ResolvedDependencies: append(b.source(), dependencies(records)...),
+		},
+		RunDetails: slsa.ProvenanceRunDetails{
+			Builder:       slsa.Builder{ID: b.ID, Version: map[string]string{"hardpan": b.Version}},
+			BuildMetadata: slsa.BuildMetadata{InvocationID: b.Invocation},
+		},
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode provenance: %w", err)
+	}
+	return text, nil
+}
+
+// dependencies returns the signed indexes and the packages, each once.
+func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
+	all := map[string]slsa.ResourceDescriptor{}
+	for _, r := range records {
+		archives := map[string]*lock.Archive{}
+		for i := range r.Archives {
+			a := &r.Archives[i]
+			archives[a.ID] = a
+			d := index(a)
+			all["0"+d.URI] = d
+		}
+		for i := range r.Packages {
+			d := pkg(&r.Packages[i], archives[r.Packages[i].Archive])
+			all["1"+d.URI] = d
+		}
+	}
+	var list []slsa.ResourceDescriptor
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[key])
+	}
+	return list
+}
+
+// index describes the signed index of an archive.
+func index(a *lock.Archive) slsa.ResourceDescriptor {
+	return slsa.ResourceDescriptor{
+		Name: a.ID, URI: archive.PublicBase(a.URI, a.Suite) + "/dists/" + a.Suite + "/InRelease", Digest: digests(a.InRelease),
+		Annotations: map[string]any{"date": a.Date.UTC().Format("2006-01-02T15:04:05Z"), "signedBy": a.SignedBy},
+	}
+}
+
+// pkg describes a package's file.
+func pkg(p *lock.Package, a *lock.Archive) slsa.ResourceDescriptor {
+	d := slsa.ResourceDescriptor{
+		Name: p.Name + " " + p.Version + " " + p.Architecture, Digest: digests("sha256:" + p.SHA256), MediaType: "application/vnd.debian.binary-package",
+	}
+	if p.SHA512 != "" {
+		d.Digest["sha512"] = p.SHA512
+	}
+	if a != nil {
+		d.URI = archive.PublicBase(a.URI, a.Suite) + "/" + p.Path
+	}
+	return d
+}
+
+func digests(d string) common.DigestSet {
+	algorithm, hex, _ := strings.Cut(d, ":")
+	return common.DigestSet{algorithm: hex}
+}
