@@ -55,7 +55,7 @@ time of the image.`,
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
-	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
+	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
 	return cmd
 }

@@ -25,7 +25,7 @@ image is needed.`,
 	}
 	flags := cmd.Flags()
 	flags.String("platform", "", "`platform` to look at (default: the first of the image)")
-	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
+	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], args[1]) }
 	return cmd
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/hardpan/hardpan/specs"
 )
 
-// The exit codes (DESIGN.md, The verbs). A policy gate that says no exits with 3;
-// the verbs that have one come later.
+// The exit codes (DESIGN.md, The verbs).
 const (
 	exitFailed = 1 // the work failed
 	exitUsage  = 2 // the call or the spec is wrong
+	exitGate   = 3 // a policy gate said no
 )
 
 func main() {
@@ -73,7 +73,15 @@ func (e usageError) Hint() string {
 
 func usagef(format string, args ...any) error { return usageError{err: fmt.Errorf(format, args...)} }
 
+// gateError is the no of a policy gate.
+type gateError struct{ error }
+
+func (e gateError) Unwrap() error { return e.error }
+
 func exitCode(err error) int {
+	if _, ok := errors.AsType[gateError](err); ok {
+		return exitGate
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -67,8 +67,8 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	flags.String("output", "text", "print results as text or json")
 	flags.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	flags.Lookup("cpuprofile").Hidden = true
-	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newSchema(a), newCompletion(a), newVersion(a))
-	for _, verb := range root.Commands() {
+	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newSchema(a), newCompletion(a), newVersion(a))
+	for _, verb := range verbs(root) {
 		work := verb.RunE
 		verb.RunE = func(cmd *cobra.Command, args []string) error {
 			stop, err := profileTo(profile)
@@ -82,6 +82,20 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	}
 	root.SetHelpCommand(newHelp())
 	return root
+}
+
+// verbs returns the commands that do something: those of root, and those of a
+// group such as key.
+func verbs(root *cobra.Command) []*cobra.Command {
+	var list []*cobra.Command
+	for _, verb := range root.Commands() {
+		if verb.HasSubCommands() {
+			list = append(list, verbs(verb)...)
+		} else {
+			list = append(list, verb)
+		}
+	}
+	return list
 }
 
 func newHelp() *cobra.Command {
@@ -178,7 +192,7 @@ func settingNames(root *cobra.Command) []string {
 		}
 	}
 	root.PersistentFlags().VisitAll(add)
-	for _, verb := range root.Commands() {
+	for _, verb := range verbs(root) {
 		verb.LocalFlags().VisitAll(add)
 	}
 	slices.Sort(names)

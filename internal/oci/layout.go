@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +37,9 @@ const (
 type LayoutOptions struct {
 	RefName string // annotation org.opencontainers.image.ref.name, such as a tag; none by default
 	Jobs    int    // blobs written at a time; 0 is one per CPU, at least 8
+
+	// Artifacts about the index or its images are written with it, see [Source.Attach].
+	Artifacts []*Artifact
 }
 
 // WriteLayout writes x as the OCI image layout in dir (OCI image spec,
@@ -66,8 +71,11 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 	if w.jobs <= 0 {
 		w.jobs = max(8, runtime.GOMAXPROCS(0)) // most of the time each waits for the disk
 	}
-	if w.index, err = encode(indexDoc{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{x.descriptor(o.RefName)}}); err != nil {
+	if w.index, err = layoutIndexOf(x, o); err != nil {
 		return err
+	}
+	for _, a := range o.Artifacts {
+		w.blobs = append(w.blobs, a.blobs()...)
 	}
 	_, err = os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,6 +84,24 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 		} // else another writer was first
 	}
 	return w.update(ctx, dir)
+}
+
+// layoutIndexOf returns index.json for x.
+func layoutIndexOf(x *Index, o LayoutOptions) ([]byte, error) {
+	doc := indexDoc{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{x.descriptor(o.RefName)}}
+	if len(o.Artifacts) > 0 {
+		if doc.Manifests[0].Annotations == nil {
+			doc.Manifests[0].Annotations = map[string]string{}
+		}
+		doc.Manifests[0].Annotations[annotationKind] = kindOf(x.MediaType)
+	}
+	var about []descriptor
+	for _, a := range o.Artifacts {
+		about = append(about, a.entry())
+	}
+	slices.SortStableFunc(about, func(a, b descriptor) int { return compareEntries(a, b, x.Digest) })
+	doc.Manifests = append(doc.Manifests, about...)
+	return encode(doc)
 }
 
 // refNameForm is the grammar of the annotation (OCI image spec, annotations.md).
@@ -93,6 +119,11 @@ type layoutWriter struct {
 	blobs []blob
 	index []byte // the content of index.json
 	jobs  int
+
+	// amend, unless nil, makes index and used out of the layout as it is. It is called
+	// with the layout's lock.
+	amend func(dir string) error
+	used  map[string]bool // names of the blobs that index leads to beside blobs; nil with amend is all
 
 	mu    sync.Mutex
 	added []string // blobs that this writer put there, by name
@@ -136,8 +167,16 @@ func (w *layoutWriter) update(ctx context.Context, dir string) error {
 	if locked {
 		w.sweep(dir)
 	}
+	if w.amend != nil {
+		if err := w.amend(dir); err != nil {
+			return err
+		}
+	}
 	if err := w.fill(ctx, dir); err != nil {
 		return err
+	}
+	if w.amend != nil && w.used == nil {
+		return nil
 	}
 	if !locked {
 		return nil // another writer's blobs may be waiting for its index.json
@@ -319,6 +358,7 @@ func escapeGlob(s string) string {
 // layout's lock. Files that are not named like a blob stay.
 func (w *layoutWriter) collect(dir string) error {
 	used := map[string]bool{}
+	maps.Copy(used, w.used)
 	for _, b := range w.blobs {
 		used[b.digest.Hex()] = true
 	}

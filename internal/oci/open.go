@@ -37,8 +37,12 @@ type Source struct {
 	Index *Index
 	// Images are those of the index that were asked for, at least one.
 	Images []*Image
+	// Repository is the one that the image was read from, such as
+	// "registry.example.com/base/python", or "" where that is no registry.
+	Repository string
 
 	closer io.Closer
+	place  place // nil where there can be no artifacts
 }
 
 // Image returns the image for p or, where p is zero, the only one. The error wraps
@@ -185,7 +189,11 @@ func readRemote(ctx context.Context, ref name.Reference, o OpenOptions) (*Source
 	if wanted, ok := ref.(name.Digest); ok && wanted.DigestStr() != string(d.Digest) {
 		return nil, fmt.Errorf("%w: the manifest has digest %s", ErrMismatch, d.Digest)
 	}
-	return loadSource(ctx, &loader{backend: b, platform: o.Platform}, d, nil)
+	s, err := loadSource(ctx, &loader{backend: b, platform: o.Platform}, d, nil)
+	if err == nil {
+		s.place, s.Repository = registryPlace{ref.Context(), o}, ref.Context().Name()
+	}
+	return s, err
 }
 
 // A rootedBackend has one manifest at hand and leaves the others to its backend.

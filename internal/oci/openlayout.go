@@ -107,8 +107,10 @@ func openLayout(ctx context.Context, dir, choice string, o OpenOptions) (*Source
 	s, err := readLayout(ctx, dirFiles{root}, choice, &loader{platform: o.Platform})
 	if err != nil {
 		root.Close()
+		return nil, err
 	}
-	return s, err
+	s.place = layoutPlace{dir, dirFiles{root}}
+	return s, nil
 }
 
 // readLayout reads the image of a layout that choice names.
@@ -147,12 +149,17 @@ func readLayout(ctx context.Context, files blobFiles, choice string, l *loader) 
 	if err := d.validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", indexFile, err)
 	}
-	return loadSource(ctx, l, *d, files)
+	s, err := loadSource(ctx, l, *d, files)
+	if err == nil {
+		s.place = layoutPlace{files: files}
+	}
+	return s, err
 }
 
 // chooseEntry returns the entry of index.json that choice names, or nil where
 // there is no choice and the entries are the platforms of one image.
 func (l *loader) chooseEntry(entries []descriptor, choice string, files blobFiles) (*descriptor, error) {
+	entries = slices.DeleteFunc(slices.Clone(entries), isArtifact)
 	var found, plain []descriptor
 	var names []string
 	name, byName := strings.CutPrefix(choice, ":")

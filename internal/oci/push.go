@@ -22,6 +22,10 @@ import (
 type PushOptions struct {
 	Tags []string // set beside the reference's own
 
+	// Artifacts about the index or its images are pushed, in their order, before any
+	// tag is set, see [Source.Attach].
+	Artifacts []*Artifact
+
 	// Keychain finds credentials; nil is Docker's configuration and credential
 	// helpers, and podman's where there is none.
 	Keychain authn.Keychain
@@ -52,15 +56,16 @@ type PushOptions struct {
 // pinned reference, "registry/repository@digest".
 //
 // What the registry has is not uploaded again. The order is blobs, the platforms'
-// manifests, the index, all by digest, and then the tags one by one: an error
-// before that leaves every tag where it was, and the hint says what to repeat.
+// manifests, the index, all by digest, the artifacts, and then the tags one by
+// one: an error before that leaves every tag where it was, and the hint says what
+// to repeat.
 func Push(ctx context.Context, ref string, x *Index, o PushOptions) (pinned string, err error) {
 	p, err := newPush(ref, x, o)
 	if err != nil {
 		return "", fmt.Errorf("cannot push %s: %w", ref, err)
 	}
 	pinned = p.repo.Digest(string(x.Digest)).String()
-	for _, step := range []func(context.Context) error{p.uploadBlobs, p.putManifests, p.setTags} {
+	for _, step := range []func(context.Context) error{p.uploadBlobs, p.putManifests, p.putArtifacts, p.setTags} {
 		if err := step(ctx); err != nil {
 			return "", fmt.Errorf("cannot push %s: %w", ref, explainRemote(err, p.repo.RegistryStr(), p.retryHint()))
 		}
@@ -185,6 +190,10 @@ func (p *push) putDigest(ctx context.Context, d store.Digest, m rawManifest) err
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}
 	return nil
+}
+
+func (p *push) putArtifacts(ctx context.Context) error {
+	return pushArtifacts(ctx, p.pusher, p.repo, p.options.Artifacts)
 }
 
 func (p *push) setTags(ctx context.Context) error {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/hardpan/hardpan/internal/sign"
+)
+
+func newKey(a *app) *cobra.Command {
+	group := &cobra.Command{
+		Use:   "key",
+		Short: "make keys to sign with",
+		Args:  cobra.ArbitraryArgs, // so that an unknown verb comes to RunE
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("%s: verb %q is not known, expected generate", cmd.CommandPath(), args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	generate := &cobra.Command{
+		Use:   "generate",
+		Short: "make a key pair",
+		Long: `generate makes an Ed25519 key pair, with which signatures are the same from run
+to run: PREFIX.key, encrypted with a password as cosign does it, and PREFIX.pub.
+Files that exist are not overwritten.
+
+The password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD, which may be empty;
+where neither is set it is asked for on the terminal.`,
+		Example: `  hardpan key generate
+  hardpan key generate --output-key-prefix release`,
+		Args: exactArgs(),
+		RunE: func(*cobra.Command, []string) error { return a.generateKey() },
+	}
+	generate.Flags().String("output-key-prefix", "hardpan", "`prefix` of the names of the two files")
+	group.AddCommand(generate)
+	return group
+}
+
+func (a *app) generateKey() (err error) {
+	prefix := a.settings.GetString("output-key-prefix")
+	names := []string{prefix + ".key", prefix + ".pub"}
+	for _, name := range names {
+		if _, err := os.Lstat(name); err == nil {
+			return usageError{err: fmt.Errorf("%s exists, and keys are not overwritten", name), hint: "choose other names with --output-key-prefix"}
+		}
+	}
+	password, err := a.password("password of the new key: ", true)
+	if err != nil {
+		return err
+	}
+	private, public, err := sign.GenerateKey(password)
+	if err != nil {
+		return err
+	}
+	if err := writeNew(names[0], private, 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(names[1], public, 0o644); err != nil {
+		return errors.Join(err, os.Remove(names[0]))
+	}
+	v, err := sign.LoadVerifier(public)
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(map[string]string{"private": names[0], "public": names[1], "id": v.ID()})
+	}
+	_, err = fmt.Fprintf(a.out, "wrote %s and %s, key %s\n", names[0], names[1], v.ID())
+	return err
+}
+
+// writeNew makes a file that does not exist, whole or not at all.
+func writeNew(name string, content []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// password returns the password of a key, from the environment or the terminal. A
+// new one is asked for twice.
+func (a *app) password(prompt string, isNew bool) ([]byte, error) {
+	for _, name := range []string{"HARDPAN_PASSWORD", "COSIGN_PASSWORD"} {
+		if value, ok := os.LookupEnv(name); ok {
+			return []byte(value), nil
+		}
+	}
+	terminal := int(os.Stdin.Fd())
+	if !term.IsTerminal(terminal) {
+		return nil, usageError{err: errors.New("the key's password is not known, and there is no terminal to ask on"), hint: "set HARDPAN_PASSWORD; an empty one is allowed"}
+	}
+	ask := func(prompt string) ([]byte, error) {
+		fmt.Fprint(a.err, prompt)
+		defer fmt.Fprintln(a.err)
+		return term.ReadPassword(terminal)
+	}
+	password, err := ask(prompt)
+	if err != nil || !isNew {
+		return password, err
+	}
+	again, err := ask("the same again: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(password, again) {
+		return nil, usagef("the two passwords differ")
+	}
+	return password, nil
+}

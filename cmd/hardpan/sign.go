@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+func newSign(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sign IMAGE",
+		Short: "sign an image, and attest what is known about it",
+		Long: `sign signs the index of an image and each platform's image with a key that
+hardpan key generate or cosign generate-key-pair made. IMAGE is a registry
+reference or an OCI layout, and the signatures go there: into the registry under
+the tags that cosign has for them, or into the layout.
+
+With --attest a document is attested too: an in-toto statement with the
+document as predicate, of the types spdx, cyclonedx, slsaprovenance1, openvex,
+vuln or a URI. @PLATFORM after the type, or @index, says which image it is about;
+without, it is about the index and each platform's.
+
+What others signed stays. What this key signed before is replaced: signatures,
+and attestations of the same type.
+
+The key's password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD; where neither is
+set it is asked for on the terminal.`,
+		Example: `  hardpan sign dist/python-3.13 --key hardpan.key
+  hardpan sign registry.example.com/base/python:3.13 --key hardpan.key \
+    --attest spdx@linux/amd64=amd64.spdx.json --attest spdx@linux/arm64=arm64.spdx.json`,
+		Args: exactArgs("IMAGE"),
+	}
+	flags := cmd.Flags()
+	flags.String("key", "", "`file` of the private key")
+	flags.StringArray("attest", nil, "attest a document: `TYPE[@PLATFORM]=FILE`; may be repeated")
+	flags.String("identity", "", "`name` that the image goes by in the signature (default: its repository)")
+	insecureFlag(flags)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.sign(cmd.Context(), args[0]) }
+	return cmd
+}
+
+func insecureFlag(flags *pflag.FlagSet) {
+	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
+}
+
+// signResult is what sign prints as JSON.
+type signResult struct {
+	Image    store.Digest   `json:"image"`
+	Key      string         `json:"key"`
+	Subjects []sign.Subject `json:"subjects"`
+}
+
+func (a *app) sign(ctx context.Context, image string) error {
+	attest, err := parseAttest(a.settings.GetStringSlice("attest"))
+	if err != nil {
+		return err
+	}
+	text, err := a.keyFile()
+	if err != nil {
+		return err
+	}
+	src, err := oci.Open(ctx, image, oci.OpenOptions{Insecure: a.settings.GetBool("insecure-registry")})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	password, err := a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+	if err != nil {
+		return err
+	}
+	signer, err := sign.LoadSigner(text, password)
+	clear(password)
+	if errors.Is(err, sign.ErrPassword) {
+		return usageError{err: fmt.Errorf("%s: %w", a.settings.GetString("key"), err), hint: "HARDPAN_PASSWORD is the password of the key"}
+	}
+	if err != nil {
+		return usagef("%s: %w", a.settings.GetString("key"), err)
+	}
+	reference := a.settings.GetString("identity")
+	if reference == "" {
+		reference = src.Repository
+	}
+	set := sign.NewSet(src, signer, reference)
+	for _, x := range attest {
+		if err := set.Attest(x.subject, x.predicateType, x.predicate); err != nil {
+			return usagef("%s: %w", x.file, err)
+		}
+	}
+	artifacts, err := set.Artifacts(ctx)
+	if err == nil {
+		err = src.Attach(ctx, artifacts)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot sign %s: %w", image, err)
+	}
+	return a.printSigned(signResult{Image: src.Digest, Key: signer.Verifier().ID(), Subjects: sign.Subjects(src)}, attest)
+}
+
+func (a *app) printSigned(res signResult, attest []attestFlag) error {
+	if a.json() {
+		return a.printJSON(res)
+	}
+	fmt.Fprintf(a.out, "signed with key %s\n", res.Key)
+	for _, s := range res.Subjects {
+		fmt.Fprintf(a.out, "  %-12s %s\n", s.Name, s.Digest)
+		for _, x := range attest {
+			if x.subject == "" || x.subject == s.Name {
+				fmt.Fprintf(a.out, "  %-12s   with %s of %s\n", "", x.predicateType, x.file)
+			}
+		}
+	}
+	return nil
+}
+
+// keyFile reads the file that --key names.
+func (a *app) keyFile() ([]byte, error) {
+	name := a.settings.GetString("key")
+	if name == "" {
+		return nil, usageError{err: errors.New("no key is given"), hint: "name its file with --key; hardpan key generate makes one"}
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usagef("cannot read the key: %w", err)
+	}
+	return text, nil
+}
+
+// attestFlag is one value of --attest.
+type attestFlag struct {
+	subject, predicateType, file string
+	predicate                    []byte
+}
+
+func parseAttest(values []string) ([]attestFlag, error) {
+	var list []attestFlag
+	for _, value := range values {
+		kind, file, ok := strings.Cut(value, "=")
+		if !ok || file == "" {
+			return nil, usagef("attest is %q, expected TYPE[@PLATFORM]=FILE", value)
+		}
+		x := attestFlag{file: file}
+		if i := strings.LastIndexByte(kind, '@'); i >= 0 {
+			x.subject = kind[i+1:]
+			if _, err := oci.ParsePlatform(x.subject); err != nil && x.subject != "index" {
+				return nil, usageError{err: err}
+			}
+			kind = kind[:i]
+		}
+		var err error
+		if x.predicateType, err = sign.PredicateType(kind); err != nil {
+			return nil, usageError{err: err}
+		}
+		if x.predicate, err = os.ReadFile(file); err != nil {
+			return nil, usagef("cannot read what to attest: %w", err)
+		}
+		list = append(list, x)
+	}
+	return list, nil
+}

@@ -1,0 +1,280 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// ArtifactKind is what an artifact says about its subject. The names that follow
+// from it are those of cosign's specification (cosign, specs/SIGNATURE_SPEC.md),
+// which other programs look for.
+type ArtifactKind string
+
+// The kinds of artifacts.
+const (
+	Signatures   ArtifactKind = "sig"
+	Attestations ArtifactKind = "att"
+)
+
+// annotationKind says in a layout's index.json what an entry is (cosign,
+// pkg/oci/layout).
+const (
+	annotationKind = "kind"
+	kindImage      = "dev.cosignproject.cosign/image"
+	kindImageIndex = "dev.cosignproject.cosign/imageIndex"
+)
+
+func (k ArtifactKind) layoutKind() string { return "dev.cosignproject.cosign/" + string(k) + "s" }
+
+// A Document is one layer of an artifact.
+type Document struct {
+	MediaType   string
+	Annotations map[string]string
+	Content     []byte
+}
+
+// An Artifact is a manifest that is not an image to run: its layers are documents
+// about the manifest or index with the digest Subject. In a registry it has the
+// tag "sha256-HEX.sig" or "sha256-HEX.att", in a layout that name and the
+// annotation "kind".
+type Artifact struct {
+	Subject   store.Digest
+	Kind      ArtifactKind
+	Documents []Document
+
+	digest           store.Digest
+	manifest, config []byte
+}
+
+const (
+	maxDocuments    = 1000      // of an artifact, as cosign has it
+	maxArtifactSize = 128 << 20 // bytes of all documents, as cosign has it
+)
+
+// NewArtifact makes the artifact of documents, in their order. The same arguments
+// give the same bytes.
+func NewArtifact(subject store.Digest, kind ArtifactKind, documents []Document) (*Artifact, error) {
+	a := &Artifact{Subject: subject, Kind: kind, Documents: slices.Clone(documents)}
+	doc := manifestDoc{SchemaVersion: 2, MediaType: mediaManifest, Layers: []descriptor{}}
+	diffIDs := []store.Digest{}
+	for _, d := range documents {
+		part := d.descriptor()
+		doc.Layers = append(doc.Layers, part)
+		diffIDs = append(diffIDs, part.Digest)
+	}
+	// The config that cosign writes: one of an image for no platform, since there are
+	// registries that refuse other ones.
+	config := map[string]any{
+		"architecture": "", "os": "", "config": map[string]any{},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": diffIDs},
+	}
+	var err error
+	if a.config, err = encode(config); err != nil {
+		return nil, fmt.Errorf("cannot make artifact %s: %w", a.name(), err)
+	}
+	doc.Config = descriptor{MediaType: mediaConfig, Digest: store.DigestOf(a.config), Size: int64(len(a.config))}
+	if a.manifest, err = encodeManifest(doc); err != nil {
+		return nil, fmt.Errorf("cannot make artifact %s: %w", a.name(), err)
+	}
+	a.digest = store.DigestOf(a.manifest)
+	return a, nil
+}
+
+func (d Document) descriptor() descriptor {
+	return descriptor{MediaType: d.MediaType, Digest: store.DigestOf(d.Content), Size: int64(len(d.Content)), Annotations: d.Annotations}
+}
+
+func artifactName(subject store.Digest, kind ArtifactKind) string {
+	return "sha256-" + subject.Hex() + "." + string(kind)
+}
+
+func (a *Artifact) name() string { return artifactName(a.Subject, a.Kind) }
+
+// entry returns what a layout's index.json says of a.
+func (a *Artifact) entry() descriptor {
+	return descriptor{MediaType: mediaManifest, Digest: a.digest, Size: int64(len(a.manifest)), Annotations: map[string]string{
+		annotationKind: a.Kind.layoutKind(), annotationRefName: a.name(),
+	}}
+}
+
+// content returns the documents and the config, each once.
+func (a *Artifact) content() []blob {
+	list := []blob{documentBlob(store.DigestOf(a.config), mediaConfig, a.config)}
+	for _, d := range a.Documents {
+		digest := store.DigestOf(d.Content)
+		if !slices.ContainsFunc(list, func(b blob) bool { return b.digest == digest }) {
+			list = append(list, documentBlob(digest, d.MediaType, d.Content))
+		}
+	}
+	return list
+}
+
+func (a *Artifact) blobs() []blob {
+	return append(a.content(), documentBlob(a.digest, mediaManifest, a.manifest))
+}
+
+// isArtifact reports whether an entry of a layout's index.json is one.
+func isArtifact(d descriptor) bool {
+	kind := d.Annotations[annotationKind]
+	return kind == Signatures.layoutKind() || kind == Attestations.layoutKind()
+}
+
+// kindOf returns the annotation "kind" of an image.
+func kindOf(mediaType string) string {
+	if mediaType == mediaIndex || mediaType == dockerIndex {
+		return kindImageIndex
+	}
+	return kindImage
+}
+
+// Artifacts returns what is known about the manifest or index of s that has that
+// digest: of a registry at most one artifact, of a layout all that have its name,
+// and about s.Digest those without a name, as `cosign save` writes them. None is
+// not an error. An error about content wraps [ErrInvalid], [ErrMismatch],
+// [ErrTooLarge] or [fs.ErrNotExist].
+func (s *Source) Artifacts(ctx context.Context, subject store.Digest, kind ArtifactKind) ([]*Artifact, error) {
+	if s.place == nil {
+		return nil, nil
+	}
+	list, err := s.place.artifacts(ctx, s, subject, kind)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", artifactName(subject, kind), err)
+	}
+	return list, nil
+}
+
+// Attach puts artifacts where the image is, in their order, each replacing the one
+// of its subject and kind: into the registry, documents first, or into the layout,
+// index.json last, whose other entries stay what they are. There the entry of the
+// image is marked as one, so that cosign finds it. Archives are refused.
+func (s *Source) Attach(ctx context.Context, artifacts []*Artifact) error {
+	if s.place == nil {
+		return withHint(errors.New("cannot attach artifacts: the image is in an archive"), "write a layout, or push it to a registry")
+	}
+	if err := s.place.attach(ctx, s, artifacts); err != nil {
+		return fmt.Errorf("cannot attach artifacts: %w", err)
+	}
+	return nil
+}
+
+// A place is where a Source is from, as far as it may have artifacts.
+type place interface {
+	artifacts(ctx context.Context, s *Source, subject store.Digest, kind ArtifactKind) ([]*Artifact, error)
+	attach(ctx context.Context, s *Source, artifacts []*Artifact) error
+}
+
+// readArtifact reads the artifact that d describes.
+func readArtifact(ctx context.Context, b backend, d descriptor, subject store.Digest, kind ArtifactKind) (*Artifact, error) {
+	l := &loader{backend: b}
+	if err := d.validate(); err != nil {
+		return nil, err
+	}
+	raw, err := l.document(ctx, d, b.manifest)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	doc, _, err := parseDocument(raw, d.MediaType)
+	if err == nil && doc == nil {
+		err = fmt.Errorf("%w: expected a manifest, found an index", ErrInvalid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if len(doc.Layers) > maxDocuments {
+		return nil, fmt.Errorf("%w: %d documents, at most %d are read", ErrTooLarge, len(doc.Layers), maxDocuments)
+	}
+	var total int64
+	var documents []Document
+	for _, part := range doc.Layers {
+		if err := part.validate(); err != nil {
+			return nil, err
+		}
+		if part.Size > maxArtifactSize || total+part.Size > maxArtifactSize {
+			return nil, fmt.Errorf("%w: documents of more than %d bytes", ErrTooLarge, maxArtifactSize)
+		}
+		total += part.Size
+		content, err := readBlob(ctx, b, part)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, Document{MediaType: part.MediaType, Annotations: maps.Clone(part.Annotations), Content: content})
+	}
+	return NewArtifact(subject, kind, documents)
+}
+
+func readBlob(ctx context.Context, b backend, d descriptor) ([]byte, error) {
+	r, err := b.blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(verify(r, d.Digest, d.Size))
+}
+
+// A registryPlace is a repository.
+type registryPlace struct {
+	repo    name.Repository
+	options OpenOptions
+}
+
+func (p registryPlace) artifacts(ctx context.Context, _ *Source, subject store.Digest, kind ArtifactKind) ([]*Artifact, error) {
+	puller, err := remote.NewPuller(remoteOptions(p.options.Keychain, p.options.Transport, p.options.Insecure)...)
+	if err != nil {
+		return nil, err
+	}
+	got, err := puller.Get(ctx, p.repo.Tag(artifactName(subject, kind)))
+	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, explainRemote(err, p.repo.RegistryStr(), "")
+	}
+	d := descriptor{MediaType: servedMedia(string(got.MediaType)), Digest: store.DigestOf(got.Manifest), Size: int64(len(got.Manifest))}
+	b := &rootedBackend{backend: remoteBackend{puller, p.repo}, digest: d.Digest, content: got.Manifest}
+	a, err := readArtifact(ctx, b, d, subject, kind)
+	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusNotFound {
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []*Artifact{a}, nil
+}
+
+func (p registryPlace) attach(ctx context.Context, _ *Source, artifacts []*Artifact) error {
+	pusher, err := remote.NewPusher(remoteOptions(p.options.Keychain, p.options.Transport, p.options.Insecure)...)
+	if err != nil {
+		return err
+	}
+	if err := pushArtifacts(ctx, pusher, p.repo, artifacts); err != nil {
+		return explainRemote(err, p.repo.RegistryStr(), "attach them again: what was uploaded is not sent twice")
+	}
+	return nil
+}
+
+// pushArtifacts puts each artifact, its documents first, under its tag.
+func pushArtifacts(ctx context.Context, pusher *remote.Pusher, repo name.Repository, artifacts []*Artifact) error {
+	for _, a := range artifacts {
+		for _, b := range a.content() {
+			if err := pusher.Upload(ctx, repo, v1Layer{b}); err != nil {
+				return fmt.Errorf("%s: blob %s: %w", a.name(), b.digest, err)
+			}
+		}
+		if err := pusher.Push(ctx, repo.Tag(a.name()), rawManifest{a.manifest, mediaManifest}); err != nil {
+			return fmt.Errorf("tag %s: %w", a.name(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package sign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// A Report answers whether an image is what a key says it is.
+type Report struct {
+	Image     store.Digest `json:"image"`
+	Key       string       `json:"key"` // as [Verifier.ID] has it
+	Questions []Question   `json:"questions"`
+}
+
+// A Question is one row of a report.
+type Question struct {
+	Subject Subject `json:"subject"`
+	Kind    string  `json:"question"`       // "signature", "attestation" or "content"
+	Type    string  `json:"type,omitempty"` // of an attestation's predicate
+	OK      bool    `json:"ok"`
+	Answer  string  `json:"answer"` // in words; the reason where OK is false
+
+	// Err is nil or wraps one of the errors of this package.
+	Err error `json:"-"`
+	// Predicate is that of an attestation where OK is true.
+	Predicate []byte `json:"-"`
+}
+
+// Refused returns the questions whose answer is no.
+func (r *Report) Refused() []Question {
+	return slices.DeleteFunc(slices.Clone(r.Questions), func(q Question) bool { return q.OK })
+}
+
+func (r *Report) yes(s Subject, kind, predicateType string, answer string) *Question {
+	r.Questions = append(r.Questions, Question{Subject: s, Kind: kind, Type: predicateType, OK: true, Answer: answer})
+	return &r.Questions[len(r.Questions)-1]
+}
+
+func (r *Report) no(s Subject, kind, predicateType string, err error) {
+	r.Questions = append(r.Questions, Question{Subject: s, Kind: kind, Type: predicateType, Answer: err.Error(), Err: err})
+}
+
+// The kinds of questions.
+const (
+	askSignature   = "signature"
+	askAttestation = "attestation"
+	askContent     = "content"
+)
+
+// Verify reads the signatures and attestations of an image and of each of its
+// platforms' images, where it is, and their layers, and says whether they are the
+// key's and about this image. An error is that something could not be read, and
+// then nothing is verified; all else is an answer in the report, those that are not
+// a clear yes with OK false.
+//
+// A platform's image that this key did not sign is the signed index's. Other
+// keys may have signed too; an attestation of another key is refused where this
+// key has none of that type.
+func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) {
+	r := &Report{Image: src.Digest, Key: v.id}
+	indexSigned, promised := false, promise{}
+	for _, s := range Subjects(src) {
+		signed, err := r.signature(ctx, src, v, s, indexSigned, promised)
+		if err != nil {
+			return nil, err
+		}
+		if s.Name == indexName {
+			indexSigned = signed
+		}
+		if err := r.attestations(ctx, src, v, s, promised[s.Digest]); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.content(ctx, src); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// signature asks whether subject is signed, and adds the attestations that the
+// signatures speak of to promised.
+func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s Subject, indexSigned bool, promised promise) (signed bool, err error) {
+	documents, err := existing(ctx, src, s.Digest, oci.Signatures)
+	if isDamage(err) {
+		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, err))
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
+	reference := ""
+	for _, d := range documents {
+		p, err := v.checkSignature(d, s.Digest)
+		if err != nil {
+			refusal = graver(refusal, err)
+			continue
+		}
+		signed, reference = true, p.Critical.Identity.Reference
+		for subject, types := range p.Optional.Attestations {
+			promised[subject] = append(promised[subject], types...)
+		}
+	}
+	switch {
+	case signed && reference != "":
+		r.yes(s, askSignature, "", fmt.Sprintf("signed as %.200q", reference))
+	case signed:
+		r.yes(s, askSignature, "", "signed")
+	case indexSigned && (errors.Is(refusal, ErrNoSignature) || errors.Is(refusal, ErrOtherKey)):
+		r.yes(s, askSignature, "", "none of its own; the signed index lists it")
+	default:
+		r.no(s, askSignature, "", refusal)
+	}
+	return signed, nil
+}
+
+// graver returns the error that says more about what happened.
+func graver(a, b error) error {
+	for _, grave := range []error{ErrReplayed, ErrTampered, ErrDamaged, ErrOtherKey} {
+		if errors.Is(a, grave) {
+			return a
+		}
+		if errors.Is(b, grave) {
+			return b
+		}
+	}
+	return a
+}
+
+// attestations asks of each attestation whether it is the key's and about subject.
+func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, promised []string) error {
+	documents, err := existing(ctx, src, s.Digest, oci.Attestations)
+	if isDamage(err) {
+		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	have := map[string]bool{}
+	type refusal struct {
+		predicateType string
+		err           error
+	}
+	var refusals []refusal
+	for _, d := range documents {
+		st, err := v.checkAttestation(d, s.Digest)
+		if err != nil {
+			refusals = append(refusals, refusal{st.PredicateType, err})
+			continue
+		}
+		have[st.PredicateType] = true
+		r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
+	}
+	for _, f := range refusals {
+		if !have[f.predicateType] || !errors.Is(f.err, ErrOtherKey) {
+			have[f.predicateType] = true // and so not missing
+			r.no(s, askAttestation, f.predicateType, f.err)
+		}
+	}
+	slices.Sort(promised)
+	for _, t := range slices.Compact(promised) {
+		if !have[t] {
+			r.no(s, askAttestation, t, fmt.Errorf("%w: the signature says that the image has one of type %.200s", ErrStripped, t))
+		}
+	}
+	return nil
+}
+
+// content asks whether the layers are what the manifests say. Manifests and configs
+// were checked when the image was opened.
+func (r *Report) content(ctx context.Context, src *oci.Source) error {
+	checked := map[store.Digest]error{}
+	for _, img := range src.Images {
+		s := Subject{Name: img.Platform.String(), Digest: img.Digest, Platform: img.Platform}
+		var damage error
+		for _, l := range img.Layers {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err, ok := checked[l.Digest]
+			if !ok {
+				err = readThrough(l)
+				checked[l.Digest] = err
+			}
+			if err != nil && !isDamage(err) {
+				return err
+			}
+			if err != nil && damage == nil {
+				damage = fmt.Errorf("%w: %w", ErrContent, err)
+			}
+		}
+		if damage != nil {
+			r.no(s, askContent, "", damage)
+		} else {
+			r.yes(s, askContent, "", fmt.Sprintf("%d layers and the config have their digests", len(img.Layers)))
+		}
+	}
+	return nil
+}
+
+func readThrough(l oci.Layer) error {
+	b, err := l.Open()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	_, err = io.Copy(io.Discard, b)
+	return err
+}
+
+// isDamage reports whether err is about what was read and not about the reading.
+func isDamage(err error) bool {
+	for _, is := range []error{oci.ErrInvalid, oci.ErrMismatch, oci.ErrTooLarge, fs.ErrNotExist} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
