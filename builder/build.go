@@ -13,6 +13,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -33,7 +34,8 @@ type Options struct {
 	Jobs     int    // packages that are unpacked at a time; 0 is one per CPU
 	Archive  ArchiveOptions
 	Outputs  Outputs
-	Progress archive.Progress // of downloads; may be nil
+	Builder  provenance.Builder // who builds; read where the image is signed
+	Progress archive.Progress   // of downloads; may be nil
 }
 
 // ArchiveOptions say where packages come from and whom to believe. The zero value

@@ -23,6 +23,10 @@ type Outputs struct {
 	Tags             []string // further tags of Push
 	InsecureRegistry bool     // allow plain HTTP to a registry that is not loopback
 	PushProgress     func(done, total int64)
+
+	// Sign, unless nil, signs the image before it is published. Archives hold no
+	// signatures.
+	Sign Sign
 }
 
 // check refuses what cannot be written whatever the image is, before any work.
@@ -69,10 +73,14 @@ func (b *build) write(ctx context.Context, res *Result) error {
 	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
 		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)
 	}
+	artifacts, err := b.sign(ctx, res.Index)
+	if err != nil {
+		return err
+	}
 	res.Written = nil
 	wrote := func(kind, place string) { res.Written = append(res.Written, Written{kind, place}) }
 	if o.Layout != "" {
-		if err := oci.WriteLayout(ctx, o.Layout, res.Index, oci.LayoutOptions{RefName: res.Tag}); err != nil {
+		if err := oci.WriteLayout(ctx, o.Layout, res.Index, oci.LayoutOptions{RefName: res.Tag, Artifacts: artifacts}); err != nil {
 			return err
 		}
 		wrote("OCI layout", o.Layout)
@@ -94,7 +102,7 @@ func (b *build) write(ctx context.Context, res *Result) error {
 		return nil
 	}
 	pinned, err := oci.Push(ctx, o.Push, res.Index, oci.PushOptions{
-		Tags: o.Tags, Insecure: o.InsecureRegistry, Progress: o.PushProgress,
+		Tags: o.Tags, Insecure: o.InsecureRegistry, Progress: o.PushProgress, Artifacts: artifacts,
 	})
 	if err == nil {
 		wrote("registry", pinned)

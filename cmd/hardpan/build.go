@@ -14,6 +14,8 @@ import (
 
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -36,7 +38,8 @@ to an OCI layout in dist/NAME-VERSION.
 
 A lock beside the spec decides which packages are used; a build with a lock
 resolves nothing. Without one the build makes it and says so; --locked refuses
-to. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the lock's date as the
+to. With --key the image and its index are signed before a tag moves, with the
+lock and the provenance as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the lock's date as the
 time of the image.`,
 		Example: `  hardpan build python.yaml
   hardpan build python.yaml --platform linux/arm64 --archive python.tar
@@ -54,6 +57,7 @@ time of the image.`,
 	flags.String("docker-archive", "", "write an archive for docker load to this `file`; needs one platform")
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
+	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
@@ -84,12 +88,21 @@ func (a *app) build(ctx context.Context, spec string) error {
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
 	}
+	var signer *sign.Signer
+	if s.GetString("key") != "" {
+		if signer, err = a.signer(); err != nil {
+			return err
+		}
+	}
 	progress := newProgress(a.err)
 	o.Progress = progress
 	o.Outputs = builder.Outputs{
 		Layout: s.GetString("layout"), Archive: s.GetString("archive"), DockerArchive: s.GetString("docker-archive"),
 		Push: s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
 		PushProgress: pushProgress(progress),
+	}
+	if signer != nil {
+		o.Outputs.Sign, o.Builder = signBuild(signer), provenance.FromEnvironment(os.Getenv, version)
 	}
 	res, err := builder.Build(ctx, o)
 	progress.Wait()

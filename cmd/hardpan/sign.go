@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -64,7 +65,7 @@ func (a *app) sign(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	text, err := a.keyFile()
+	signer, err := a.signer()
 	if err != nil {
 		return err
 	}
@@ -73,18 +74,6 @@ func (a *app) sign(ctx context.Context, image string) error {
 		return err
 	}
 	defer src.Close()
-	password, err := a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
-	if err != nil {
-		return err
-	}
-	signer, err := sign.LoadSigner(text, password)
-	clear(password)
-	if errors.Is(err, sign.ErrPassword) {
-		return usageError{err: fmt.Errorf("%s: %w", a.settings.GetString("key"), err), hint: "HARDPAN_PASSWORD is the password of the key"}
-	}
-	if err != nil {
-		return usagef("%s: %w", a.settings.GetString("key"), err)
-	}
 	reference := a.settings.GetString("identity")
 	if reference == "" {
 		reference = src.Repository
@@ -119,6 +108,45 @@ func (a *app) printSigned(res signResult, attest []attestFlag) error {
 		}
 	}
 	return nil
+}
+
+// signer loads the private key that --key names.
+func (a *app) signer() (*sign.Signer, error) {
+	text, err := a.keyFile()
+	if err != nil {
+		return nil, err
+	}
+	password, err := a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := sign.LoadSigner(text, password)
+	clear(password)
+	if errors.Is(err, sign.ErrPassword) {
+		return nil, usageError{err: fmt.Errorf("%s: %w", a.settings.GetString("key"), err), hint: "HARDPAN_PASSWORD is the password of the key"}
+	}
+	if err != nil {
+		return nil, usagef("%s: %w", a.settings.GetString("key"), err)
+	}
+	return signer, nil
+}
+
+// signBuild returns what signs an image that is built.
+func signBuild(signer *sign.Signer) builder.Sign {
+	return func(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
+		set := sign.NewSet(image, signer, image.Repository)
+		for _, subject := range sign.Subjects(image) {
+			for _, p := range about {
+				if p.Subject != subject.Digest {
+					continue
+				}
+				if err := set.Attest(subject.Name, p.Type, p.Document); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return set.Artifacts(ctx)
+	}
 }
 
 // keyFile reads the file that --key names.

@@ -45,6 +45,20 @@ type Source struct {
 	place  place // nil where there can be no artifacts
 }
 
+// Unpublished returns an image that is nowhere yet, and that has no artifacts. ref is
+// the registry reference that it is about to get, or "".
+func Unpublished(x *Index, ref string) (*Source, error) {
+	s := &Source{Digest: x.Digest, Index: x, Images: x.Images}
+	if ref == "" {
+		return s, nil
+	}
+	r, err := parseReference(ref, true)
+	if err == nil {
+		s.Repository = r.Context().Name()
+	}
+	return s, err
+}
+
 // Image returns the image for p or, where p is zero, the only one. The error wraps
 // [ErrPlatform].
 func (s *Source) Image(p Platform) (*Image, error) { return choose(s.Images, p) }

@@ -1,0 +1,69 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// LockType is the predicate type of the lock that an image was built from.
+const LockType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#lock-v1"
+
+// Predicate is a document about an image that was built, to be attested.
+type Predicate struct {
+	Subject  store.Digest `json:"subject"`   // of the index or of one platform's image
+	Type     string       `json:"type"`      // a URI
+	Document []byte       `json:"predicate"` // JSON
+}
+
+// Sign signs an image and attests predicates about it. It returns what is published
+// with it.
+type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
+
+// describe returns what there is to say of the index and of each platform's image.
+func (b *build) describe(x *oci.Index) ([]Predicate, error) {
+	locked, err := b.lock.Encode()
+	if err != nil {
+		return nil, err
+	}
+	var all []Predicate
+	var records []*record.Record
+	add := func(of store.Digest, records ...*record.Record) error {
+		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder)
+		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, LockType, json.RawMessage(locked)})
+		return err
+	}
+	for _, img := range x.Images {
+		rec, err := record.Decode(img.Config.Record)
+		if err != nil {
+			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
+		}
+		records = append(records, rec)
+		if err := add(img.Digest, rec); err != nil {
+			return nil, err
+		}
+	}
+	return all, add(x.Digest, records...)
+}
+
+// sign returns the artifacts that are published with the image, none where the build
+// does not sign.
+func (b *build) sign(ctx context.Context, x *oci.Index) ([]*oci.Artifact, error) {
+	if b.o.Outputs.Sign == nil {
+		return nil, nil
+	}
+	about, err := b.describe(x)
+	if err != nil {
+		return nil, err
+	}
+	image, err := oci.Unpublished(x, b.o.Outputs.Push)
+	if err != nil {
+		return nil, err
+	}
+	return b.o.Outputs.Sign(ctx, image, about)
+}
