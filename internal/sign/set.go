@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
@@ -121,40 +122,46 @@ func (s *Set) signature(ctx context.Context, subject Subject, promised promise) 
 }
 
 // attestations makes the artifact with the attestations about subject, if there is
-// one, and returns the types of those of this key.
+// one to add, and returns the types of all those of this key.
 func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Artifact, types []string, err error) {
 	documents, err := existing(ctx, s.src, subject.Digest, oci.Attestations)
 	if err != nil {
 		return nil, nil, err
 	}
-	var own []attestation
+	var added []attestation
 	for _, a := range s.attest {
 		if a.subject == "" || a.subject == subject.Name {
-			own = append(own, a)
-			types = append(types, a.predicateType)
+			added = append(added, a)
 		}
 	}
-	documents = slices.DeleteFunc(documents, func(d oci.Document) bool {
+	var others, own []oci.Document
+	for _, d := range documents {
 		st, err := s.signer.verifier.checkAttestation(d, subject.Digest)
-		replaced := err == nil && slices.ContainsFunc(own, func(a attestation) bool { return a.predicateType == st.PredicateType })
-		if err == nil && !replaced {
+		switch {
+		case err != nil:
+			others = append(others, d)
+		case !slices.ContainsFunc(added, func(a attestation) bool { return a.predicateType == st.PredicateType }):
+			own = append(own, d)
 			types = append(types, st.PredicateType)
 		}
-		return replaced
-	})
-	for _, a := range own {
+	}
+	for _, a := range added {
 		d, err := s.signer.newAttestation(subject.Digest, s.reference, a.predicateType, a.predicate)
 		if err != nil {
 			return nil, nil, err
 		}
-		documents = append(documents, d)
+		own = append(own, d)
+		types = append(types, a.predicateType)
 	}
 	slices.Sort(types)
 	types = slices.Compact(types)
-	if len(own) == 0 {
+	if len(added) == 0 {
 		return nil, types, nil
 	}
-	a, err := oci.NewArtifact(subject.Digest, oci.Attestations, documents)
+	slices.SortStableFunc(own, func(a, b oci.Document) int {
+		return strings.Compare(a.Annotations[annotationPredicate], b.Annotations[annotationPredicate])
+	})
+	a, err := oci.NewArtifact(subject.Digest, oci.Attestations, append(others, own...))
 	if err != nil {
 		return nil, nil, err
 	}
