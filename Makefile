@@ -19,8 +19,12 @@ build: ## build the binary into bin/
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/hardpan
 
 .PHONY: demo
-demo: build ## build the python image for two platforms into dist/ and look at it
-	$(BIN) build specs/images/python/3.13.yaml --layout dist/python-3.13
+demo: export HARDPAN_PASSWORD := a key to throw away
+demo: build ## build, sign and verify the python image for two platforms in dist/, and look at it
+	@rm -f dist/demo.key dist/demo.pub; mkdir -p dist
+	$(BIN) key generate --output-key-prefix dist/demo
+	$(BIN) build specs/images/python/3.13.yaml --layout dist/python-3.13 --key dist/demo.key
+	$(BIN) verify dist/python-3.13 --key dist/demo.pub
 	$(BIN) explain dist/python-3.13 /usr/bin/python
 	$(BIN) explain dist/python-3.13 /etc/ssl/certs/ca-certificates.crt
 

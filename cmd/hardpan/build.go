@@ -114,6 +114,9 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return a.printJSON(res)
 	}
 	printResult(a.out, res)
+	if signer != nil {
+		fmt.Fprintf(a.out, "  signed with key %s\n", signer.Verifier().ID())
+	}
 	return nil
 }
 
