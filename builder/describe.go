@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/hardpan/hardpan/internal/oci"
@@ -10,9 +9,6 @@ import (
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
 )
-
-// LockType is the predicate type of the lock that an image was built from.
-const LockType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#lock-v1"
 
 // Predicate is a document about an image that was built, to be attested.
 type Predicate struct {
@@ -35,7 +31,7 @@ func (b *build) describe(x *oci.Index) ([]Predicate, error) {
 	var records []*record.Record
 	add := func(of store.Digest, records ...*record.Record) error {
 		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder)
-		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, LockType, json.RawMessage(locked)})
+		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, provenance.LockType, locked})
 		return err
 	}
 	for _, img := range x.Images {

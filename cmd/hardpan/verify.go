@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/verify"
 )
 
 func newVerify(a *app) *cobra.Command {
@@ -52,7 +53,7 @@ func (a *app) verify(ctx context.Context, image string) error {
 		return err
 	}
 	defer src.Close()
-	report, err := sign.Verify(ctx, src, verifier)
+	report, err := verify.Image(ctx, src, verifier)
 	if err != nil {
 		return fmt.Errorf("cannot verify %s: %w", image, err)
 	}
@@ -71,7 +72,10 @@ func printReport(w io.Writer, r *sign.Report) {
 	fmt.Fprintf(w, "%s\nkey %s\n", r.Image, r.Key)
 	for _, q := range r.Questions {
 		answer := "no "
-		if q.OK {
+		switch {
+		case q.Unanswered:
+			answer = " - "
+		case q.OK:
 			answer = "yes"
 		}
 		kind := q.Kind

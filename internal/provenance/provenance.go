@@ -18,6 +18,9 @@ import (
 // Type is the predicate type of what [Predicate] returns.
 const Type = slsa.PredicateSLSAProvenance
 
+// LockType is the predicate type of the lock that an image was built from.
+const LockType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#lock-v1"
+
 // BuildType names the meaning of the parameters: docs/provenance.md describes it.
 const BuildType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#build-v1"
 
@@ -106,10 +109,13 @@ func index(a *lock.Archive) slsa.ResourceDescriptor {
 	}
 }
 
+// NameOf returns the name that a package has among the dependencies.
+func NameOf(p *lock.Package) string { return p.Name + " " + p.Version + " " + p.Architecture }
+
 // pkg describes a package's file.
 func pkg(p *lock.Package, a *lock.Archive) slsa.ResourceDescriptor {
 	d := slsa.ResourceDescriptor{
-		Name: p.Name + " " + p.Version + " " + p.Architecture, Digest: digests("sha256:" + p.SHA256), MediaType: "application/vnd.debian.binary-package",
+		Name: NameOf(p), Digest: digests("sha256:" + p.SHA256), MediaType: "application/vnd.debian.binary-package",
 	}
 	if p.SHA512 != "" {
 		d.Digest["sha512"] = p.SHA512

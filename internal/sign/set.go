@@ -19,14 +19,15 @@ type Subject struct {
 	Platform oci.Platform `json:"-"` // zero for the index
 }
 
-const indexName = "index"
+// IndexName is the name of the subject that is an index.
+const IndexName = "index"
 
 // Subjects returns what is signed of an image: the index, where there is one, and
 // each platform's image.
 func Subjects(src *oci.Source) []Subject {
 	var list []Subject
 	if src.Index != nil {
-		list = append(list, Subject{Name: indexName, Digest: src.Index.Digest})
+		list = append(list, Subject{Name: IndexName, Digest: src.Index.Digest})
 	}
 	for _, img := range src.Images {
 		list = append(list, Subject{Name: img.Platform.String(), Digest: img.Digest, Platform: img.Platform})
@@ -89,7 +90,7 @@ func (s *Set) Artifacts(ctx context.Context) ([]*oci.Artifact, error) {
 	}
 	for _, subject := range subjects {
 		promised := all
-		if subject.Name != indexName {
+		if subject.Name != IndexName {
 			promised = promise{}
 			if types := all[subject.Digest]; len(types) > 0 {
 				promised[subject.Digest] = types

@@ -26,6 +26,8 @@ type Question struct {
 	Type    string  `json:"type,omitempty"` // of an attestation's predicate
 	OK      bool    `json:"ok"`
 	Answer  string  `json:"answer"` // in words; the reason where OK is false
+	// Unanswered says that the image has nothing that would answer the question.
+	Unanswered bool `json:"unanswered,omitempty"`
 
 	// Err is nil or wraps one of the errors of this package.
 	Err error `json:"-"`
@@ -71,7 +73,7 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 		if err != nil {
 			return nil, err
 		}
-		if s.Name == indexName {
+		if s.Name == IndexName {
 			indexSigned = signed
 		}
 		if err := r.attestations(ctx, src, v, s, promised[s.Digest]); err != nil {

@@ -1,0 +1,94 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// predicate is what is compared of a provenance.
+type predicate struct {
+	BuildDefinition struct {
+		BuildType          string
+		ExternalParameters struct {
+			Lock, Variant string
+			Platforms     []string
+		}
+		ResolvedDependencies []struct {
+			Name   string
+			Digest map[string]string
+		}
+	}
+}
+
+// origin compares the provenance of an image with its lock: the lock is the one that
+// the provenance names, and the packages and indexes are those of the lock.
+func origin(said, locked []byte) sign.Question {
+	switch {
+	case said == nil:
+		return unanswered("no provenance is attested")
+	case locked == nil:
+		return unanswered("no lock is attested")
+	}
+	var p predicate
+	if err := json.Unmarshal(said, &p); err != nil {
+		return no(fmt.Errorf("%w: provenance: %w", ErrDocument, err))
+	}
+	if p.BuildDefinition.BuildType != provenance.BuildType {
+		return unanswered(fmt.Sprintf("the build type is %.200q", p.BuildDefinition.BuildType))
+	}
+	l, err := lock.Decode(locked)
+	if err != nil {
+		return no(fmt.Errorf("%w: lock: %w", ErrDocument, err))
+	}
+	text, err := l.Encode()
+	if err != nil {
+		return no(fmt.Errorf("%w: lock: %w", ErrDocument, err))
+	}
+	if is := store.DigestOf(text); string(is) != p.BuildDefinition.ExternalParameters.Lock {
+		return no(fmt.Errorf("%w: the lock is %s, the provenance was made with %.80s", ErrProvenance, is, p.BuildDefinition.ExternalParameters.Lock))
+	}
+	want := dependencies(l, p.BuildDefinition.ExternalParameters.Platforms, p.BuildDefinition.ExternalParameters.Variant)
+	var differences []string
+	for _, d := range p.BuildDefinition.ResolvedDependencies {
+		name, ok := want[d.Digest["sha256"]]
+		switch {
+		case d.Digest["sha256"] == "": // the commit of the spec
+		case !ok:
+			differences = append(differences, fmt.Sprintf("%.200s is not in the lock", d.Name))
+		case name != d.Name:
+			differences = append(differences, fmt.Sprintf("%.200s is %s in the lock", d.Name, name))
+		}
+		delete(want, d.Digest["sha256"])
+	}
+	for _, digest := range slices.Sorted(maps.Keys(want)) {
+		differences = append(differences, want[digest]+" is in the lock only")
+	}
+	if len(differences) > 0 {
+		return no(fmt.Errorf("%w: %s", ErrProvenance, summary(differences)))
+	}
+	return sign.Question{OK: true, Answer: fmt.Sprintf("made from the attested lock, %.19s", store.DigestOf(text))}
+}
+
+// dependencies returns what the lock has for some platforms and a variant, by SHA-256.
+func dependencies(l *lock.Lock, platforms []string, variant string) map[string]string {
+	all := map[string]string{}
+	for _, a := range l.Archives {
+		all[store.Digest(a.InRelease).Hex()] = a.ID
+	}
+	for _, platform := range platforms {
+		locked := l.Platforms[platform]
+		for i := range locked.Packages {
+			if p := &locked.Packages[i]; p.In(variant) {
+				all[p.SHA256] = provenance.NameOf(p)
+			}
+		}
+	}
+	return all
+}

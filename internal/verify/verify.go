@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/sboms"
+)
+
+// The reasons for which an answer is no, wrapped by a question's Err.
+var (
+	// ErrContent is an image that is not what its SBOM says.
+	ErrContent = errors.New("the image is not what its SBOM says")
+	// ErrUnexplained is an image with files that nothing explains.
+	ErrUnexplained = errors.New("the image has what nothing explains")
+	// ErrProvenance is provenance that does not fit the attested lock.
+	ErrProvenance = errors.New("the provenance does not fit the lock")
+	// ErrDocument is an attested document that is not what its type says.
+	ErrDocument = errors.New("damaged document")
+)
+
+// The kinds of questions beside those of [sign.Verify].
+const (
+	askSBOM       = "sbom against content"
+	askProvenance = "provenance against lock"
+)
+
+// Image verifies what a key says of an image, and the image against that. An error is
+// that something could not be read.
+func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report, error) {
+	r, err := sign.Verify(ctx, src, v)
+	if err != nil {
+		return nil, err
+	}
+	signed := slices.Clone(r.Questions)
+	for _, s := range sign.Subjects(src) {
+		attested := map[string][]byte{}
+		for _, q := range signed {
+			if q.Subject.Digest == s.Digest && q.Predicate != nil {
+				attested[q.Type] = q.Predicate
+			}
+		}
+		if s.Name != sign.IndexName {
+			img, err := src.Image(s.Platform)
+			if err != nil {
+				return nil, err
+			}
+			question, err := content(ctx, img, attested)
+			if err != nil {
+				return nil, err
+			}
+			question.Subject, question.Kind = s, askSBOM
+			r.Questions = append(r.Questions, question)
+		}
+		question := origin(attested[provenance.Type], attested[provenance.LockType])
+		question.Subject, question.Kind = s, askProvenance
+		r.Questions = append(r.Questions, question)
+	}
+	return r, nil
+}
+
+func no(err error) sign.Question { return sign.Question{Answer: err.Error(), Err: err} }
+
+func unanswered(why string) sign.Question {
+	return sign.Question{OK: true, Unanswered: true, Answer: "cannot be answered: " + why}
+}
+
+// content compares the layers of an image with the SBOMs that are attested.
+func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (sign.Question, error) {
+	if len(img.Config.Record) == 0 {
+		return unanswered("hardpan did not build the image"), nil
+	}
+	var formats []format
+	for _, f := range formatList {
+		if attested[f.predicate] != nil {
+			formats = append(formats, f)
+		}
+	}
+	if len(formats) == 0 {
+		return unanswered("no SBOM is attested"), nil
+	}
+	is, err := sboms.Read(ctx, img)
+	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
+		return no(fmt.Errorf("%w: %w", ErrContent, err)), nil
+	}
+	if err != nil {
+		return sign.Question{}, err
+	}
+	var names []string
+	for _, f := range formats {
+		differences, err := f.compare(attested[f.predicate], is)
+		if err != nil {
+			return no(fmt.Errorf("%w: %s: %w", ErrDocument, f.name, err)), nil
+		}
+		if len(differences) > 0 {
+			return no(fmt.Errorf("%w: %s: %s", ErrContent, f.name, summary(differences))), nil
+		}
+		names = append(names, f.name)
+	}
+	if is.Completeness != sboms.Complete {
+		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
+	}
+	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are what %s says, and all are explained", len(is.Files), len(is.Packages), strings.Join(names, " and "))}, nil
+}
+
+// summary joins the first of many lines.
+func summary(lines []string) string {
+	const most = 8
+	if more := len(lines) - most; more > 1 {
+		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "; ")
+}
