@@ -13,18 +13,6 @@ const (
 	PrimarySecurityMirror = "https://deb.debian.org/debian-security"
 )
 
-// PublicBase returns the base URI of an archive for everybody, whichever mirror this
-// machine asks: repository, or Debian's primary mirror where that is "".
-func PublicBase(repository, suite string) string {
-	switch {
-	case repository != "":
-		return strings.TrimSuffix(repository, "/")
-	case strings.HasSuffix(suite, "-security"):
-		return PrimarySecurityMirror
-	}
-	return PrimaryMirror
-}
-
 // Mirror is the base URI of an archive and the reason why it was chosen, in words
 // for a person, such as "apt sources: /etc/apt/sources.list:3".
 type Mirror struct {
