@@ -8,6 +8,7 @@ import (
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/sboms"
 )
 
 // Predicate is a document about an image that was built, to be attested.
@@ -22,14 +23,14 @@ type Predicate struct {
 type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
 
 // describe returns what there is to say of the index and of each platform's image.
-func (b *build) describe(x *oci.Index) ([]Predicate, error) {
+func (b *build) describe(ctx context.Context, x *oci.Index) ([]Predicate, error) {
 	locked, err := b.lock.Encode()
 	if err != nil {
 		return nil, err
 	}
 	var all []Predicate
 	var records []*record.Record
-	add := func(of store.Digest, records ...*record.Record) error {
+	origin := func(of store.Digest, records ...*record.Record) error {
 		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder)
 		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, provenance.LockType, locked})
 		return err
@@ -40,11 +41,40 @@ func (b *build) describe(x *oci.Index) ([]Predicate, error) {
 			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
 		}
 		records = append(records, rec)
-		if err := add(img.Digest, rec); err != nil {
+		if err := origin(img.Digest, rec); err != nil {
 			return nil, err
 		}
+		list, err := b.sboms(ctx, img)
+		if err != nil {
+			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
+		}
+		all = append(all, list...)
 	}
-	return all, add(x.Digest, records...)
+	return all, origin(x.Digest, records...)
+}
+
+// sboms returns the SBOMs of a platform's image, which the store keeps.
+func (b *build) sboms(ctx context.Context, img *oci.Image) (list []Predicate, err error) {
+	key := sboms.Format + "\x00" + b.o.Builder.Version + "\x00" + string(img.Digest)
+	if b.store.Get("sboms", key, &list) {
+		return list, nil
+	}
+	is, err := sboms.Read(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	is.ToolVersion = b.o.Builder.Version
+	for _, make := range []struct {
+		predicate string
+		document  func(*sboms.Image) ([]byte, error)
+	}{{sboms.SPDXType, sboms.SPDX}, {sboms.CycloneDXType, sboms.CycloneDX}} {
+		text, err := make.document(is)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Predicate{img.Digest, make.predicate, text})
+	}
+	return list, b.store.Set("sboms", key, list)
 }
 
 // sign returns the artifacts that are published with the image, none where the build
@@ -53,7 +83,7 @@ func (b *build) sign(ctx context.Context, x *oci.Index) ([]*oci.Artifact, error)
 	if b.o.Outputs.Sign == nil {
 		return nil, nil
 	}
-	about, err := b.describe(x)
+	about, err := b.describe(ctx, x)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ type format struct {
 }
 
 var formatList = []format{
-	{"SPDX", "https://spdx.dev/Document", sboms.SPDX, listSPDX},
-	{"CycloneDX", "https://cyclonedx.org/bom", sboms.CycloneDX, listCycloneDX},
+	{"SPDX", sboms.SPDXType, sboms.SPDX, listSPDX},
+	{"CycloneDX", sboms.CycloneDXType, sboms.CycloneDX, listCycloneDX},
 }
 
 // compare returns what a document says of an image that is otherwise.

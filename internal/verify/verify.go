@@ -62,6 +62,11 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report
 		question.Subject, question.Kind = s, askProvenance
 		r.Questions = append(r.Questions, question)
 	}
+	order := map[string]int{}
+	for i, s := range sign.Subjects(src) {
+		order[s.Name] = i
+	}
+	slices.SortStableFunc(r.Questions, func(a, b sign.Question) int { return order[a.Subject.Name] - order[b.Subject.Name] })
 	return r, nil
 }
 
@@ -106,7 +111,7 @@ func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (s
 	if is.Completeness != sboms.Complete {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
 	}
-	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are what %s says, and all are explained", len(is.Files), len(is.Packages), strings.Join(names, " and "))}, nil
+	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are those of %s, and all are explained", len(is.Files), len(is.Packages), strings.Join(names, " and "))}, nil
 }
 
 // summary joins the first of many lines.

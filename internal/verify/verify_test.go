@@ -1,0 +1,142 @@
+package verify
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/sboms"
+)
+
+func digits(c string) string { return strings.Repeat(c, 64) }
+
+func image() *sboms.Image {
+	origin := &tree.Origin{Kind: tree.FromPackage, Package: "hello", Version: "2.10"}
+	return &sboms.Image{
+		Name: "hello", Version: "1", Platform: "linux/amd64", Digest: store.Digest("sha256:" + digits("f")), Created: time.Unix(0, 0), Namespace: "debian",
+		Packages: []sboms.Package{{Package: lock.Package{Name: "hello", Version: "2.10", Architecture: "amd64", SHA256: digits("a")}}},
+		Files: []sboms.File{
+			{Path: "/usr/bin/hello", SHA256: digits("b"), SHA1: strings.Repeat("1", 40), Origin: origin},
+			{Path: "/usr/share/hello", SHA256: digits("c"), SHA1: strings.Repeat("2", 40), Origin: origin},
+		},
+		Completeness: sboms.Complete,
+	}
+}
+
+// TestCompare has what is said of an image that differs from the one that a document
+// describes.
+func TestCompare(t *testing.T) {
+	for _, f := range formatList {
+		document, err := f.make(image())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			name   string
+			change func(*sboms.Image)
+			want   string
+		}{
+			{"the same", func(*sboms.Image) {}, ""},
+			{"another tool", func(img *sboms.Image) { img.ToolVersion = "9" }, ""},
+			{"an altered file", func(img *sboms.Image) { img.Files[0].SHA256 = digits("d") },
+				"file /usr/bin/hello is sha256:dddddddddddd, the document says sha256:bbbbbbbbbbbb"},
+			{"a file more", func(img *sboms.Image) {
+				img.Files = append(img.Files, sboms.File{Path: "/usr/tmp/x", SHA256: digits("e"), SHA1: strings.Repeat("3", 40), Origin: img.Files[0].Origin})
+			}, "file /usr/tmp/x is in the image and not in the document"},
+			{"a file less", func(img *sboms.Image) { img.Files = img.Files[:1] }, "file /usr/share/hello is in the document and not in the image"},
+			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
+		} {
+			is := image()
+			test.change(is)
+			differences, err := f.compare(document, is)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(differences, "; ")
+			if got != test.want && !(test.want != "" && len(differences) == 1 && strings.HasSuffix(got, test.want)) {
+				t.Errorf("%s: %s: found %q, want %q", f.name, test.name, got, test.want)
+			}
+		}
+		for _, bad := range []string{"", "[]", "{}", `{"spdxVersion": 2}`, `{"bomFormat": "SPDX"}`} {
+			if _, err := f.compare([]byte(bad), image()); err == nil {
+				t.Errorf("%s: %q is taken for a document", f.name, bad)
+			}
+		}
+	}
+}
+
+// TestOrigin has provenance and locks that do not fit together.
+func TestOrigin(t *testing.T) {
+	archives := []lock.Archive{{ID: "debian/trixie", Suite: "trixie", InRelease: "sha256:" + digits("1"), Date: time.Unix(1, 0).UTC(), SignedBy: []string{"A"}}}
+	pkg := func(name, sum string) lock.Package {
+		return lock.Package{Name: name, Version: "1", Architecture: "amd64", Source: name, SourceVersion: "1", Archive: "debian/trixie", Path: "pool/" + name + ".deb", Size: 1, SHA256: digits(sum), Why: "requested"}
+	}
+	locked := func(packages ...lock.Package) []byte {
+		l := &lock.Lock{LockVersion: lock.Version, Request: lock.Request{Distro: "debian/trixie", Platforms: []string{"linux/amd64"}, Packages: map[string][]string{"": {"aa"}}},
+			Archives: archives, Platforms: map[string]lock.Platform{"linux/amd64": {Packages: packages}}}
+		text, err := l.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	made := func(lockText []byte, packages ...lock.Package) []byte {
+		rec := &record.Record{Name: "a", Version: "1", Platform: "linux/amd64", Archives: archives, Packages: packages}
+		text, err := provenance.Predicate([]*record.Record{rec}, string(store.DigestOf(lockText)), provenance.Builder{Repository: "git+https://example.com", Commit: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	a, b := pkg("aa", "a"), pkg("bb", "b")
+	ab := locked(a, b)
+	var compact any
+	if err := json.Unmarshal(ab, &compact); err != nil {
+		t.Fatal(err)
+	}
+	short, _ := json.Marshal(compact) // as a statement has it
+	for _, test := range []struct {
+		name             string
+		provenance, lock []byte
+		want             string
+	}{
+		{"they fit", made(ab, a, b), ab, "made from the attested lock, sha256:"},
+		{"they fit, written otherwise", made(ab, a, b), short, "made from the attested lock, sha256:"},
+		{"another lock", made(ab, a, b), locked(a), "the provenance does not fit the lock: the lock is sha256:"},
+		{"a package less", made(ab, a), ab, "the provenance does not fit the lock: bb 1 amd64 is in the lock only"},
+		{"a package more", made(ab, a, b, pkg("cc", "c")), ab, "the provenance does not fit the lock: cc 1 amd64 is not in the lock"},
+		{"no lock", made(ab, a, b), nil, "cannot be answered: no lock is attested"},
+		{"nothing", nil, ab, "cannot be answered: no provenance is attested"},
+		{"another builder", []byte(`{"buildDefinition": {"buildType": "https://example.com"}}`), ab, `cannot be answered: the build type is "https://example.com"`},
+		{"no JSON", []byte("{"), ab, "damaged document: provenance: "},
+		{"no lock's JSON", made(ab, a, b), []byte("{}"), "damaged document: lock: "},
+	} {
+		q := origin(test.provenance, test.lock)
+		if !strings.HasPrefix(q.Answer, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, q.Answer, test.want)
+		}
+		if yes := !strings.Contains(test.want, "does not fit") && !strings.HasPrefix(test.want, "damaged"); q.OK != yes {
+			t.Errorf("%s: ok %v", test.name, q.OK)
+		}
+	}
+}
+
+// FuzzDocuments feeds the readers of attested documents.
+func FuzzDocuments(f *testing.F) {
+	for _, seed := range []string{`{"spdxVersion": "SPDX-2.3", "files": [{"fileName": "./a", "checksums": [{"algorithm": "SHA256", "checksumValue": "1"}]}]}`,
+		`{"bomFormat": "CycloneDX", "components": [{"type": "file", "name": "/a", "components": [{"name": "b"}]}]}`} {
+		f.Add([]byte(seed), []byte("{}"))
+	}
+	f.Fuzz(func(t *testing.T, document, locked []byte) {
+		for _, x := range formatList {
+			_, _ = x.compare(document, image())
+		}
+		origin(document, locked)
+	})
+}
