@@ -8,7 +8,6 @@ import (
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
-	"github.com/hardpan/hardpan/sboms"
 )
 
 // Predicate is a document about an image that was built, to be attested.
@@ -16,6 +15,13 @@ type Predicate struct {
 	Subject  store.Digest `json:"subject"`   // of the index or of one platform's image
 	Type     string       `json:"type"`      // a URI
 	Document []byte       `json:"predicate"` // JSON
+}
+
+// Describer makes documents about the image of a platform, which depend on nothing but
+// the image and Key.
+type Describer struct {
+	Key      string
+	Describe func(ctx context.Context, image *oci.Image) ([]Predicate, error)
 }
 
 // Sign signs an image and attests predicates about it. It returns what is published
@@ -44,7 +50,7 @@ func (b *build) describe(ctx context.Context, x *oci.Index) ([]Predicate, error)
 		if err := origin(img.Digest, rec); err != nil {
 			return nil, err
 		}
-		list, err := b.sboms(ctx, img)
+		list, err := b.documents(ctx, img)
 		if err != nil {
 			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
 		}
@@ -53,28 +59,23 @@ func (b *build) describe(ctx context.Context, x *oci.Index) ([]Predicate, error)
 	return all, origin(x.Digest, records...)
 }
 
-// sboms returns the SBOMs of a platform's image, which the store keeps.
-func (b *build) sboms(ctx context.Context, img *oci.Image) (list []Predicate, err error) {
-	key := sboms.Format + "\x00" + b.o.Builder.Version + "\x00" + string(img.Digest)
-	if b.store.Get("sboms", key, &list) {
-		return list, nil
-	}
-	is, err := sboms.Read(ctx, img)
-	if err != nil {
-		return nil, err
-	}
-	is.ToolVersion = b.o.Builder.Version
-	for _, make := range []struct {
-		predicate string
-		document  func(*sboms.Image) ([]byte, error)
-	}{{sboms.SPDXType, sboms.SPDX}, {sboms.CycloneDXType, sboms.CycloneDX}} {
-		text, err := make.document(is)
-		if err != nil {
-			return nil, err
+// documents returns what the describers say of a platform's image, which the store
+// keeps.
+func (b *build) documents(ctx context.Context, img *oci.Image) (all []Predicate, err error) {
+	for _, d := range b.o.Outputs.Describe {
+		key := d.Key + "\x00" + string(img.Digest)
+		var list []Predicate
+		if !b.store.Get("documents", key, &list) {
+			if list, err = d.Describe(ctx, img); err != nil {
+				return nil, err
+			}
+			if err := b.store.Set("documents", key, list); err != nil {
+				return nil, err
+			}
 		}
-		list = append(list, Predicate{img.Digest, make.predicate, text})
+		all = append(all, list...)
 	}
-	return list, b.store.Set("sboms", key, list)
+	return all, nil
 }
 
 // sign returns the artifacts that are published with the image, none where the build

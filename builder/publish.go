@@ -27,6 +27,9 @@ type Outputs struct {
 	// Sign, unless nil, signs the image before it is published. Archives hold no
 	// signatures.
 	Sign Sign
+	// Describe makes what is attested of each platform's image beside its provenance
+	// and the lock.
+	Describe []Describer
 }
 
 // check refuses what cannot be written whatever the image is, before any work.

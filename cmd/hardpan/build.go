@@ -16,6 +16,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/sboms"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -103,6 +104,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	if signer != nil {
 		o.Outputs.Sign, o.Builder = signBuild(signer), provenance.FromEnvironment(os.Getenv, version)
+		o.Outputs.Describe = []builder.Describer{{Key: sboms.Format + " " + version, Describe: attestSBOMs}}
 	}
 	res, err := builder.Build(ctx, o)
 	progress.Wait()

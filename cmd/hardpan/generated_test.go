@@ -108,7 +108,7 @@ var rooms = map[string][]string{
 	"internal/provenance": {"internal/oci", "internal/tree/", "internal/maint", "internal/harden", "internal/sign", "specs", "builder", "sboms"},
 	"internal/sign":       {"internal/debian", "internal/lock", "internal/record", "internal/maint", "internal/harden", "specs", "builder", "sboms"},
 	"internal/verify":     {"internal/maint", "specs", "builder"},
-	"builder":             {"cmd/", "internal/sign", "internal/verify"},
+	"builder":             {"cmd/", "internal/sign", "internal/verify", "sboms"},
 	"sboms":               {"internal/maint", "internal/harden", "specs", "builder"},
 }
 

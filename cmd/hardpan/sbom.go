@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/sboms"
 )
@@ -59,4 +60,19 @@ func (a *app) sbom(ctx context.Context, image string) error {
 	}
 	_, err = a.out.Write(document)
 	return err
+}
+
+// attestSBOMs returns both SBOMs of a platform's image.
+func attestSBOMs(ctx context.Context, img *oci.Image) ([]builder.Predicate, error) {
+	described, err := sboms.Read(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	described.ToolVersion = version
+	spdx, err := sboms.SPDX(described)
+	if err != nil {
+		return nil, err
+	}
+	cyclonedx, err := sboms.CycloneDX(described)
+	return []builder.Predicate{{Subject: img.Digest, Type: sboms.SPDXType, Document: spdx}, {Subject: img.Digest, Type: sboms.CycloneDXType, Document: cyclonedx}}, err
 }
