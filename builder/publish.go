@@ -24,8 +24,8 @@ type Outputs struct {
 	InsecureRegistry bool     // allow plain HTTP to a registry that is not loopback
 	PushProgress     func(done, total int64)
 
-	// Sign, unless nil, signs the image before it is published. Archives hold no
-	// signatures.
+	// Sign, unless nil, signs the image before it is published. Archives for docker
+	// load hold no signatures.
 	Sign Sign
 	// Describe makes what is attested of each platform's image beside its provenance
 	// and the lock.
@@ -89,7 +89,7 @@ func (b *build) write(ctx context.Context, res *Result) error {
 		wrote("OCI layout", o.Layout)
 	}
 	if o.Archive != "" {
-		if err := oci.WriteArchive(ctx, o.Archive, res.Index, res.Tag); err != nil {
+		if err := oci.WriteArchive(ctx, o.Archive, res.Index, oci.LayoutOptions{RefName: res.Tag, Artifacts: artifacts}); err != nil {
 			return err
 		}
 		wrote("OCI archive", o.Archive)

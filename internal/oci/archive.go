@@ -14,12 +14,12 @@ import (
 )
 
 // WriteArchive writes x as an OCI archive: the image layout, as [WriteLayout] has
-// it, in a tar whose bytes depend on x and refName alone. refName may be empty.
-// The file appears whole or not at all.
-func WriteArchive(ctx context.Context, file string, x *Index, refName string) error {
-	err := validateRefName(refName)
+// it, in a tar whose bytes depend on x and o alone. The file appears whole or not at
+// all.
+func WriteArchive(ctx context.Context, file string, x *Index, o LayoutOptions) error {
+	err := validateRefName(o.RefName)
 	if err == nil {
-		err = writeArchive(ctx, file, x, refName)
+		err = writeArchive(ctx, file, x, o)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write OCI archive %s: %w", file, err)
@@ -27,16 +27,20 @@ func WriteArchive(ctx context.Context, file string, x *Index, refName string) er
 	return nil
 }
 
-func writeArchive(ctx context.Context, file string, x *Index, refName string) error {
+func writeArchive(ctx context.Context, file string, x *Index, o LayoutOptions) error {
 	blobs, err := x.blobs()
 	if err != nil {
 		return err
 	}
-	index, err := encode(indexDoc{SchemaVersion: 2, MediaType: mediaIndex, Manifests: []descriptor{x.descriptor(refName)}})
+	index, err := layoutIndexOf(x, o)
 	if err != nil {
 		return err
 	}
+	for _, a := range o.Artifacts {
+		blobs = append(blobs, a.blobs()...)
+	}
 	slices.SortFunc(blobs, func(a, b blob) int { return cmp.Compare(a.digest, b.digest) })
+	blobs = slices.CompactFunc(blobs, func(a, b blob) bool { return a.digest == b.digest })
 	return writeTar(file, func(w *tarWriter) {
 		w.document(layoutFile, []byte(layoutContent))
 		w.document(indexFile, index)

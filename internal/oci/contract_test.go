@@ -61,7 +61,7 @@ func outputs(t testing.TB) map[string]output {
 		"archive": {
 			write: func(t testing.TB, x *oci.Index) (string, error) {
 				ref := filepath.Join(dir, "archive.tar")
-				return ref, oci.WriteArchive(t.Context(), ref, x, "3.13")
+				return ref, oci.WriteArchive(t.Context(), ref, x, oci.LayoutOptions{RefName: "3.13"})
 			},
 			damage: func(t testing.TB, ref string, d store.Digest, content []byte) {
 				rewriteTar(t, ref, func(name string) bool { return strings.Contains(name, d.Hex()) }, content)
@@ -189,7 +189,7 @@ func TestOpenOnePlatform(t *testing.T) {
 			img, err := s.Image(oci.Platform{})
 			check(t, err)
 			compareLayers(t, img, x.Images[1])
-			err = oci.WriteArchive(t.Context(), filepath.Join(t.TempDir(), "a.tar"), s.Index, "")
+			err = oci.WriteArchive(t.Context(), filepath.Join(t.TempDir(), "a.tar"), s.Index, oci.LayoutOptions{})
 			wantError(t, err, "1 of its manifests were not read")
 			_, err = oci.Open(t.Context(), ref, oci.OpenOptions{Platform: oci.Platform{OS: "linux", Architecture: "s390x"}})
 			if wantError(t, err, "the image has no linux/s390x"); !errors.Is(err, oci.ErrPlatform) {

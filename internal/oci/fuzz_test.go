@@ -17,7 +17,7 @@ func FuzzOpenArchive(f *testing.F) {
 	st := openStore(f)
 	x := buildIndex(f, st, linuxAMD64)
 	dir := f.TempDir()
-	check(f, oci.WriteArchive(f.Context(), dir+"/oci", x, "3.13"))
+	check(f, oci.WriteArchive(f.Context(), dir+"/oci", x, oci.LayoutOptions{RefName: "3.13"}))
 	check(f, oci.WriteDockerArchive(f.Context(), dir+"/docker", x, oci.DockerArchiveOptions{Tags: []string{"python:3.13"}}))
 	for _, name := range []string{"oci", "docker"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))

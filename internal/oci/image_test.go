@@ -167,7 +167,7 @@ func TestOpenStored(t *testing.T) {
 		check(t, os.WriteFile(path, content, 0o600))
 		stored, err := oci.OpenStored(t.Context(), st, x.Digest)
 		if err == nil { // then it is a layer, and found when it is read
-			err = oci.WriteArchive(t.Context(), filepath.Join(t.TempDir(), "a.tar"), stored, "")
+			err = oci.WriteArchive(t.Context(), filepath.Join(t.TempDir(), "a.tar"), stored, oci.LayoutOptions{})
 		}
 		if wantError(t, err, d.Hex()); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("corrupt %s: error %v is not store.ErrCorrupt", d, err)

@@ -202,7 +202,7 @@ func TestKilledWriter(t *testing.T) {
 						if kind == "layout" {
 							writeLayout(t, out, x)
 						} else {
-							check(t, oci.WriteArchive(t.Context(), out, x, ""))
+							check(t, oci.WriteArchive(t.Context(), out, x, oci.LayoutOptions{}))
 						}
 					}
 					if before != "nothing" {
@@ -239,7 +239,7 @@ func writeUntilKilled(t *testing.T, out string) {
 		return &stuckReader{r}, err
 	}
 	if strings.HasSuffix(out, ".tar") {
-		err = oci.WriteArchive(t.Context(), out, x, "")
+		err = oci.WriteArchive(t.Context(), out, x, oci.LayoutOptions{})
 	} else {
 		err = oci.WriteLayout(t.Context(), out, x, oci.LayoutOptions{Jobs: 1})
 	}
@@ -297,7 +297,7 @@ func TestDiskFull(t *testing.T) {
 
 	writers := map[string]func(*oci.Index) error{
 		"layout": func(x *oci.Index) error { return oci.WriteLayout(t.Context(), dir+"/layout", x, oci.LayoutOptions{}) },
-		"a.tar":  func(x *oci.Index) error { return oci.WriteArchive(t.Context(), dir+"/a.tar", x, "") },
+		"a.tar":  func(x *oci.Index) error { return oci.WriteArchive(t.Context(), dir+"/a.tar", x, oci.LayoutOptions{}) },
 		"docker.tar": func(x *oci.Index) error {
 			return oci.WriteDockerArchive(t.Context(), dir+"/docker.tar", x, oci.DockerArchiveOptions{})
 		},
@@ -321,7 +321,7 @@ func TestModes(t *testing.T) {
 	old := syscall.Umask(0o022)
 	defer syscall.Umask(old)
 	writeLayout(t, dir+"/layout", x)
-	check(t, oci.WriteArchive(t.Context(), dir+"/a.tar", x, ""))
+	check(t, oci.WriteArchive(t.Context(), dir+"/a.tar", x, oci.LayoutOptions{}))
 	for _, e := range []struct {
 		name string
 		mode os.FileMode
@@ -348,12 +348,12 @@ func TestArchiveRefuses(t *testing.T) {
 	}
 	err = oci.WriteDockerArchive(t.Context(), dir+"/d.tar", x, oci.DockerArchiveOptions{Platform: linuxAMD64, Tags: []string{"A B"}})
 	wantError(t, err, `tag "A B"`)
-	wantError(t, oci.WriteArchive(t.Context(), dir, x, ""), "is not a regular file")
-	wantError(t, oci.WriteArchive(t.Context(), dir+"/a.tar", x, "a b"), `reference name "a b"`)
-	wantError(t, oci.WriteArchive(t.Context(), dir+"/no/a.tar", x, ""), "no such file or directory")
+	wantError(t, oci.WriteArchive(t.Context(), dir, x, oci.LayoutOptions{}), "is not a regular file")
+	wantError(t, oci.WriteArchive(t.Context(), dir+"/a.tar", x, oci.LayoutOptions{RefName: "a b"}), `reference name "a b"`)
+	wantError(t, oci.WriteArchive(t.Context(), dir+"/no/a.tar", x, oci.LayoutOptions{}), "no such file or directory")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := oci.WriteArchive(ctx, dir+"/a.tar", x, ""); !errors.Is(err, context.Canceled) {
+	if err := oci.WriteArchive(ctx, dir+"/a.tar", x, oci.LayoutOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v is not context.Canceled", err)
 	}
 	if err := oci.WriteLayout(ctx, dir+"/layout", x, oci.LayoutOptions{}); !errors.Is(err, context.Canceled) {

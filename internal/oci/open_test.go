@@ -27,8 +27,8 @@ func TestPathOrReference(t *testing.T) {
 	writeLayout(t, "dist", x)
 	writeLayout(t, "odd:name", x)
 	writeLayout(t, "sub/dist", x)
-	check(t, oci.WriteArchive(t.Context(), "image.tar", x, "3.13"))
-	check(t, oci.WriteArchive(t.Context(), "image", x, "3.13"))
+	check(t, oci.WriteArchive(t.Context(), "image.tar", x, oci.LayoutOptions{RefName: "3.13"}))
+	check(t, oci.WriteArchive(t.Context(), "image", x, oci.LayoutOptions{RefName: "3.13"}))
 	check(t, oci.WriteDockerArchive(t.Context(), "docker.tar", x, oci.DockerArchiveOptions{Tags: []string{"example/python:3.13"}}))
 	check(t, os.MkdirAll("python/src", 0o755)) // not a layout
 	index, manifest := string(x.Digest), string(one.Digest)
@@ -234,7 +234,7 @@ func TestNewDockerArchive(t *testing.T) {
 			t.Fatalf("%d images", len(s.Images))
 		}
 		compareLayers(t, s.Images[0], x.Images[0])
-		wantError(t, oci.WriteArchive(t.Context(), file+".copy", s.Index, ""), "1 of its manifests were not read")
+		wantError(t, oci.WriteArchive(t.Context(), file+".copy", s.Index, oci.LayoutOptions{}), "1 of its manifests were not read")
 		s.Close()
 	}
 }

@@ -47,7 +47,7 @@ func TestSkopeo(t *testing.T) {
 	check(t, err)
 	arm := x.Images[1]
 	writeLayout(t, dir+"/layout", x)
-	check(t, oci.WriteArchive(t.Context(), dir+"/oci.tar", x, "3.13"))
+	check(t, oci.WriteArchive(t.Context(), dir+"/oci.tar", x, oci.LayoutOptions{RefName: "3.13"}))
 	check(t, oci.WriteDockerArchive(t.Context(), dir+"/docker.tar", x, oci.DockerArchiveOptions{Platform: linuxARM64, Tags: []string{"example/python:3.13"}}))
 	for _, ref := range []string{"oci:" + dir + "/layout:3.13", "oci-archive:" + dir + "/oci.tar:3.13"} {
 		if got := run(t, skopeo, "inspect", "--raw", ref); got != string(x.Manifest) {

@@ -1,0 +1,101 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// CopyOptions say how an image is copied.
+type CopyOptions struct {
+	Push    PushOptions // of a copy to a registry; its Artifacts are not read
+	RefName string      // of a copy to a layout or an archive, as in [LayoutOptions]
+}
+
+// Copy writes the image, with the signatures and attestations that its place has about
+// it, to another place: the registry, the layout ("oci:DIR") or the archive
+// ("oci-archive:FILE") that to names. Without a prefix what ends in ".tar" is an
+// archive, what begins like a path or is a layout already a layout, and anything else
+// a reference to a registry. It returns what was written as [Open] reads it.
+//
+// Nothing is changed, so that every digest and signature stays what it is; what is
+// copied is compared with its digest on the way. The order is that of [Push] and
+// [WriteLayout]: a tag or index.json is last.
+func Copy(ctx context.Context, s *Source, to string, o CopyOptions) (string, error) {
+	written, err := s.copy(ctx, to, o)
+	if err != nil {
+		return "", fmt.Errorf("cannot copy to %s: %w", to, err)
+	}
+	return written, nil
+}
+
+func (s *Source) copy(ctx context.Context, to string, o CopyOptions) (string, error) {
+	if s.Index == nil {
+		return "", withHint(errors.New("it is the image of one platform"), "name the index that lists it")
+	}
+	if s.Index.omitted > 0 || len(s.Images) == 0 {
+		return "", errors.New("not all of its images were read")
+	}
+	artifacts, err := s.allArtifacts(ctx)
+	if err != nil {
+		return "", err
+	}
+	layout := LayoutOptions{RefName: o.RefName, Artifacts: artifacts}
+	kind, place := destination(to)
+	switch kind {
+	case prefixArchive:
+		return kind + place, WriteArchive(ctx, place, s.Index, layout)
+	case prefixLayout:
+		return kind + place, WriteLayout(ctx, place, s.Index, layout)
+	}
+	o.Push.Artifacts = artifacts
+	return Push(ctx, place, s.Index, o.Push)
+}
+
+// allArtifacts returns the artifacts about the index and its images. Where a place has
+// several of a kind about one of them, a registry has room for one with all documents.
+func (s *Source) allArtifacts(ctx context.Context) (all []*Artifact, err error) {
+	for i := range len(s.Images) + 1 {
+		subject := s.Digest // the index is the last
+		if i < len(s.Images) {
+			subject = s.Images[i].Digest
+		}
+		for _, kind := range []ArtifactKind{Attestations, Signatures} {
+			list, err := s.Artifacts(ctx, subject, kind)
+			if err != nil {
+				return nil, err
+			}
+			if len(list) > 1 {
+				var documents []Document
+				for _, a := range list {
+					documents = append(documents, a.Documents...)
+				}
+				if list[0], err = NewArtifact(subject, kind, documents); err != nil {
+					return nil, err
+				}
+			}
+			if len(list) > 0 {
+				all = append(all, list[0])
+			}
+		}
+	}
+	return all, nil
+}
+
+// destination says what a reference to write to means, by its prefix.
+func destination(to string) (kind, place string) {
+	for _, prefix := range []string{prefixLayout, prefixArchive, prefixRegistry} {
+		if rest, ok := strings.CutPrefix(to, prefix); ok {
+			return prefix, rest
+		}
+	}
+	switch {
+	case strings.HasSuffix(to, ".tar"):
+		return prefixArchive, to
+	case looksLikePath(to) || isImagePath(to):
+		return prefixLayout, filepath.Clean(to)
+	}
+	return prefixRegistry, to
+}

@@ -1,0 +1,52 @@
+package oci_test
+
+import (
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/hardpan/hardpan/internal/oci"
+)
+
+// TestCopy carries an image and what is known about it around all places, and finds
+// the same at the end.
+func TestCopy(t *testing.T) {
+	x, _ := fixture(t)
+	attestation, err := oci.NewArtifact(x.Images[0].Digest, oci.Attestations, []oci.Document{{MediaType: "application/json", Content: []byte("{}")}})
+	check(t, err)
+	signature, err := oci.NewArtifact(x.Digest, oci.Signatures, []oci.Document{{MediaType: "text/plain", Content: []byte("signed")}})
+	check(t, err)
+	dir := t.TempDir()
+	check(t, oci.WriteLayout(t.Context(), dir+"/a", x, oci.LayoutOptions{RefName: "1", Artifacts: []*oci.Artifact{attestation, signature}}))
+	server := httptest.NewServer(registry.New())
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	from := dir + "/a"
+	for _, to := range []string{dir + "/b.tar", host + "/x/y:1", "oci-archive:" + dir + "/c", "docker://" + host + "/z", "oci:" + dir + "/d"} {
+		src, err := oci.Open(t.Context(), from, oci.OpenOptions{})
+		check(t, err)
+		written, err := oci.Copy(t.Context(), src, to, oci.CopyOptions{RefName: "1"})
+		check(t, err)
+		check(t, src.Close())
+		copied, err := oci.Open(t.Context(), written, oci.OpenOptions{})
+		check(t, err)
+		if copied.Digest != x.Digest || len(copied.Images) != len(x.Images) {
+			t.Errorf("%s has %s with %d images", to, copied.Digest, len(copied.Images))
+		}
+		for _, want := range []*oci.Artifact{attestation, signature} {
+			list, err := copied.Artifacts(t.Context(), want.Subject, want.Kind)
+			check(t, err)
+			if len(list) != 1 || string(list[0].Documents[0].Content) != string(want.Documents[0].Content) {
+				t.Errorf("%s has %d artifacts %s", to, len(list), want.Kind)
+			}
+		}
+		check(t, copied.Close())
+		from = written
+	}
+	if a, b := read(t, filepath.Join(dir, "a", "index.json")), read(t, filepath.Join(dir, "d", "index.json")); a != b {
+		t.Errorf("index.json was\n%s\nand is\n%s", a, b)
+	}
+}
