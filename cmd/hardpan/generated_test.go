@@ -103,7 +103,6 @@ var rooms = map[string][]string{
 	"internal/maint":  {"internal/debian/", "internal/oci", "internal/store", "internal/lock", "specs", "builder"},
 	"internal/harden": {"internal/debian", "internal/oci", "internal/store", "internal/lock", "specs", "builder"},
 	"internal/lock":   {"internal/debian", "internal/oci", "internal/tree", "specs", "builder"},
-	"internal/sign":   {"internal/debian", "internal/tree", "internal/maint", "internal/harden", "internal/lock", "internal/record", "specs", "builder"},
 	"internal/record": {"internal/debian", "internal/oci", "internal/maint", "internal/harden", "specs", "builder"},
 	"specs":           {"internal/", "builder"},
 	"builder":         {"cmd/"},
