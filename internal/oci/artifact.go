@@ -196,15 +196,16 @@ func readArtifact(ctx context.Context, b backend, d descriptor, subject store.Di
 		return nil, fmt.Errorf("%w: %d documents, at most %d are read", ErrTooLarge, len(doc.Layers), maxDocuments)
 	}
 	var total int64
-	var documents []Document
 	for _, part := range doc.Layers {
 		if err := part.validate(); err != nil {
 			return nil, err
 		}
-		if part.Size > maxArtifactSize || total+part.Size > maxArtifactSize {
+		if total += min(part.Size, maxArtifactSize+1); total > maxArtifactSize {
 			return nil, fmt.Errorf("%w: documents of more than %d bytes", ErrTooLarge, maxArtifactSize)
 		}
-		total += part.Size
+	}
+	var documents []Document
+	for _, part := range doc.Layers {
 		content, err := readBlob(ctx, b, part)
 		if err != nil {
 			return nil, err

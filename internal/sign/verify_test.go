@@ -1,7 +1,9 @@
 package sign_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
@@ -27,7 +32,7 @@ linux/amd64 content: yes
 linux/arm64 content: yes
 `
 
-// What a key signed, it verifies: in a layout, an archive made of it and a registry.
+// What a key signed, it verifies: in a layout and in a registry.
 func TestSigned(t *testing.T) {
 	t.Parallel()
 	host := serve(t)
@@ -47,6 +52,66 @@ func TestSigned(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A signed layout in one file is verified without unpacking it.
+func TestSignedArchive(t *testing.T) {
+	t.Parallel()
+	dir := layout(t, "app")
+	signImage(t, dir, own(), spdx, cyclonedx)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	check(t, w.AddFS(os.DirFS(dir)))
+	check(t, w.Close())
+	file := filepath.Join(t.TempDir(), "image.tar")
+	check(t, os.WriteFile(file, b.Bytes(), 0o644))
+	if got := rows(verify(t, file, own().signer.Verifier())); got != allYes {
+		t.Error(got)
+	}
+}
+
+// In a registry, too, each refusal has its message, and a registry that fails is an
+// error and no answer.
+func TestRefusedInRegistry(t *testing.T) {
+	t.Parallel()
+	host := serve(t)
+	x, other := image(t, "app"), image(t, "other")
+	ref := host + "/example/app:"
+	for tag, x := range map[string]*oci.Index{"1": x, "2": other} {
+		_, err := oci.Push(t.Context(), ref+tag, x, oci.PushOptions{})
+		check(t, err)
+		signImage(t, ref+tag, own(), spdx, cyclonedx)
+	}
+	tagOf := func(x *oci.Index, kind string) name.Tag {
+		tag, err := name.NewTag(ref + strings.Replace(string(x.Digest), ":", "-", 1) + "." + kind)
+		check(t, err)
+		return tag
+	}
+	for _, c := range []struct {
+		kind string
+		err  error
+	}{{"att", sign.ErrSubject}, {"sig", sign.ErrReplayed}} {
+		got, err := remote.Get(tagOf(other, c.kind))
+		check(t, err)
+		check(t, remote.Tag(tagOf(x, c.kind), got))
+		refused := verify(t, ref+"1", own().signer.Verifier()).Refused()
+		if len(refused) == 0 || !errors.Is(refused[0].Err, c.err) {
+			t.Errorf("with the .%s of another image: %v, want %v", c.kind, refused, c.err)
+		}
+	}
+	check(t, remote.Delete(tagOf(x, "sig")))
+	refused := verify(t, ref+"1", own().signer.Verifier()).Refused()
+	if len(refused) == 0 || !errors.Is(refused[0].Err, sign.ErrNoSignature) {
+		t.Errorf("without signature: %v", refused)
+	}
+	src, err := oci.Open(t.Context(), ref+"2", oci.OpenOptions{})
+	check(t, err)
+	defer src.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := sign.Verify(ctx, src, own().signer.Verifier()); err == nil || r != nil {
+		t.Errorf("report %v and error %v of a registry that does not answer", r, err)
 	}
 }
 
