@@ -88,7 +88,7 @@ func (b *build) sign(ctx context.Context, x *oci.Index) ([]*oci.Artifact, error)
 	if err != nil {
 		return nil, err
 	}
-	image, err := oci.Unpublished(x, b.o.Outputs.Push)
+	image, err := oci.Unpublished(x, b.o.Outputs.Push, oci.OpenOptions{Insecure: b.o.Outputs.InsecureRegistry})
 	if err != nil {
 		return nil, err
 	}

@@ -196,7 +196,7 @@ func TestAttachRefused(t *testing.T) {
 	t.Parallel()
 	x := buildIndex(t, openStore(t), linuxAMD64, linuxARM64)
 	archive := filepath.Join(t.TempDir(), "a.tar")
-	check(t, oci.WriteArchive(t.Context(), archive, x, "3.13"))
+	check(t, oci.WriteArchive(t.Context(), archive, x, oci.LayoutOptions{RefName: "3.13"}))
 	docker := filepath.Join(t.TempDir(), "d.tar")
 	check(t, oci.WriteDockerArchive(t.Context(), docker, buildIndex(t, openStore(t), linuxAMD64), oci.DockerArchiveOptions{Tags: []string{"a:1"}}))
 	platforms := filepath.Join(t.TempDir(), "platforms")

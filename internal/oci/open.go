@@ -45,16 +45,16 @@ type Source struct {
 	place  place // nil where there can be no artifacts
 }
 
-// Unpublished returns an image that is nowhere yet, and that has no artifacts. ref is
-// the registry reference that it is about to get, or "".
-func Unpublished(x *Index, ref string) (*Source, error) {
+// Unpublished returns an image that is about to be pushed to ref, or written to disk
+// where that is "". Its artifacts are those that the registry has already.
+func Unpublished(x *Index, ref string, o OpenOptions) (*Source, error) {
 	s := &Source{Digest: x.Digest, Index: x, Images: x.Images}
 	if ref == "" {
 		return s, nil
 	}
-	r, err := parseReference(ref, true)
+	r, err := parseReference(ref, o.Insecure)
 	if err == nil {
-		s.Repository = r.Context().Name()
+		s.place, s.Repository = registryPlace{r.Context(), o}, r.Context().Name()
 	}
 	return s, err
 }
