@@ -3,30 +3,18 @@ module github.com/hardpan/hardpan
 go 1.26.0
 
 require (
+	github.com/CycloneDX/cyclonedx-go v0.9.3
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/google/go-containerregistry v0.22.1
+	github.com/in-toto/in-toto-golang v0.9.0
 	github.com/klauspost/compress v1.20.3
+	github.com/spdx/tools-golang v0.5.5
 	github.com/therootcompany/xz v1.0.1
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/sync v0.22.0
 )
 
-require (
-	github.com/Microsoft/go-winio v0.6.2 // indirect
-	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
-	github.com/go-jose/go-jose/v3 v3.0.0 // indirect
-	github.com/golang/protobuf v1.5.2 // indirect
-	github.com/in-toto/in-toto-golang v0.9.0 // indirect
-	github.com/russross/blackfriday/v2 v2.1.0 // indirect
-	github.com/secure-systems-lab/go-securesystemslib v0.6.0 // indirect
-	github.com/shibumi/go-pathspec v1.3.0 // indirect
-	github.com/spiffe/go-spiffe/v2 v2.1.3 // indirect
-	github.com/zeebo/errs v1.3.0 // indirect
-	golang.org/x/net v0.58.0 // indirect
-	google.golang.org/genproto v0.0.0-20230223222841-637eb2293923 // indirect
-	google.golang.org/grpc v1.54.0 // indirect
-	google.golang.org/protobuf v1.28.1 // indirect
-)
+require github.com/anchore/go-struct-converter v0.0.0-20221118182256-c68fdcfa2092 // indirect
 
 require (
 	github.com/rogpeppe/go-internal v1.15.0

@@ -105,7 +105,8 @@ var rooms = map[string][]string{
 	"internal/lock":   {"internal/debian", "internal/oci", "internal/tree", "specs", "builder"},
 	"internal/record": {"internal/debian", "internal/oci", "internal/maint", "internal/harden", "specs", "builder"},
 	"specs":           {"internal/", "builder"},
-	"builder":         {"cmd/"},
+	"builder":         {"cmd/", "sboms"},
+	"sboms":           {"internal/maint", "internal/harden", "specs", "builder"},
 }
 
 // TestRooms holds the imports of each room against the table above.

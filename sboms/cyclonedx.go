@@ -1,0 +1,177 @@
+package sboms
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+)
+
+// CycloneDX returns the image's description as CycloneDX 1.6 in JSON
+// (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; the
+// files of a package are components of it, with the property hardpan:origin.
+func CycloneDX(img *Image) ([]byte, error) {
+	contents := img.contents()
+	bom := cdx.NewBOM()
+	bom.SerialNumber = "urn:uuid:" + img.uuid("cyclonedx")
+	bom.Metadata = img.cdxMetadata()
+	components := []cdx.Component{} // an image without any has an empty list, not none
+	for i := range img.Packages {
+		components = append(components, img.cdxPackage(&img.Packages[i], contents[i]))
+	}
+	for _, f := range contents[-1] {
+		components = append(components, cdxFile(f))
+	}
+	bom.Components = &components
+	bom.Dependencies = img.cdxDependencies()
+	aggregate := cdx.CompositionAggregate(img.Completeness)
+	root := cdx.BOMReference(img.imagePURL())
+	bom.Compositions = &[]cdx.Composition{{
+		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
+	}}
+	return encode(bom)
+}
+
+func (img *Image) cdxMetadata() *cdx.Metadata {
+	root := img.imagePURL()
+	m := &cdx.Metadata{
+		Timestamp:  img.timestamp(),
+		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhaseBuild}},
+		Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
+			Type: cdx.ComponentTypeApplication, Name: "hardpan", Version: img.ToolVersion,
+			ExternalReferences: &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: project}},
+		}}},
+		Component: &cdx.Component{
+			BOMRef: root, Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
+			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: root,
+		},
+		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", img.statement()),
+	}
+	if img.Completeness == Unknown { // it was looked at after it was built
+		m.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
+	}
+	if img.Vendor != "" {
+		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+		m.Manufacturer = m.Supplier
+		m.Component.Supplier = m.Supplier
+	}
+	for _, a := range img.Archives {
+		*m.Properties = append(*m.Properties, *properties("hardpan:archive", fmt.Sprintf("%s InRelease %s signed by %s", a.ID, a.InRelease, strings.Join(a.SignedBy, ", ")))...)
+	}
+	return m
+}
+
+func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
+	purl := img.purl(p)
+	c := cdx.Component{
+		BOMRef: purl, Type: cdx.ComponentTypeApplication, Name: p.Name, Version: p.Version, PackageURL: purl,
+		Publisher: p.Maintainer, Licenses: cdxLicences(p.Licence), Copyright: p.Licence.Copyright,
+		Properties: properties("hardpan:source", p.Source+" "+p.SourceVersion, "hardpan:archive", p.Archive,
+			"hardpan:licences", p.Licence.Source),
+	}
+	if p.isLibrary() {
+		c.Type = cdx.ComponentTypeLibrary
+	}
+	if p.Why != "" {
+		*c.Properties = append(*c.Properties, *properties("hardpan:reason", reason(p.Why))...)
+	}
+	for _, u := range p.Unmet {
+		*c.Properties = append(*c.Properties, *properties("hardpan:unmet-dependency", u)...)
+	}
+	if p.Supplier.Name != "" {
+		c.Supplier = &cdx.OrganizationalEntity{Name: p.Supplier.Name}
+		if p.Supplier.Address != "" {
+			c.Supplier.Contact = &[]cdx.OrganizationalContact{{Name: p.Supplier.Name, Email: p.Supplier.Address}}
+		}
+	}
+	var references []cdx.ExternalReference
+	if p.SHA256 != "" {
+		hashes := []cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: p.SHA256}}
+		if p.SHA512 != "" {
+			hashes = append(hashes, cdx.Hash{Algorithm: cdx.HashAlgoSHA512, Value: p.SHA512})
+		}
+		c.Hashes = &hashes
+		if p.Location != "" {
+			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: &hashes})
+		}
+	}
+	if home := webAddress(p.Homepage); home != "" {
+		references = append(references, cdx.ExternalReference{Type: cdx.ERTypeWebsite, URL: home})
+	}
+	if len(references) > 0 {
+		c.ExternalReferences = &references
+	}
+	var parts []cdx.Component
+	for _, f := range files {
+		parts = append(parts, cdxFile(f))
+	}
+	if len(parts) > 0 {
+		c.Components = &parts
+	}
+	return c
+}
+
+func cdxFile(f *File) cdx.Component {
+	origin := ""
+	if f.Origin != nil {
+		origin = f.Origin.String()
+	}
+	return cdx.Component{
+		BOMRef: "file:" + (&url.URL{Path: f.Path}).EscapedPath(), Type: cdx.ComponentTypeFile, Name: f.Path,
+		Hashes:     &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA1, Value: f.SHA1}, {Algorithm: cdx.HashAlgoSHA256, Value: f.SHA256}},
+		Properties: properties("hardpan:origin", cmp.Or(origin, "unknown")),
+	}
+}
+
+// cdxLicences returns the choice for an expression: an identifier of SPDX's list
+// stands as one, anything else as an expression.
+func cdxLicences(l Licence) *cdx.Licenses {
+	switch {
+	case l.Expression == noAssertion:
+		return nil
+	case spdxIDs()[strings.ToLower(l.Expression)] != "":
+		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression}}}
+	case len(l.Custom) == 1 && l.Custom[0].ID == l.Expression && l.Custom[0].Name != "":
+		license := &cdx.License{Name: l.Custom[0].Name}
+		if l.Custom[0].Text != "" {
+			license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: l.Custom[0].Text}
+		}
+		return &cdx.Licenses{{License: license}}
+	}
+	return &cdx.Licenses{{Expression: l.Expression}}
+}
+
+// cdxDependencies returns the graph, rooted in the image.
+func (img *Image) cdxDependencies() *[]cdx.Dependency {
+	list := []cdx.Dependency{img.cdxDependency(img.imagePURL(), img.roots())}
+	for i := range img.Packages {
+		if p := &img.Packages[i]; p.Described {
+			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))
+		}
+	}
+	slices.SortFunc(list[1:], func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
+	return &list
+}
+
+func (img *Image) cdxDependency(ref string, on []int) cdx.Dependency {
+	refs := make([]string, len(on))
+	for i, d := range on {
+		refs[i] = img.purl(&img.Packages[d])
+	}
+	slices.Sort(refs)
+	return cdx.Dependency{Ref: ref, Dependencies: &refs}
+}
+
+// properties returns the properties that have a value, given as name and value.
+func properties(pairs ...string) *[]cdx.Property {
+	var list []cdx.Property
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			list = append(list, cdx.Property{Name: pair[0], Value: pair[1]})
+		}
+	}
+	return &list
+}

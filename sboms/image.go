@@ -1,0 +1,151 @@
+package sboms
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
+)
+
+// Image is what the documents say of one image of one platform, in no format yet.
+// Its lists are sorted.
+type Image struct {
+	Name     string // of the spec; of another image its title, else its digest
+	Version  string // of the spec, with its variant; "" if nothing says it
+	Platform string // "linux/amd64"
+	Digest   store.Digest
+	Created  time.Time // in UTC; 1970 if the image has no time
+	Vendor   string    // label or annotation org.opencontainers.image.vendor
+	Distro   string    // as purls have it, "debian-13"; "" if nothing says it
+	// Namespace is that of the purls of the image's packages, "debian".
+	Namespace string
+
+	Archives []lock.Archive // that the packages were taken from; none without a record
+	Packages []Package      // by name and architecture
+	Files    []File         // regular files and links, by path
+
+	Completeness Completeness
+	// Gaps are the reasons for which the list is [Incomplete], one line each.
+	Gaps []string
+
+	// ToolVersion is the version of hardpan, which documents name as their tool.
+	// The caller sets it.
+	ToolVersion string
+}
+
+// Completeness says how far the lists of an image can be relied on.
+type Completeness string
+
+// The words are CycloneDX's (1.6, compositions.aggregate).
+const (
+	Complete   Completeness = "complete"   // every package and file is listed and has an origin
+	Incomplete Completeness = "incomplete" // the image has what its record does not explain
+	Unknown    Completeness = "unknown"    // the image has no record of its build
+)
+
+// Package is a Debian package of an image.
+type Package struct {
+	lock.Package // without a record only name, version, architecture and source
+
+	Maintainer string // "Name <address>", as the control file has it
+	Homepage   string
+	Section    string
+
+	// Described says that the image has the package's control fields, without which
+	// nothing is known of its dependencies.
+	Described bool
+	// DependsOn are the indexes in [Image.Packages] of the packages that satisfy
+	// Depends and Pre-Depends (Debian Policy 7.2).
+	DependsOn []int
+	// Unmet are entries of Depends and Pre-Depends that no package of the image
+	// satisfies.
+	Unmet []string
+	// Requested says that the image has it for its own sake: the spec names it or,
+	// without a record, no other package needs it.
+	Requested bool
+
+	Licence Licence
+	// Location is where the .deb can be fetched from, "" if nothing says it.
+	Location string
+	// Supplier is who publishes the package: the archive's owner or, for an archive
+	// of the spec and without a record, its maintainer.
+	Supplier Party
+
+	control *control
+}
+
+// File is a regular file or a link of an image.
+type File struct {
+	Path   string // absolute
+	Type   tree.Type
+	Size   int64  // bytes; of a regular file and a hard link
+	SHA256 string // 64 hex digits; of a regular file and a hard link
+	SHA1   string // 40 hex digits, which SPDX 2.3 asks for
+	Mode   uint32
+	Link   string // target of a symbolic link as written, absolute path of a hard link's file
+	// Origin says where the file comes from; nil if nothing says it.
+	Origin *tree.Origin
+}
+
+// hasContent reports whether the documents list the file, as those are lists of content.
+func (f *File) hasContent() bool { return f.SHA256 != "" }
+
+// owner returns the index of the package that ships the file, or -1.
+func (img *Image) owner(f *File) int {
+	if f.Origin == nil || f.Origin.Kind != tree.FromPackage {
+		return -1
+	}
+	i, ok := slices.BinarySearchFunc(img.Packages, f.Origin.Package, func(p Package, name string) int {
+		return strings.Compare(p.Name, name)
+	})
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// contents returns the files that the documents list by the package that ships
+// them, with the others, which the image has of its own, under -1.
+func (img *Image) contents() map[int][]*File {
+	m := map[int][]*File{}
+	for i := range img.Files {
+		if f := &img.Files[i]; f.hasContent() {
+			owner := img.owner(f)
+			m[owner] = append(m[owner], f)
+		}
+	}
+	return m
+}
+
+// roots returns the indexes of packages from which the dependencies lead to all
+// others: those that were requested, and of those that nothing leads to the first.
+func (img *Image) roots() []int {
+	var roots []int
+	seen := make([]bool, len(img.Packages))
+	var visit func(int)
+	visit = func(i int) {
+		if !seen[i] {
+			seen[i] = true
+			for _, d := range img.Packages[i].DependsOn {
+				visit(d)
+			}
+		}
+	}
+	for i := range img.Packages {
+		if img.Packages[i].Requested {
+			roots = append(roots, i)
+			visit(i)
+		}
+	}
+	for i := range img.Packages {
+		if !seen[i] {
+			roots = append(roots, i)
+			visit(i)
+		}
+	}
+	slices.Sort(roots)
+	return roots
+}

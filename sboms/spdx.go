@@ -1,0 +1,240 @@
+package sboms
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	"github.com/spdx/tools-golang/spdx/v2/v2_3"
+)
+
+// SPDX returns the image's description as SPDX 2.3 in JSON
+// (https://spdx.github.io/spdx-spec/v2.3/). The image is a package that contains all
+// others; where a file comes from is its comment.
+func SPDX(img *Image) ([]byte, error) {
+	d := &spdxDocument{img: img, contents: img.contents(), custom: map[string]*v2_3.OtherLicense{}}
+	d.head()
+	d.image()
+	for i := range img.Packages {
+		d.pkg(i)
+	}
+	for _, f := range d.contents[-1] {
+		d.file(spdxImage, f)
+	}
+	for _, l := range d.custom {
+		d.OtherLicenses = append(d.OtherLicenses, l)
+	}
+	slices.SortFunc(d.OtherLicenses, func(a, b *v2_3.OtherLicense) int {
+		return strings.Compare(a.LicenseIdentifier, b.LicenseIdentifier)
+	})
+	slices.SortFunc(d.Files, func(a, b *v2_3.File) int { return strings.Compare(a.FileName, b.FileName) })
+	slices.SortFunc(d.Relationships, compareRelationships)
+	return encode(&d.Document)
+}
+
+// encode returns the document as JSON for programs and people.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("cannot encode SBOM: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// spdxImage is the identifier of the image, without "SPDXRef-" as those all are.
+const spdxImage = "Image"
+
+type spdxDocument struct {
+	v2_3.Document
+	img      *Image
+	contents map[int][]*File
+	custom   map[string]*v2_3.OtherLicense
+}
+
+func (d *spdxDocument) head() {
+	img := d.img
+	creators := []common.Creator{{CreatorType: "Tool", Creator: "hardpan-" + img.ToolVersion}}
+	if img.Vendor != "" {
+		creators = append(creators, common.Creator{CreatorType: "Organization", Creator: img.Vendor})
+	}
+	d.Document = v2_3.Document{
+		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT",
+		DocumentName: img.title(), DocumentNamespace: project + "/spdx/" + img.uuid("spdx"),
+		DocumentComment: img.statement(),
+		CreationInfo:    &v2_3.CreationInfo{Creators: creators, Created: img.timestamp(), LicenseListVersion: "3.28"},
+	}
+	d.relate("DOCUMENT", common.TypeRelationshipDescribe, spdxImage)
+}
+
+func (d *spdxDocument) image() {
+	img := d.img
+	p := &v2_3.Package{
+		PackageName: img.Name, PackageSPDXIdentifier: spdxImage, PackageVersion: cmp.Or(img.Version, string(img.Digest)),
+		PackageSupplier:         spdxSupplier(Party{Name: img.Vendor, Organization: true}),
+		PackageDownloadLocation: noAssertion,
+		PackageChecksums:        []common.Checksum{{Algorithm: common.SHA256, Value: img.Digest.Hex()}},
+		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
+		PrimaryPackagePurpose:     "CONTAINER",
+		PackageComment:            "OCI image for " + img.Platform + " with the manifest " + string(img.Digest),
+		PackageExternalReferences: []*v2_3.PackageExternalReference{spdxPURL(img.imagePURL())},
+		Annotations:               []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
+	}
+	if from := img.provenance(); from != "" {
+		p.PackageSourceInfo = "packages taken from " + from
+	}
+	d.Packages = append(d.Packages, p)
+	for _, i := range img.roots() {
+		d.relate(spdxImage, common.TypeRelationshipDependsOn, img.Packages[i].spdxID())
+	}
+}
+
+func (d *spdxDocument) pkg(i int) {
+	p, files := &d.img.Packages[i], d.contents[i]
+	id := p.spdxID()
+	s := &v2_3.Package{
+		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
+		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: cmp.Or(p.Location, noAssertion),
+		PackageHomePage:           webAddress(p.Homepage),
+		PackageSourceInfo:         "built from source package " + p.Source + " " + p.SourceVersion,
+		PackageLicenseConcluded:   p.Licence.Expression,
+		PackageLicenseDeclared:    p.Licence.Expression,
+		PackageLicenseComments:    p.Licence.Source,
+		PackageCopyrightText:      cmp.Or(p.Licence.Copyright, noAssertion),
+		PrimaryPackagePurpose:     "APPLICATION",
+		PackageExternalReferences: []*v2_3.PackageExternalReference{spdxPURL(d.img.purl(p))},
+	}
+	if p.isLibrary() {
+		s.PrimaryPackagePurpose = "LIBRARY"
+	}
+	if m := maintainer(p.Maintainer); m.Name != "" {
+		s.PackageOriginator = &common.Originator{OriginatorType: m.kind(), Originator: m.text()}
+	}
+	if p.SHA256 != "" {
+		s.PackageFileName = path.Base(p.Path)
+		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA256, Value: p.SHA256})
+		s.PackageSourceInfo += "; taken from archive " + p.Archive + "; in the image because " + reason(p.Why)
+	}
+	if p.SHA512 != "" {
+		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA512, Value: p.SHA512})
+	}
+	if len(files) > 0 { // those of its files that are in the image were read
+		s.FilesAnalyzed, s.PackageLicenseInfoFromFiles = true, []string{noAssertion}
+		s.PackageVerificationCode = &common.PackageVerificationCode{Value: verificationCode(files)}
+	}
+	for _, u := range p.Unmet {
+		s.Annotations = append(s.Annotations, d.annotation("the image has nothing that satisfies the dependency "+u))
+	}
+	d.Packages = append(d.Packages, s)
+	d.licences(p)
+	d.relate(spdxImage, common.TypeRelationshipContains, id)
+	d.dependencies(p)
+	for _, f := range files {
+		d.file(id, f)
+	}
+}
+
+// dependencies relates a package to those that it depends on, or says that there are
+// none or that nobody knows (SPDX 2.3, clause 11.1).
+func (d *spdxDocument) dependencies(p *Package) {
+	for _, i := range p.DependsOn {
+		d.relate(p.spdxID(), common.TypeRelationshipDependsOn, d.img.Packages[i].spdxID())
+	}
+	special := ""
+	switch {
+	case !p.Described:
+		special = noAssertion
+	case len(p.DependsOn) == 0:
+		special = "NONE"
+	default:
+		return
+	}
+	d.Relationships = append(d.Relationships, &v2_3.Relationship{
+		RefA: common.MakeDocElementID("", p.spdxID()), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial(special),
+	})
+}
+
+func (d *spdxDocument) file(owner string, f *File) {
+	sum := sha256.Sum256([]byte(f.Path))
+	id := "File-" + hex.EncodeToString(sum[:8])
+	s := &v2_3.File{
+		FileName: "." + f.Path, FileSPDXIdentifier: common.ElementID(id),
+		Checksums:          []common.Checksum{{Algorithm: common.SHA1, Value: f.SHA1}, {Algorithm: common.SHA256, Value: f.SHA256}},
+		LicenseConcluded:   noAssertion,
+		LicenseInfoInFiles: []string{noAssertion},
+		FileCopyrightText:  noAssertion,
+		FileComment:        "nothing says where it comes from",
+	}
+	if f.Origin != nil {
+		s.FileComment = "from " + f.Origin.String()
+	}
+	d.Files = append(d.Files, s)
+	d.relate(owner, common.TypeRelationshipContains, id)
+}
+
+// licences adds what the package's LicenseRef- identifiers stand for.
+func (d *spdxDocument) licences(p *Package) {
+	for _, c := range p.Licence.Custom {
+		if d.custom[c.ID] == nil {
+			d.custom[c.ID] = &v2_3.OtherLicense{
+				LicenseIdentifier: c.ID, LicenseName: cmp.Or(c.Name, noAssertion),
+				ExtractedText: cmp.Or(c.Text, "The copyright file of "+p.Name+" names this licence "+c.Name+" and gives no text of it."),
+			}
+		}
+	}
+}
+
+func (d *spdxDocument) relate(from, relationship, to string) {
+	d.Relationships = append(d.Relationships, &v2_3.Relationship{
+		RefA: common.MakeDocElementID("", from), Relationship: relationship, RefB: common.MakeDocElementID("", to),
+	})
+}
+
+func (d *spdxDocument) annotation(text string) v2_3.Annotation {
+	return v2_3.Annotation{
+		Annotator:      common.Annotator{AnnotatorType: "Tool", Annotator: "hardpan-" + d.img.ToolVersion},
+		AnnotationDate: d.img.timestamp(), AnnotationType: "OTHER", AnnotationComment: text,
+	}
+}
+
+func compareRelationships(a, b *v2_3.Relationship) int {
+	return cmp.Or(
+		strings.Compare(string(a.RefA.ElementRefID), string(b.RefA.ElementRefID)),
+		strings.Compare(a.Relationship, b.Relationship),
+		strings.Compare(string(a.RefB.ElementRefID)+a.RefB.SpecialID, string(b.RefB.ElementRefID)+b.RefB.SpecialID),
+	)
+}
+
+// spdxID returns the package's identifier, of letters, digits, "." and "-" (SPDX 2.3,
+// clause 7.2). Two packages differ in more than the "+" of their names.
+func (p *Package) spdxID() string {
+	return "Package-" + strings.ReplaceAll(p.Name, "+", "-plus") + "-" + p.Architecture
+}
+
+func spdxSupplier(p Party) *common.Supplier {
+	if p.Name == "" {
+		return &common.Supplier{Supplier: noAssertion}
+	}
+	return &common.Supplier{SupplierType: p.kind(), Supplier: p.text()}
+}
+
+func spdxPURL(purl string) *v2_3.PackageExternalReference {
+	return &v2_3.PackageExternalReference{Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: purl}
+}
+
+// reason completes "in the image because".
+func reason(why string) string {
+	if why == "requested" {
+		return "the spec names it"
+	}
+	return why
+}
