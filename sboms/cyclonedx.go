@@ -28,7 +28,7 @@ func CycloneDX(img *Image) ([]byte, error) {
 	bom.Components = &components
 	bom.Dependencies = img.cdxDependencies()
 	aggregate := cdx.CompositionAggregate(img.Completeness)
-	root := cdx.BOMReference(img.imagePURL())
+	root := cdx.BOMReference(img.cdxRef())
 	bom.Compositions = &[]cdx.Composition{{
 		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
 	}}
@@ -36,7 +36,6 @@ func CycloneDX(img *Image) ([]byte, error) {
 }
 
 func (img *Image) cdxMetadata() *cdx.Metadata {
-	root := img.imagePURL()
 	m := &cdx.Metadata{
 		Timestamp:  img.timestamp(),
 		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhaseBuild}},
@@ -45,8 +44,8 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 			ExternalReferences: &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: project}},
 		}}},
 		Component: &cdx.Component{
-			BOMRef: root, Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
-			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: root,
+			BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
+			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
 		},
 		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", img.statement()),
 	}
@@ -63,6 +62,9 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 	}
 	return m
 }
+
+// cdxRef is how the document refers to the image.
+func (img *Image) cdxRef() string { return cmp.Or(img.imagePURL(), string(img.Digest)) }
 
 func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	purl := img.purl(p)
@@ -146,7 +148,7 @@ func cdxLicences(l Licence) *cdx.Licenses {
 
 // cdxDependencies returns the graph, rooted in the image.
 func (img *Image) cdxDependencies() *[]cdx.Dependency {
-	list := []cdx.Dependency{img.cdxDependency(img.imagePURL(), img.roots())}
+	list := []cdx.Dependency{img.cdxDependency(img.cdxRef(), img.roots())}
 	for i := range img.Packages {
 		if p := &img.Packages[i]; p.Described {
 			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))

@@ -22,8 +22,11 @@ func (img *Image) purl(p *Package) string {
 }
 
 // imagePURL returns the package URL of the image itself (types/oci, whose version is
-// the digest and whose name is in lower case).
+// the digest and whose name is in lower case), or "" where nothing says its name.
 func (img *Image) imagePURL() string {
+	if img.Name == string(img.Digest) {
+		return ""
+	}
 	_, arch, _ := strings.Cut(img.Platform, "/")
 	return "pkg:oci/" + purlEncode(strings.ToLower(img.Name)) + "@" + purlEncode(string(img.Digest)) +
 		purlQualifiers([][2]string{{"arch", arch}, {"tag", img.Version}})
