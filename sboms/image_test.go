@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -439,5 +440,44 @@ func TestPURL(t *testing.T) {
 	}
 	if got := img.imagePURL(); got != "pkg:oci/python@sha256:ab?arch=amd64&tag=3.13" {
 		t.Error(got)
+	}
+}
+
+// A layer that a store has is read once, and remembering it changes nothing.
+func TestReadStored(t *testing.T) {
+	st, err := store.Open(t.TempDir())
+	check(t, err)
+	for name, src := range map[string]*oci.Image{
+		"sample": sampleImage(t), "foreign": foreign(t),
+		"no UTF-8": imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []member{{name: "srv/\xff", content: "a"}, {name: "srv/\xfe", content: "b"}}),
+	} {
+		counted, opened := *src, map[int]int{}
+		counted.Layers = slices.Clone(src.Layers)
+		var mu sync.Mutex
+		for i := range counted.Layers {
+			counted.Layers[i].Open = func() (io.ReadCloser, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				opened[i]++
+				return src.Layers[i].Open()
+			}
+		}
+		want, err := SPDX(describe(t, src))
+		check(t, err)
+		for range 2 {
+			img, err := ReadStored(t.Context(), &counted, st)
+			check(t, err)
+			img.ToolVersion = "0.0-test"
+			got, err := SPDX(img)
+			check(t, err)
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: %s", name, firstDifference(string(want), string(got)))
+			}
+		}
+		for i, n := range opened {
+			if n != 1 && name != "no UTF-8" {
+				t.Errorf("%s: layer %d was read %d times", name, i, n)
+			}
+		}
 	}
 }

@@ -13,11 +13,14 @@ import (
 	"maps"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -36,19 +39,20 @@ const maxRead = 128 << 20
 // An entry is a path of an image as its layer has it.
 type entry struct {
 	File
-	content []byte // of a file that describes the image
+	Content []byte `json:",omitempty"` // of a file that describes the image
 }
 
 // scan reads the layers of an image, each once, and returns its paths, without their
 // leading slash, as a process would find them: what a later layer has or removes
-// hides what is below (OCI image spec, layer.md).
-func scan(ctx context.Context, img *oci.Image) (map[string]*entry, error) {
+// hides what is below (OCI image spec, layer.md). What a layer of st holds is
+// remembered there; st may be nil.
+func scan(ctx context.Context, img *oci.Image, st *store.Store) (map[string]*entry, error) {
 	layers := make([][]*entry, len(img.Layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range img.Layers {
 		g.Go(func() (err error) {
-			layers[i], err = scanLayer(ctx, l)
+			layers[i], err = scanStored(ctx, l, st)
 			return err
 		})
 	}
@@ -64,10 +68,35 @@ func scan(ctx context.Context, img *oci.Image) (map[string]*entry, error) {
 			continue
 		}
 		if to := paths[tree.Clean(e.Link)]; to != nil && to.Type == tree.File {
-			e.Size, e.SHA256, e.SHA1, e.content = to.Size, to.SHA256, to.SHA1, to.content
+			e.Size, e.SHA256, e.SHA1, e.Content = to.Size, to.SHA256, to.SHA1, to.Content
 		}
 	}
 	return paths, nil
+}
+
+// scanFormat is the version of what is remembered of a layer. It changes with what an
+// entry has and with what is read.
+const scanFormat = "1 "
+
+func scanStored(ctx context.Context, l oci.Layer, st *store.Store) ([]*entry, error) {
+	if st == nil {
+		return scanLayer(ctx, l)
+	}
+	var entries []*entry
+	key := scanFormat + string(l.DiffID)
+	if st.Get("contents", key, &entries) && !slices.Contains(entries, nil) {
+		return entries, nil
+	}
+	entries, err := scanLayer(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !utf8.ValidString(e.Path) || !utf8.ValidString(e.Link) {
+			return entries, nil // JSON would not give it back
+		}
+	}
+	return entries, st.Set("contents", key, entries)
 }
 
 func scanLayer(ctx context.Context, l oci.Layer) ([]*entry, error) {
@@ -133,7 +162,7 @@ func (e *entry) readContent(r io.Reader) error {
 	if kept.Len() > maxRead {
 		return fmt.Errorf("it has more than the %d bytes that are read", maxRead)
 	}
-	e.Size, e.content = n, kept.Bytes()
+	e.Size, e.Content = n, kept.Bytes()
 	e.SHA256, e.SHA1 = hex.EncodeToString(long.Sum(nil)), hex.EncodeToString(short.Sum(nil))
 	return nil
 }
