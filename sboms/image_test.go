@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -478,6 +479,21 @@ func TestReadStored(t *testing.T) {
 			if n != 1 && name != "no UTF-8" {
 				t.Errorf("%s: layer %d was read %d times", name, i, n)
 			}
+		}
+	}
+}
+
+// What is kept of an image's description has a bound.
+func TestReadTooMuch(t *testing.T) {
+	sc := &scanner{}
+	sc.left.Store(10)
+	for _, c := range []struct {
+		name string
+		ok   bool
+	}{{"srv/large", true}, {"usr/share/doc/a/copyright", true}, {"usr/share/doc/b/copyright", false}} {
+		err := sc.content(&entry{File: File{Path: c.name}}, strings.NewReader("eight by"))
+		if c.ok && err != nil || !c.ok && !errors.Is(err, oci.ErrTooLarge) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
