@@ -395,6 +395,25 @@ pkg:deb/debian/one@1:2.0%2Bb-1?arch=amd64&distro=debian-12&upstream=uno%401:2.0-
 	}
 }
 
+// An image without dpkg has a file for each package and one with its checksums beside
+// it, and perhaps packages of a derivative.
+func TestForeignWithoutDpkg(t *testing.T) {
+	img := describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []member{
+		{name: "usr/lib/os-release", content: "ID=ubuntu\nVERSION_ID='24.04'\n"},
+		{name: "var/lib/dpkg/status.d/tzdata", content: "Package: tzdata\nVersion: 2025b-0+deb12u1\nArchitecture: all\nOrigin: Ubuntu\nMaintainer: A <a@example.org>\n"},
+		{name: "var/lib/dpkg/status.d/tzdata.md5sums", content: "00000000000000000000000000000000  usr/share/zoneinfo/UTC\n"},
+		{name: "usr/share/zoneinfo/UTC", content: "TZif"},
+		{name: "usr/share/zoneinfo/Zulu", content: "TZif"},
+	}))
+	p := &img.Packages[0]
+	if got := fmt.Sprint(len(img.Packages), " ", img.purl(p), " ", p.Supplier, " ", p.Licence.Source); got != "1 pkg:deb/ubuntu/tzdata@2025b-0%2Bdeb12u1?arch=all&distro=ubuntu-24.04&upstream=tzdata%402025b-0%2Bdeb12u1 Organization: Ubuntu the image has no /usr/share/doc/tzdata/copyright" {
+		t.Error(got)
+	}
+	if got := len(img.contents()[0]); got != 1 {
+		t.Errorf("the package has %d files, want 1", got)
+	}
+}
+
 // hash returns the last part of the identifier of the package's only own licence.
 func (p *Package) hash() string {
 	if len(p.Licence.Custom) != 1 {
