@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -47,6 +48,7 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 			BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
 			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
 		},
+		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "CC0-1.0"}}}, // of the document, as SPDX demands it too
 		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", img.statement()),
 	}
 	if img.Completeness == Unknown { // it was looked at after it was built
@@ -85,6 +87,9 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	}
 	if p.Supplier.Name != "" {
 		c.Supplier = &cdx.OrganizationalEntity{Name: p.Supplier.Name}
+		if p.Supplier.Web != "" {
+			c.Supplier.URL = &[]string{p.Supplier.Web}
+		}
 		if p.Supplier.Address != "" {
 			c.Supplier.Contact = &[]cdx.OrganizationalContact{{Name: p.Supplier.Name, Email: p.Supplier.Address}}
 		}
@@ -96,6 +101,10 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 			hashes = append(hashes, cdx.Hash{Algorithm: cdx.HashAlgoSHA512, Value: p.SHA512})
 		}
 		c.Hashes = &hashes
+		// BSI TR-03183-2 asks for these of the file that a component comes as
+		// (https://github.com/BSI-Bund/tr-03183-cyclonedx-property-taxonomy).
+		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
+			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
 		if p.Location != "" {
 			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: &hashes})
 		}

@@ -80,6 +80,7 @@ func location(a *lock.Archive, path string) string {
 type Party struct {
 	Name         string
 	Address      string // of electronic mail, "" if unknown
+	Web          string // "" if unknown
 	Organization bool
 }
 
@@ -107,7 +108,7 @@ func (p Party) text() string {
 }
 
 // debianProject is who publishes Debian's archives.
-var debianProject = Party{Name: "Debian", Organization: true}
+var debianProject = Party{Name: "Debian", Web: "https://www.debian.org/", Organization: true}
 
 // maintainer reads a Maintainer field, "Name <address>" (Debian Policy 5.6.2). SPDX
 // wants to know whether that is a person or a group, which the field does not say:
