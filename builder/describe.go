@@ -21,7 +21,7 @@ type Predicate struct {
 // the image and Key.
 type Describer struct {
 	Key      string
-	Describe func(ctx context.Context, image *oci.Image) ([]Predicate, error)
+	Describe func(ctx context.Context, image *oci.Image, s *store.Store) ([]Predicate, error)
 }
 
 // Sign signs an image and attests predicates about it. It returns what is published
@@ -66,7 +66,7 @@ func (b *build) documents(ctx context.Context, img *oci.Image) (all []Predicate,
 		key := d.Key + "\x00" + string(img.Digest)
 		var list []Predicate
 		if !b.store.Get("documents", key, &list) {
-			if list, err = d.Describe(ctx, img); err != nil {
+			if list, err = d.Describe(ctx, img, b.store); err != nil {
 				return nil, err
 			}
 			if err := b.store.Set("documents", key, list); err != nil {

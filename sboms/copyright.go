@@ -44,8 +44,7 @@ func readCopyright(b []byte) (Licence, error) {
 // one of the drafts it came out of, which packages still name.
 func isMachineReadable(format string) bool {
 	format = strings.ToLower(format)
-	return strings.Contains(format, "copyright-format/1.") || strings.Contains(format, "dep.debian.net/deps/dep5") ||
-		strings.Contains(format, "dep.debian.net/deps/dep-5")
+	return strings.Contains(format, "copyright-format/1.") || strings.Contains(format, "deps/dep5") || strings.Contains(format, "deps/dep-5")
 }
 
 // copyrightFile is what its paragraphs add up to.

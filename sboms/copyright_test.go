@@ -62,6 +62,9 @@ copyright A`},
 		{"a draft of the format", "Format: http://dep.debian.net/deps/dep5\n\nFiles: *\nCopyright: A\nLicense: ISC\n", `
 ISC
 copyright A`},
+		{"an older one", "Format: http://svn.debian.org/wsvn/dep/web/deps/dep5.mdwn?rev=174\n\nFiles: *\nCopyright: A\nLicense: ISC\n", `
+ISC
+copyright A`},
 		{"free-form", "This package was debianized by A.\n\nLicense: GPL-2\n", "error: it is free-form text"},
 		{"another format", "Format: nothing\n\nFiles: *\nLicense: GPL-2\n", "error: it is free-form text"},
 		{"nothing", "", "error: it is free-form text"},

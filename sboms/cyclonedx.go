@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func CycloneDX(img *Image) ([]byte, error) {
 	bom.Components = &components
 	bom.Dependencies = img.cdxDependencies()
 	aggregate := cdx.CompositionAggregate(img.Completeness)
-	root := cdx.BOMReference(img.imagePURL())
+	root := cdx.BOMReference(img.cdxRef())
 	bom.Compositions = &[]cdx.Composition{{
 		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
 	}}
@@ -36,7 +37,6 @@ func CycloneDX(img *Image) ([]byte, error) {
 }
 
 func (img *Image) cdxMetadata() *cdx.Metadata {
-	root := img.imagePURL()
 	m := &cdx.Metadata{
 		Timestamp:  img.timestamp(),
 		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhaseBuild}},
@@ -45,9 +45,10 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 			ExternalReferences: &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: project}},
 		}}},
 		Component: &cdx.Component{
-			BOMRef: root, Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
-			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: root,
+			BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
+			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
 		},
+		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "CC0-1.0"}}}, // of the document, as SPDX demands it too
 		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", img.statement()),
 	}
 	if img.Completeness == Unknown { // it was looked at after it was built
@@ -63,6 +64,9 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 	}
 	return m
 }
+
+// cdxRef is how the document refers to the image.
+func (img *Image) cdxRef() string { return cmp.Or(img.imagePURL(), string(img.Digest)) }
 
 func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	purl := img.purl(p)
@@ -83,6 +87,9 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	}
 	if p.Supplier.Name != "" {
 		c.Supplier = &cdx.OrganizationalEntity{Name: p.Supplier.Name}
+		if p.Supplier.Web != "" {
+			c.Supplier.URL = &[]string{p.Supplier.Web}
+		}
 		if p.Supplier.Address != "" {
 			c.Supplier.Contact = &[]cdx.OrganizationalContact{{Name: p.Supplier.Name, Email: p.Supplier.Address}}
 		}
@@ -94,6 +101,10 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 			hashes = append(hashes, cdx.Hash{Algorithm: cdx.HashAlgoSHA512, Value: p.SHA512})
 		}
 		c.Hashes = &hashes
+		// BSI TR-03183-2 asks for these of the file that a component comes as
+		// (https://github.com/BSI-Bund/tr-03183-cyclonedx-property-taxonomy).
+		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
+			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
 		if p.Location != "" {
 			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: &hashes})
 		}
@@ -146,7 +157,7 @@ func cdxLicences(l Licence) *cdx.Licenses {
 
 // cdxDependencies returns the graph, rooted in the image.
 func (img *Image) cdxDependencies() *[]cdx.Dependency {
-	list := []cdx.Dependency{img.cdxDependency(img.imagePURL(), img.roots())}
+	list := []cdx.Dependency{img.cdxDependency(img.cdxRef(), img.roots())}
 	for i := range img.Packages {
 		if p := &img.Packages[i]; p.Described {
 			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))

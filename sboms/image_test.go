@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -393,6 +395,25 @@ pkg:deb/debian/one@1:2.0%2Bb-1?arch=amd64&distro=debian-12&upstream=uno%401:2.0-
 	}
 }
 
+// An image without dpkg has a file for each package and one with its checksums beside
+// it, and perhaps packages of a derivative.
+func TestForeignWithoutDpkg(t *testing.T) {
+	img := describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []member{
+		{name: "usr/lib/os-release", content: "ID=ubuntu\nVERSION_ID='24.04'\n"},
+		{name: "var/lib/dpkg/status.d/tzdata", content: "Package: tzdata\nVersion: 2025b-0+deb12u1\nArchitecture: all\nOrigin: Ubuntu\nMaintainer: A <a@example.org>\n"},
+		{name: "var/lib/dpkg/status.d/tzdata.md5sums", content: "00000000000000000000000000000000  usr/share/zoneinfo/UTC\n"},
+		{name: "usr/share/zoneinfo/UTC", content: "TZif"},
+		{name: "usr/share/zoneinfo/Zulu", content: "TZif"},
+	}))
+	p := &img.Packages[0]
+	if got := fmt.Sprint(len(img.Packages), " ", img.purl(p), " ", p.Supplier, " ", p.Licence.Source); got != "1 pkg:deb/ubuntu/tzdata@2025b-0%2Bdeb12u1?arch=all&distro=ubuntu-24.04&upstream=tzdata%402025b-0%2Bdeb12u1 Organization: Ubuntu the image has no /usr/share/doc/tzdata/copyright" {
+		t.Error(got)
+	}
+	if got := len(img.contents()[0]); got != 1 {
+		t.Errorf("the package has %d files, want 1", got)
+	}
+}
+
 // hash returns the last part of the identifier of the package's only own licence.
 func (p *Package) hash() string {
 	if len(p.Licence.Custom) != 1 {
@@ -439,5 +460,59 @@ func TestPURL(t *testing.T) {
 	}
 	if got := img.imagePURL(); got != "pkg:oci/python@sha256:ab?arch=amd64&tag=3.13" {
 		t.Error(got)
+	}
+}
+
+// A layer that a store has is read once, and remembering it changes nothing.
+func TestReadStored(t *testing.T) {
+	st, err := store.Open(t.TempDir())
+	check(t, err)
+	for name, src := range map[string]*oci.Image{
+		"sample": sampleImage(t), "foreign": foreign(t),
+		"no UTF-8": imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []member{{name: "srv/\xff", content: "a"}, {name: "srv/\xfe", content: "b"}}),
+	} {
+		counted, opened := *src, map[int]int{}
+		counted.Layers = slices.Clone(src.Layers)
+		var mu sync.Mutex
+		for i := range counted.Layers {
+			counted.Layers[i].Open = func() (io.ReadCloser, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				opened[i]++
+				return src.Layers[i].Open()
+			}
+		}
+		want, err := SPDX(describe(t, src))
+		check(t, err)
+		for range 2 {
+			img, err := ReadStored(t.Context(), &counted, st)
+			check(t, err)
+			img.ToolVersion = "0.0-test"
+			got, err := SPDX(img)
+			check(t, err)
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: %s", name, firstDifference(string(want), string(got)))
+			}
+		}
+		for i, n := range opened {
+			if n != 1 && name != "no UTF-8" {
+				t.Errorf("%s: layer %d was read %d times", name, i, n)
+			}
+		}
+	}
+}
+
+// What is kept of an image's description has a bound.
+func TestReadTooMuch(t *testing.T) {
+	sc := &scanner{}
+	sc.left.Store(10)
+	for _, c := range []struct {
+		name string
+		ok   bool
+	}{{"srv/large", true}, {"usr/share/doc/a/copyright", true}, {"usr/share/doc/b/copyright", false}} {
+		err := sc.content(&entry{File: File{Path: c.name}}, strings.NewReader("eight by"))
+		if c.ok && err != nil || !c.ok && !errors.Is(err, oci.ErrTooLarge) {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }

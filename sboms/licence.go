@@ -205,6 +205,7 @@ var debianExceptions = map[string]string{
 	"bison-exception-2.2": "Bison-exception-2.2", "classpath-exception-2.0": "Classpath-exception-2.0",
 	"font-exception-2.0": "Font-exception-2.0", "libtool-exception": "Libtool-exception",
 	"llvm-exception": "LLVM-exception", "linux-syscall-note": "Linux-syscall-note",
+	"linux-syscall-note exception": "Linux-syscall-note",
 }
 
 var gnuName = regexp.MustCompile(`^(gpl|lgpl|agpl|gfdl|gfdl-niv)(?:-([0-9]+(?:\.[0-9]+)?))?(\+)?$`)

@@ -37,6 +37,7 @@ func TestSynopsis(t *testing.T) {
 		{"Apache-2.0 AND MIT", "Apache-2.0 AND MIT"},
 		{"GPL-3+ with Font exception", "GPL-3.0-or-later WITH Font-exception-2.0"},
 		{"GPL-2+ with Libtool exception or MIT", "GPL-2.0-or-later WITH Libtool-exception OR MIT"},
+		{"GPL-2 with Linux-syscall-note exception", "GPL-2.0-only WITH Linux-syscall-note"},
 		{"Apache-2.0 WITH LLVM-exception", "Apache-2.0 WITH LLVM-exception"},
 		// SPDX's exceptions for OpenSSL are those of single programs.
 		{"GPL-2+ with OpenSSL exception", "<GPL-2+ with OpenSSL exception>"},

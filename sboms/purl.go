@@ -22,8 +22,11 @@ func (img *Image) purl(p *Package) string {
 }
 
 // imagePURL returns the package URL of the image itself (types/oci, whose version is
-// the digest and whose name is in lower case).
+// the digest and whose name is in lower case), or "" where nothing says its name.
 func (img *Image) imagePURL() string {
+	if img.Name == string(img.Digest) {
+		return ""
+	}
 	_, arch, _ := strings.Cut(img.Platform, "/")
 	return "pkg:oci/" + purlEncode(strings.ToLower(img.Name)) + "@" + purlEncode(string(img.Digest)) +
 		purlQualifiers([][2]string{{"arch", arch}, {"tag", img.Version}})
@@ -70,21 +73,14 @@ func (img *Image) archive(id string) *lock.Archive {
 // location returns where a package of the archive can be fetched from. Which mirror
 // a build used is the machine's affair, so that Debian's primary one is named.
 func location(a *lock.Archive, path string) string {
-	base := a.URI
-	switch {
-	case base != "":
-	case strings.HasSuffix(a.Suite, "-security"):
-		base = archive.PrimarySecurityMirror
-	default:
-		base = archive.PrimaryMirror
-	}
-	return strings.TrimSuffix(base, "/") + "/" + (&url.URL{Path: path}).EscapedPath()
+	return archive.PublicBase(a.URI, a.Suite) + "/" + (&url.URL{Path: path}).EscapedPath()
 }
 
 // Party is a person or an organization.
 type Party struct {
 	Name         string
 	Address      string // of electronic mail, "" if unknown
+	Web          string // "" if unknown
 	Organization bool
 }
 
@@ -112,7 +108,7 @@ func (p Party) text() string {
 }
 
 // debianProject is who publishes Debian's archives.
-var debianProject = Party{Name: "Debian", Organization: true}
+var debianProject = Party{Name: "Debian", Web: "https://www.debian.org/", Organization: true}
 
 // maintainer reads a Maintainer field, "Name <address>" (Debian Policy 5.6.2). SPDX
 // wants to know whether that is a person or a group, which the field does not say:

@@ -17,13 +17,22 @@ import (
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
 // Read describes an image. It reads each layer once, verifying it, and holds of it
 // only what the description has. Errors of content that is not what its digest says
 // wrap [oci.ErrMismatch].
-func Read(ctx context.Context, src *oci.Image) (*Image, error) {
+func Read(ctx context.Context, src *oci.Image) (*Image, error) { return read(ctx, src, nil) }
+
+// ReadStored is Read for an image that was built or opened from st, which remembers
+// what each layer holds, so that a layer is read once however many images have it.
+func ReadStored(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
+	return read(ctx, src, st)
+}
+
+func read(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
 	var rec *record.Record
 	if len(src.Config.Record) > 0 {
 		var err error
@@ -34,7 +43,7 @@ func Read(ctx context.Context, src *oci.Image) (*Image, error) {
 			return nil, fmt.Errorf("cannot describe image %s: its record is of %d layers, it has %d", src.Digest, len(rec.Layers), len(src.Layers))
 		}
 	}
-	paths, err := scan(ctx, src)
+	paths, err := scan(ctx, src, st)
 	if err != nil {
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 	}
@@ -94,7 +103,7 @@ func (r *reading) osRelease() map[string]string {
 	if e == nil {
 		return vars
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(e.content)); lines.Scan(); {
+	for lines := bufio.NewScanner(bytes.NewReader(e.Content)); lines.Scan(); {
 		if name, value, ok := strings.Cut(strings.TrimSpace(lines.Text()), "="); ok {
 			vars[name] = strings.Trim(value, `"'`)
 		}
@@ -147,7 +156,7 @@ func (r *reading) controls() ([]*control, error) {
 		if name != statusFile && path.Dir(name) != statusDir || strings.HasSuffix(name, ".md5sums") || r.paths[name].SHA256 == "" {
 			continue
 		}
-		list, err := readStatus(bytes.NewReader(r.paths[name].content))
+		list, err := readStatus(bytes.NewReader(r.paths[name].Content))
 		if err != nil {
 			return nil, fmt.Errorf("/%s: %w", name, err)
 		}
@@ -204,7 +213,7 @@ func (r *reading) licence(p *Package) Licence {
 	if e == nil {
 		return Licence{Expression: noAssertion, Source: "the image has no /" + copyrightPath(p)}
 	}
-	l, err := readCopyright(e.content)
+	l, err := readCopyright(e.Content)
 	switch {
 	case errors.Is(err, errFreeForm):
 		return Licence{Expression: noAssertion, Source: "/" + name + " is free-form text, from which nothing is concluded"}
@@ -265,7 +274,7 @@ func (r *reading) owners() map[string]*tree.Origin {
 		if origins[owner] == nil {
 			continue
 		}
-		for line := range strings.Lines(string(r.paths[name].content)) {
+		for line := range strings.Lines(string(r.paths[name].Content)) {
 			line = strings.TrimRight(line, "\n")
 			if strings.HasSuffix(base, ".md5sums") {
 				_, line, _ = strings.Cut(line, "  ")

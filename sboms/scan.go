@@ -13,11 +13,15 @@ import (
 	"maps"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -29,26 +33,29 @@ const (
 	osReleaseFile = "usr/lib/os-release"    // os-release(5)
 )
 
-// maxRead bounds a file that is read and not only hashed, in bytes. The status of an
-// installation of everything in Debian has some 80 MB.
-const maxRead = 128 << 20
+// maxRead bounds what is kept of the files that describe an image, in bytes. Those of
+// an installation with 2000 packages have some 80 MB.
+const maxRead = 256 << 20
 
 // An entry is a path of an image as its layer has it.
 type entry struct {
 	File
-	content []byte // of a file that describes the image
+	Content []byte `json:",omitempty"` // of a file that describes the image
 }
 
 // scan reads the layers of an image, each once, and returns its paths, without their
 // leading slash, as a process would find them: what a later layer has or removes
-// hides what is below (OCI image spec, layer.md).
-func scan(ctx context.Context, img *oci.Image) (map[string]*entry, error) {
+// hides what is below (OCI image spec, layer.md). What a layer of st holds is
+// remembered there; st may be nil.
+func scan(ctx context.Context, img *oci.Image, st *store.Store) (map[string]*entry, error) {
 	layers := make([][]*entry, len(img.Layers))
+	sc := &scanner{store: st}
+	sc.left.Store(maxRead)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range img.Layers {
 		g.Go(func() (err error) {
-			layers[i], err = scanLayer(ctx, l)
+			layers[i], err = sc.stored(ctx, l)
 			return err
 		})
 	}
@@ -64,13 +71,44 @@ func scan(ctx context.Context, img *oci.Image) (map[string]*entry, error) {
 			continue
 		}
 		if to := paths[tree.Clean(e.Link)]; to != nil && to.Type == tree.File {
-			e.Size, e.SHA256, e.SHA1, e.content = to.Size, to.SHA256, to.SHA1, to.content
+			e.Size, e.SHA256, e.SHA1, e.Content = to.Size, to.SHA256, to.SHA1, to.Content
 		}
 	}
 	return paths, nil
 }
 
-func scanLayer(ctx context.Context, l oci.Layer) ([]*entry, error) {
+// scanFormat is the version of what is remembered of a layer. It changes with what an
+// entry has and with what is read.
+const scanFormat = "1 "
+
+// A scanner reads the layers of one image.
+type scanner struct {
+	store *store.Store // may be nil
+	left  atomic.Int64 // of maxRead
+}
+
+func (sc *scanner) stored(ctx context.Context, l oci.Layer) ([]*entry, error) {
+	if sc.store == nil {
+		return sc.layer(ctx, l)
+	}
+	var entries []*entry
+	key := scanFormat + string(l.DiffID)
+	if sc.store.Get("contents", key, &entries) && !slices.Contains(entries, nil) {
+		return entries, nil
+	}
+	entries, err := sc.layer(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !utf8.ValidString(e.Path) || !utf8.ValidString(e.Link) {
+			return entries, nil // JSON would not give it back
+		}
+	}
+	return entries, sc.store.Set("contents", key, entries)
+}
+
+func (sc *scanner) layer(ctx context.Context, l oci.Layer) ([]*entry, error) {
 	r, err := l.Uncompressed()
 	if err != nil {
 		return nil, err
@@ -89,7 +127,7 @@ func scanLayer(ctx context.Context, l oci.Layer) ([]*entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
 		}
-		e, err := readEntry(h, members)
+		e, err := sc.entry(h, members)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read layer %s: %s: %w", l.Digest, h.Name, err)
 		}
@@ -99,9 +137,9 @@ func scanLayer(ctx context.Context, l oci.Layer) ([]*entry, error) {
 	}
 }
 
-// readEntry returns nil for what is no path of interest: device nodes and pipes have
-// no content.
-func readEntry(h *tar.Header, r io.Reader) (*entry, error) {
+// entry returns nil for what is no path of interest: device nodes and pipes have no
+// content.
+func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
 	e := &entry{File: File{Path: tree.Clean(h.Name), Mode: uint32(h.Mode & 0o7777)}}
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -111,29 +149,29 @@ func readEntry(h *tar.Header, r io.Reader) (*entry, error) {
 	case tar.TypeLink:
 		e.Type, e.Link = tree.Hardlink, "/"+tree.Clean(h.Linkname)
 	case tar.TypeReg:
-		return e, e.readContent(r)
+		return e, sc.content(e, r)
 	default:
 		return nil, nil
 	}
 	return e, nil
 }
 
-func (e *entry) readContent(r io.Reader) error {
+func (sc *scanner) content(e *entry, r io.Reader) error {
 	long, short := sha256.New(), sha1.New()
 	w := io.MultiWriter(long, short)
 	var kept bytes.Buffer
 	if isDescription(e.Path) {
 		w = io.MultiWriter(long, short, &kept)
-		r = io.LimitReader(r, maxRead+1)
+		r = io.LimitReader(r, sc.left.Load()+1)
 	}
 	n, err := io.Copy(w, r)
 	if err != nil {
 		return err
 	}
-	if kept.Len() > maxRead {
-		return fmt.Errorf("it has more than the %d bytes that are read", maxRead)
+	if sc.left.Add(-int64(kept.Len())) < 0 {
+		return fmt.Errorf("%w: the files that describe the image have more than %d bytes", oci.ErrTooLarge, maxRead)
 	}
-	e.Size, e.content = n, kept.Bytes()
+	e.Size, e.Content = n, kept.Bytes()
 	e.SHA256, e.SHA1 = hex.EncodeToString(long.Sum(nil)), hex.EncodeToString(short.Sum(nil))
 	return nil
 }

@@ -84,10 +84,12 @@ func (d *spdxDocument) image() {
 		PackageDownloadLocation: noAssertion,
 		PackageChecksums:        []common.Checksum{{Algorithm: common.SHA256, Value: img.Digest.Hex()}},
 		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
-		PrimaryPackagePurpose:     "CONTAINER",
-		PackageComment:            "OCI image for " + img.Platform + " with the manifest " + string(img.Digest),
-		PackageExternalReferences: []*v2_3.PackageExternalReference{spdxPURL(img.imagePURL())},
-		Annotations:               []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
+		PrimaryPackagePurpose: "CONTAINER",
+		PackageComment:        "OCI image for " + img.Platform + " with the manifest " + string(img.Digest),
+		Annotations:           []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
+	}
+	if purl := img.imagePURL(); purl != "" {
+		p.PackageExternalReferences = append(p.PackageExternalReferences, spdxPURL(purl))
 	}
 	if from := img.provenance(); from != "" {
 		p.PackageSourceInfo = "packages taken from " + from

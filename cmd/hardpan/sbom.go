@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/sboms"
 )
 
@@ -63,8 +64,8 @@ func (a *app) sbom(ctx context.Context, image string) error {
 }
 
 // attestSBOMs returns both SBOMs of a platform's image.
-func attestSBOMs(ctx context.Context, img *oci.Image) ([]builder.Predicate, error) {
-	described, err := sboms.Read(ctx, img)
+func attestSBOMs(ctx context.Context, img *oci.Image, st *store.Store) ([]builder.Predicate, error) {
+	described, err := sboms.ReadStored(ctx, img, st)
 	if err != nil {
 		return nil, err
 	}
