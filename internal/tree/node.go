@@ -1,8 +1,10 @@
 package tree
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -137,7 +139,36 @@ func (o *Origin) String() string {
 		}
 	}
 	if len(o.Inputs) > 0 {
-		b.WriteString(", from " + strings.Join(o.Inputs, ", "))
+		b.WriteString(", from " + strings.Join(summary(o.Inputs), ", "))
 	}
 	return b.String()
+}
+
+// maxInputs is how many inputs [Origin.String] names one by one.
+const maxInputs = 6
+
+// summary returns inputs for a person: where they are many, directories with how many
+// of them are there.
+func summary(inputs []string) []string {
+	if len(inputs) <= maxInputs {
+		return inputs
+	}
+	var dirs []string
+	in := map[string][]string{}
+	for _, name := range inputs {
+		dir := path.Dir(name)
+		if in[dir] == nil {
+			dirs = append(dirs, dir)
+		}
+		in[dir] = append(in[dir], name)
+	}
+	var list []string
+	for _, dir := range dirs {
+		if len(in[dir]) == 1 {
+			list = append(list, in[dir][0])
+		} else {
+			list = append(list, fmt.Sprintf("%d files of %s", len(in[dir]), dir))
+		}
+	}
+	return list
 }

@@ -326,3 +326,13 @@ func TestClean(t *testing.T) {
 		}
 	}
 }
+
+// Many inputs are counted by directory.
+func TestOriginOfManyInputs(t *testing.T) {
+	o := tree.Origin{Kind: tree.FromScript, Package: "ca-certificates", Version: "1", Script: "postinst", Command: "update-ca-certificates",
+		Inputs: []string{"/etc/ca-certificates.conf", "/usr/share/ca/a", "/usr/share/ca/b", "/usr/share/ca/c", "/usr/share/ca/d", "/usr/local/x", "/usr/local/y"}}
+	const want = "package ca-certificates 1, postinst, update-ca-certificates, from /etc/ca-certificates.conf, 4 files of /usr/share/ca, 2 files of /usr/local"
+	if got := o.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
