@@ -170,7 +170,7 @@ var moreScripts = table{
 	{`: > a; echo x > b; diff -u -L a -L b a b`, "--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n"},
 	{`nice -n 5 echo x`, "x\n"},
 	{`nice -5 echo y`, "y\n"},
-	{`nice`, "0\n"},
+	{`nice -n 0 nice >/dev/null; echo $?`, "0\n"},
 	{`nohup echo z`, "z\n"},
 	{`timeout 5 echo t`, "t\n"},
 	{`timeout -k 1 5s false; echo $?`, "1\n"},
