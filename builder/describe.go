@@ -17,11 +17,11 @@ type Predicate struct {
 	Document []byte       `json:"predicate"` // JSON
 }
 
-// Describer makes documents about the image of a platform, which depend on nothing but
-// the image and Key.
+// Describer makes documents about an index and each of its images, which depend on
+// nothing but the index and Key.
 type Describer struct {
 	Key      string
-	Describe func(ctx context.Context, image *oci.Image, s *store.Store) ([]Predicate, error)
+	Describe func(ctx context.Context, index *oci.Index, s *store.Store) ([]Predicate, error)
 }
 
 // Sign signs an image and attests predicates about it. It returns what is published
@@ -50,23 +50,22 @@ func (b *build) describe(ctx context.Context, x *oci.Index) ([]Predicate, error)
 		if err := origin(img.Digest, rec); err != nil {
 			return nil, err
 		}
-		list, err := b.documents(ctx, img)
-		if err != nil {
-			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
-		}
-		all = append(all, list...)
 	}
-	return all, origin(x.Digest, records...)
+	if err := origin(x.Digest, records...); err != nil {
+		return nil, err
+	}
+	list, err := b.documents(ctx, x)
+	return append(all, list...), err
 }
 
-// documents returns what the describers say of a platform's image, which the store
-// keeps.
-func (b *build) documents(ctx context.Context, img *oci.Image) (all []Predicate, err error) {
+// documents returns what the describers say of the index and its images, which the
+// store keeps.
+func (b *build) documents(ctx context.Context, x *oci.Index) (all []Predicate, err error) {
 	for _, d := range b.o.Outputs.Describe {
-		key := d.Key + "\x00" + string(img.Digest)
+		key := d.Key + "\x00" + string(x.Digest)
 		var list []Predicate
 		if !b.store.Get("documents", key, &list) {
-			if list, err = d.Describe(ctx, img, b.store); err != nil {
+			if list, err = d.Describe(ctx, x, b.store); err != nil {
 				return nil, err
 			}
 			if err := b.store.Set("documents", key, list); err != nil {

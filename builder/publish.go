@@ -27,8 +27,8 @@ type Outputs struct {
 	// Sign, unless nil, signs the image before it is published. Archives for docker
 	// load hold no signatures.
 	Sign Sign
-	// Describe makes what is attested of each platform's image beside its provenance
-	// and the lock.
+	// Describe makes what is attested of the index and of each platform's image beside
+	// provenance and the lock.
 	Describe []Describer
 }
 

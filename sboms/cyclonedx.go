@@ -17,8 +17,8 @@ import (
 func CycloneDX(img *Image) ([]byte, error) {
 	contents := img.contents()
 	bom := cdx.NewBOM()
-	bom.SerialNumber = "urn:uuid:" + img.uuid("cyclonedx")
-	bom.Metadata = img.cdxMetadata()
+	bom.SerialNumber = img.cdxSerial()
+	bom.Metadata = img.cdxMetadata(img.statement())
 	components := []cdx.Component{} // an image without any has an empty list, not none
 	for i := range img.Packages {
 		components = append(components, img.cdxPackage(&img.Packages[i], contents[i]))
@@ -36,7 +36,23 @@ func CycloneDX(img *Image) ([]byte, error) {
 	return encode(bom)
 }
 
-func (img *Image) cdxMetadata() *cdx.Metadata {
+// cdxSerial is the name of the image's document, unique in the world.
+func (img *Image) cdxSerial() string { return "urn:uuid:" + img.uuid("cyclonedx") }
+
+// cdxImage returns the image, or the index of several, as a component.
+func (img *Image) cdxImage() *cdx.Component {
+	c := &cdx.Component{
+		BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
+		Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
+	}
+	if img.Vendor != "" {
+		c.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+	}
+	return c
+}
+
+// cdxMetadata returns what is not of the content, with how far the document is complete.
+func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 	m := &cdx.Metadata{
 		Timestamp:  img.timestamp(),
 		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhaseBuild}},
@@ -44,12 +60,9 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 			Type: cdx.ComponentTypeApplication, Name: "hardpan", Version: img.ToolVersion,
 			ExternalReferences: &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: project}},
 		}}},
-		Component: &cdx.Component{
-			BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
-			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
-		},
+		Component:  img.cdxImage(),
 		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "CC0-1.0"}}}, // of the document, as SPDX demands it too
-		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", img.statement()),
+		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", statement),
 	}
 	if img.Completeness == Unknown { // it was looked at after it was built
 		m.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
@@ -57,7 +70,6 @@ func (img *Image) cdxMetadata() *cdx.Metadata {
 	if img.Vendor != "" {
 		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
 		m.Manufacturer = m.Supplier
-		m.Component.Supplier = m.Supplier
 	}
 	for _, a := range img.Archives {
 		*m.Properties = append(*m.Properties, *properties("hardpan:archive", fmt.Sprintf("%s InRelease %s signed by %s", a.ID, a.InRelease, strings.Join(a.SignedBy, ", ")))...)

@@ -1,7 +1,8 @@
 // Package sboms describes an image of one platform as an SPDX 2.3 or a CycloneDX 1.6
 // document: which packages it has, with their .debs, sources, licences and
 // dependencies, which files, with their digests and where each comes from, and how
-// far the list is complete.
+// far the list is complete. Of an index it lists the images, and refers to the
+// document of each.
 //
 // What it says of an image that hardpan built is what the image's record knows,
 // together with the content that one pass over the layers finds; nothing is guessed
@@ -21,4 +22,4 @@ const (
 
 // Format names what this package makes of an image. It changes when that does, and
 // belongs into the key of whatever is cached about documents.
-const Format = "sbom1"
+const Format = "sbom2"

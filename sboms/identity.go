@@ -29,13 +29,19 @@ func (img *Image) uuid(format string) string {
 
 func (img *Image) timestamp() string { return img.Created.UTC().Format(time.RFC3339) }
 
-// title names the image as a person would, "python:3.13 linux/amd64".
+// title names the image as a person would, "python:3.13 linux/amd64", and an index,
+// which has no platform, "python:3.13".
 func (img *Image) title() string {
 	name := img.Name
 	if img.Version != "" {
 		name += ":" + img.Version
 	}
-	return name + " " + img.Platform
+	return strings.TrimSuffix(name+" "+img.Platform, " ")
+}
+
+// comment says in words what the image is.
+func (img *Image) comment() string {
+	return "OCI image for " + img.Platform + " with the manifest " + string(img.Digest)
 }
 
 // statement says in words how far the document is complete.

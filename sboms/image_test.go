@@ -34,8 +34,11 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// sampleImage builds the image of the builder's golden test.
-func sampleImage(t *testing.T) *oci.Image {
+// sampleImage is the first image of [sampleIndex].
+func sampleImage(t *testing.T) *oci.Image { return sampleIndex(t).Images[0] }
+
+// sampleIndex builds the image of the builder's golden test.
+func sampleIndex(t *testing.T) *oci.Index {
 	t.Helper()
 	s, err := archivetest.New(sample.Debian())
 	check(t, err)
@@ -51,7 +54,7 @@ func sampleImage(t *testing.T) *oci.Image {
 	src, err := oci.Open(t.Context(), layout, oci.OpenOptions{})
 	check(t, err)
 	t.Cleanup(func() { src.Close() })
-	return src.Images[0]
+	return src.Index
 }
 
 func describe(t *testing.T, src *oci.Image) *Image {
@@ -149,17 +152,23 @@ func TestGolden(t *testing.T) {
 		for format, encode := range formats {
 			got, err := encode(img)
 			check(t, err)
-			file := filepath.Join("testdata", name+"."+format+".json")
-			if *update {
-				check(t, os.WriteFile(file, got, 0o644))
-				continue
-			}
-			want, err := os.ReadFile(file)
-			check(t, err)
-			if !bytes.Equal(got, want) {
-				t.Errorf("%s is not what the program says; go test ./sboms -update renews it: %s", file, firstDifference(string(want), string(got)))
-			}
+			golden(t, name+"."+format+".json", got)
 		}
+	}
+}
+
+// golden compares a document with the file of that name, or renews that.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		check(t, os.WriteFile(file, got, 0o644))
+		return
+	}
+	want, err := os.ReadFile(file)
+	check(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the program says; go test ./sboms -update renews it: %s", file, firstDifference(string(want), string(got)))
 	}
 }
 
@@ -173,8 +182,9 @@ func firstDifference(want, got string) string {
 	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
 }
 
-// TestSchemas validates the documents against the official JSON Schemas.
-func TestSchemas(t *testing.T) {
+// schemas returns the official JSON Schemas of the formats.
+func schemas(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	for url, file := range map[string]string{
@@ -188,9 +198,14 @@ func TestSchemas(t *testing.T) {
 		check(t, err)
 		check(t, c.AddResource(url, doc))
 	}
-	schemas := map[string]*jsonschema.Schema{
+	return map[string]*jsonschema.Schema{
 		"spdx": c.MustCompile("http://spdx.org/rdf/terms/2.3"), "cyclonedx": c.MustCompile("http://cyclonedx.org/schema/bom-1.6.schema.json"),
 	}
+}
+
+// TestSchemas validates the documents.
+func TestSchemas(t *testing.T) {
+	schemas := schemas(t)
 	for name, img := range images(t) {
 		for format, encode := range formats {
 			b, err := encode(img)

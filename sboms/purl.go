@@ -22,7 +22,8 @@ func (img *Image) purl(p *Package) string {
 }
 
 // imagePURL returns the package URL of the image itself (types/oci, whose version is
-// the digest and whose name is in lower case), or "" where nothing says its name.
+// the digest and whose name is in lower case), or "" where nothing says its name. An
+// index has no platform, and so its package URL no architecture.
 func (img *Image) imagePURL() string {
 	if img.Name == string(img.Digest) {
 		return ""

@@ -32,22 +32,40 @@ func ReadStored(ctx context.Context, src *oci.Image, st *store.Store) (*Image, e
 	return read(ctx, src, st)
 }
 
-func read(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
-	var rec *record.Record
+// Identify says what an image is, with nothing of its packages and files: no layer is
+// read.
+func Identify(src *oci.Image) (*Image, error) {
+	r, err := newReading(src)
+	if err != nil {
+		return nil, err
+	}
+	r.identify()
+	return r.img, nil
+}
+
+func newReading(src *oci.Image) (*reading, error) {
+	r := &reading{src: src, img: &Image{Digest: src.Digest, Platform: src.Platform.String(), Completeness: Unknown}}
 	if len(src.Config.Record) > 0 {
-		var err error
-		if rec, err = record.Decode(src.Config.Record); err != nil {
+		rec, err := record.Decode(src.Config.Record)
+		if err != nil {
 			return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 		}
 		if len(rec.Layers) != len(src.Layers) {
 			return nil, fmt.Errorf("cannot describe image %s: its record is of %d layers, it has %d", src.Digest, len(rec.Layers), len(src.Layers))
 		}
+		r.rec = rec
 	}
-	paths, err := scan(ctx, src, st)
+	return r, nil
+}
+
+func read(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
+	r, err := newReading(src)
 	if err != nil {
+		return nil, err
+	}
+	if r.paths, err = scan(ctx, src, st); err != nil {
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 	}
-	r := &reading{src: src, rec: rec, paths: paths, img: &Image{Digest: src.Digest, Platform: src.Platform.String()}}
 	r.identify()
 	if err := r.packages(); err != nil {
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)

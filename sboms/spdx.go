@@ -20,7 +20,7 @@ import (
 // others; where a file comes from is its comment.
 func SPDX(img *Image) ([]byte, error) {
 	d := &spdxDocument{img: img, contents: img.contents(), custom: map[string]*v2_3.OtherLicense{}}
-	d.head()
+	d.head(img.title(), img.statement())
 	d.image()
 	for i := range img.Packages {
 		d.pkg(i)
@@ -28,6 +28,11 @@ func SPDX(img *Image) ([]byte, error) {
 	for _, f := range d.contents[-1] {
 		d.file(spdxImage, f)
 	}
+	return d.encode()
+}
+
+// encode returns the document in order.
+func (d *spdxDocument) encode() ([]byte, error) {
 	for _, l := range d.custom {
 		d.OtherLicenses = append(d.OtherLicenses, l)
 	}
@@ -61,7 +66,9 @@ type spdxDocument struct {
 	custom   map[string]*v2_3.OtherLicense
 }
 
-func (d *spdxDocument) head() {
+// head fills in what is not of the content, with the document's name and how far it
+// is complete.
+func (d *spdxDocument) head(title, statement string) {
 	img := d.img
 	creators := []common.Creator{{CreatorType: "Tool", Creator: "hardpan-" + img.ToolVersion}}
 	if img.Vendor != "" {
@@ -69,23 +76,27 @@ func (d *spdxDocument) head() {
 	}
 	d.Document = v2_3.Document{
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT",
-		DocumentName: img.title(), DocumentNamespace: project + "/spdx/" + img.uuid("spdx"),
-		DocumentComment: img.statement(),
+		DocumentName: title, DocumentNamespace: img.spdxNamespace(),
+		DocumentComment: statement,
 		CreationInfo:    &v2_3.CreationInfo{Creators: creators, Created: img.timestamp(), LicenseListVersion: "3.28"},
 	}
 	d.relate("DOCUMENT", common.TypeRelationshipDescribe, spdxImage)
 }
 
-func (d *spdxDocument) image() {
-	img := d.img
+// spdxNamespace is the name of the image's document, unique in the world (SPDX 2.3,
+// clause 6.5).
+func (img *Image) spdxNamespace() string { return project + "/spdx/" + img.uuid("spdx") }
+
+// container adds an image, or the index of several, as a package.
+func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	p := &v2_3.Package{
-		PackageName: img.Name, PackageSPDXIdentifier: spdxImage, PackageVersion: cmp.Or(img.Version, string(img.Digest)),
+		PackageName: img.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: cmp.Or(img.Version, string(img.Digest)),
 		PackageSupplier:         spdxSupplier(Party{Name: img.Vendor, Organization: true}),
 		PackageDownloadLocation: noAssertion,
 		PackageChecksums:        []common.Checksum{{Algorithm: common.SHA256, Value: img.Digest.Hex()}},
 		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
 		PrimaryPackagePurpose: "CONTAINER",
-		PackageComment:        "OCI image for " + img.Platform + " with the manifest " + string(img.Digest),
+		PackageComment:        comment,
 		Annotations:           []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
 	}
 	if purl := img.imagePURL(); purl != "" {
@@ -95,6 +106,12 @@ func (d *spdxDocument) image() {
 		p.PackageSourceInfo = "packages taken from " + from
 	}
 	d.Packages = append(d.Packages, p)
+	return p
+}
+
+func (d *spdxDocument) image() {
+	img := d.img
+	d.container(img, spdxImage, img.comment())
 	for _, i := range img.roots() {
 		d.relate(spdxImage, common.TypeRelationshipDependsOn, img.Packages[i].spdxID())
 	}

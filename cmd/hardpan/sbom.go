@@ -63,17 +63,39 @@ func (a *app) sbom(ctx context.Context, image string) error {
 	return err
 }
 
-// attestSBOMs returns both SBOMs of a platform's image.
-func attestSBOMs(ctx context.Context, img *oci.Image, st *store.Store) ([]builder.Predicate, error) {
-	described, err := sboms.ReadStored(ctx, img, st)
+// attestSBOMs returns both SBOMs of each platform's image and of the index.
+func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
+	var all []builder.Predicate
+	add := func(of store.Digest, spdx, cyclonedx []byte) {
+		all = append(all, builder.Predicate{Subject: of, Type: sboms.SPDXType, Document: spdx}, builder.Predicate{Subject: of, Type: sboms.CycloneDXType, Document: cyclonedx})
+	}
+	var parts []sboms.Part
+	for _, img := range index.Images {
+		described, err := sboms.ReadStored(ctx, img, st)
+		if err != nil {
+			return nil, err
+		}
+		described.ToolVersion = version
+		spdx, err := sboms.SPDX(described)
+		if err != nil {
+			return nil, err
+		}
+		cyclonedx, err := sboms.CycloneDX(described)
+		if err != nil {
+			return nil, err
+		}
+		add(img.Digest, spdx, cyclonedx)
+		parts = append(parts, sboms.Part{Image: described, SPDX: spdx})
+	}
+	whole, err := sboms.IndexOf(index, parts)
 	if err != nil {
 		return nil, err
 	}
-	described.ToolVersion = version
-	spdx, err := sboms.SPDX(described)
+	spdx, err := sboms.SPDXIndex(whole)
 	if err != nil {
 		return nil, err
 	}
-	cyclonedx, err := sboms.CycloneDX(described)
-	return []builder.Predicate{{Subject: img.Digest, Type: sboms.SPDXType, Document: spdx}, {Subject: img.Digest, Type: sboms.CycloneDXType, Document: cyclonedx}}, err
+	cyclonedx, err := sboms.CycloneDXIndex(whole)
+	add(index.Digest, spdx, cyclonedx)
+	return all, err
 }

@@ -1,7 +1,8 @@
 // Package verify answers an auditor's questions about an image from its digest and a
 // public key, without a network but for a registry: is it signed, is each attestation
-// about it, is each file and package of its layers what the attested SBOM says and
-// nothing more, and were the packages of the provenance those of the attested lock.
+// about it, is each file and package of its layers, and each image of its index, what
+// the attested SBOM says and nothing more, and were the packages of the provenance
+// those of the attested lock.
 //
 // Nothing in the image vouches for itself: what is compared is the layers, read again,
 // with what the key has signed. Where an image has no such document, because something

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,21 +15,50 @@ import (
 type format struct {
 	name, predicate string
 	make            func(*sboms.Image) ([]byte, error)
-	list            func([]byte) (map[string]string, error) // what the document lists, with its digest
+	makeIndex       func(*sboms.Index) ([]byte, error)
+	list            func([]byte) (listing, error) // what the document lists, with its digest
 }
 
 var formatList = []format{
-	{"SPDX", sboms.SPDXType, sboms.SPDX, listSPDX},
-	{"CycloneDX", sboms.CycloneDXType, sboms.CycloneDX, listCycloneDX},
+	{"SPDX", sboms.SPDXType, sboms.SPDX, sboms.SPDXIndex, listSPDX},
+	{"CycloneDX", sboms.CycloneDXType, sboms.CycloneDX, sboms.CycloneDXIndex, listCycloneDX},
+}
+
+// attestedFormats returns those that there are attestations of.
+func attestedFormats(attested map[string][]byte) []format {
+	return slices.DeleteFunc(slices.Clone(formatList), func(f format) bool { return attested[f.predicate] == nil })
+}
+
+// names joins the names of formats.
+func names(formats []format) string {
+	var list []string
+	for _, f := range formats {
+		list = append(list, f.name)
+	}
+	return strings.Join(list, " and ")
 }
 
 // compare returns what a document says of an image that is otherwise.
 func (f *format) compare(document []byte, is *sboms.Image) ([]string, error) {
-	said, err := f.list(document)
+	again, err := f.make(is)
 	if err != nil {
 		return nil, err
 	}
-	again, err := f.make(is)
+	return f.differences(document, again)
+}
+
+// compareIndex returns what a document says of an index that is otherwise.
+func (f *format) compareIndex(document []byte, is *sboms.Index) ([]string, error) {
+	again, err := f.makeIndex(is)
+	if err != nil {
+		return nil, err
+	}
+	return f.differences(document, again)
+}
+
+// differences returns what a document lists otherwise than the one made again.
+func (f *format) differences(document, again []byte) ([]string, error) {
+	said, err := f.list(document)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +83,33 @@ func (f *format) compare(document []byte, is *sboms.Image) ([]string, error) {
 	return differences, nil
 }
 
+// listing is what a document lists, by name, with its digest.
+type listing map[string]string
+
+func (l listing) add(name, digest string) {
+	name = strings.TrimSpace(name)
+	if before, ok := l[name]; ok && before != digest {
+		digest = "several things"
+	}
+	l[name] = digest
+}
+
+// architecture returns what a package URL says of it, which tells things of one name
+// and version apart.
+func architecture(purl string) string {
+	_, qualifiers, _ := strings.Cut(purl, "?")
+	values, err := url.ParseQuery(qualifiers)
+	if err != nil {
+		return ""
+	}
+	return values.Get("arch")
+}
+
 // listSPDX returns the files and packages of an SPDX document.
-func listSPDX(document []byte) (map[string]string, error) {
+func listSPDX(document []byte) (listing, error) {
 	type checksums []struct{ Algorithm, ChecksumValue string }
-	digest := func(list checksums) string {
-		for _, c := range list {
+	digest := func(sums checksums) string {
+		for _, c := range sums {
 			if c.Algorithm == "SHA256" {
 				return "sha256:" + c.ChecksumValue
 			}
@@ -73,6 +125,7 @@ func listSPDX(document []byte) (map[string]string, error) {
 		Packages []struct {
 			Name, VersionInfo string
 			Checksums         checksums
+			ExternalRefs      []struct{ ReferenceType, ReferenceLocator string }
 		}
 	}
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -81,12 +134,18 @@ func listSPDX(document []byte) (map[string]string, error) {
 	if !strings.HasPrefix(d.SPDXVersion, "SPDX-2.") {
 		return nil, fmt.Errorf("version is %.40q, expected SPDX-2.x", d.SPDXVersion)
 	}
-	all := map[string]string{}
+	all := listing{}
 	for _, f := range d.Files {
-		all["file "+strings.TrimPrefix(f.FileName, ".")] = digest(f.Checksums)
+		all.add("file "+strings.TrimPrefix(f.FileName, "."), digest(f.Checksums))
 	}
 	for _, p := range d.Packages {
-		all["package "+p.Name+" "+p.VersionInfo] = digest(p.Checksums)
+		purl := ""
+		for _, r := range p.ExternalRefs {
+			if r.ReferenceType == "purl" {
+				purl = r.ReferenceLocator
+			}
+		}
+		all.add("package "+p.Name+" "+p.VersionInfo+" "+architecture(purl), digest(p.Checksums))
 	}
 	return all, nil
 }
@@ -94,13 +153,13 @@ func listSPDX(document []byte) (map[string]string, error) {
 // component is what a CycloneDX document says of one thing.
 type component struct {
 	Type, Name, Version string
-	BOMRef              string `json:"bom-ref"`
+	PURL                string
 	Hashes              []struct{ Alg, Content string }
 	Components          []component
 }
 
 // listCycloneDX returns the components of a CycloneDX document.
-func listCycloneDX(document []byte) (map[string]string, error) {
+func listCycloneDX(document []byte) (listing, error) {
 	var d struct {
 		BOMFormat  string
 		Components []component
@@ -111,17 +170,17 @@ func listCycloneDX(document []byte) (map[string]string, error) {
 	if d.BOMFormat != "CycloneDX" {
 		return nil, fmt.Errorf("bomFormat is %.40q, expected CycloneDX", d.BOMFormat)
 	}
-	all := map[string]string{}
+	all := listing{}
 	var add func([]component)
-	add = func(list []component) {
-		for _, c := range list {
+	add = func(components []component) {
+		for _, c := range components {
 			digest := "without a SHA-256"
 			for _, h := range c.Hashes {
 				if h.Alg == "SHA-256" {
 					digest = "sha256:" + h.Content
 				}
 			}
-			all[strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)] = digest
+			all.add(strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)+" "+architecture(c.PURL), digest)
 			add(c.Components)
 		}
 	}

@@ -46,19 +46,13 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report
 				attested[q.Type] = q.Predicate
 			}
 		}
-		if s.Name != sign.IndexName {
-			img, err := src.Image(s.Platform)
-			if err != nil {
-				return nil, err
-			}
-			question, err := content(ctx, img, attested)
-			if err != nil {
-				return nil, err
-			}
-			question.Subject, question.Kind = s, askSBOM
-			r.Questions = append(r.Questions, question)
+		question, err := sbom(ctx, src, s, attested)
+		if err != nil {
+			return nil, err
 		}
-		question := origin(attested[provenance.Type], attested[provenance.LockType])
+		question.Subject, question.Kind = s, askSBOM
+		r.Questions = append(r.Questions, question)
+		question = origin(attested[provenance.Type], attested[provenance.LockType])
 		question.Subject, question.Kind = s, askProvenance
 		r.Questions = append(r.Questions, question)
 	}
@@ -76,17 +70,68 @@ func unanswered(why string) sign.Question {
 	return sign.Question{OK: true, Unanswered: true, Answer: "cannot be answered: " + why}
 }
 
+// sbom compares a subject with the SBOMs that are attested.
+func sbom(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (sign.Question, error) {
+	if s.Name == sign.IndexName {
+		return listed(src.Index, attested)
+	}
+	img, err := src.Image(s.Platform)
+	if err != nil {
+		return sign.Question{}, err
+	}
+	return content(ctx, img, attested)
+}
+
+// listed compares the images of an index with the SBOMs that are attested of it.
+func listed(index *oci.Index, attested map[string][]byte) (sign.Question, error) {
+	var parts []sboms.Part
+	for _, img := range index.Images {
+		if len(img.Config.Record) == 0 {
+			return unanswered("hardpan did not build the image for " + img.Platform.String()), nil
+		}
+		is, err := sboms.Identify(img)
+		if err != nil {
+			return no(fmt.Errorf("%w: %w", ErrContent, err)), nil
+		}
+		parts = append(parts, sboms.Part{Image: is})
+	}
+	formats := attestedFormats(attested)
+	if len(formats) == 0 {
+		return unanswered("no SBOM is attested"), nil
+	}
+	is, err := sboms.IndexOf(index, parts)
+	if err != nil {
+		return sign.Question{}, err
+	}
+	for _, f := range formats {
+		differences, err := f.compareIndex(attested[f.predicate], is)
+		if question, ok := f.refusal(differences, err); ok {
+			return question, nil
+		}
+	}
+	if len(parts) != is.Listed {
+		return no(fmt.Errorf("%w: the index lists %d manifests, %d are images", ErrUnexplained, is.Listed, len(parts))), nil
+	}
+	return sign.Question{OK: true, Answer: fmt.Sprintf("%d images are those of %s", len(parts), names(formats))}, nil
+}
+
+// refusal answers with no where a document differs or cannot be read.
+func (f *format) refusal(differences []string, err error) (sign.Question, bool) {
+	switch {
+	case err != nil:
+		return no(fmt.Errorf("%w: %s: %w", ErrDocument, f.name, err)), true
+	case len(differences) > 0:
+		return no(fmt.Errorf("%w: %s: %s", ErrContent, f.name, summary(differences))), true
+	}
+	return sign.Question{}, false
+}
+
 // content compares the layers of an image with the SBOMs that are attested.
 func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (sign.Question, error) {
 	if len(img.Config.Record) == 0 {
 		return unanswered("hardpan did not build the image"), nil
 	}
-	var formats []format
-	for _, f := range formatList {
-		if attested[f.predicate] != nil {
-			formats = append(formats, f)
-		}
-	}
+	formats := attestedFormats(attested)
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
 	}
@@ -97,21 +142,16 @@ func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (s
 	if err != nil {
 		return sign.Question{}, err
 	}
-	var names []string
 	for _, f := range formats {
 		differences, err := f.compare(attested[f.predicate], is)
-		if err != nil {
-			return no(fmt.Errorf("%w: %s: %w", ErrDocument, f.name, err)), nil
+		if question, ok := f.refusal(differences, err); ok {
+			return question, nil
 		}
-		if len(differences) > 0 {
-			return no(fmt.Errorf("%w: %s: %s", ErrContent, f.name, summary(differences))), nil
-		}
-		names = append(names, f.name)
 	}
 	if is.Completeness != sboms.Complete {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
 	}
-	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are those of %s, and all are explained", len(is.Files), len(is.Packages), strings.Join(names, " and "))}, nil
+	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are those of %s, and all are explained", len(is.Files), len(is.Packages), names(formats))}, nil
 }
 
 // summary joins the first of many lines.

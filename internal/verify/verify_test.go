@@ -50,7 +50,7 @@ func TestCompare(t *testing.T) {
 				img.Files = append(img.Files, sboms.File{Path: "/usr/tmp/x", SHA256: digits("e"), SHA1: strings.Repeat("3", 40), Origin: img.Files[0].Origin})
 			}, "file /usr/tmp/x is in the image and not in the document"},
 			{"a file less", func(img *sboms.Image) { img.Files = img.Files[:1] }, "file /usr/share/hello is in the document and not in the image"},
-			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
+			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 amd64 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
 		} {
 			is := image()
 			test.change(is)
@@ -68,6 +68,45 @@ func TestCompare(t *testing.T) {
 				t.Errorf("%s: %q is taken for a document", f.name, bad)
 			}
 		}
+	}
+}
+
+// TestListed has indexes that differ from the one that a document describes.
+func TestListed(t *testing.T) {
+	index := func(digests map[string]string) *sboms.Index {
+		x := &sboms.Index{Name: "hello", Version: "1", Digest: store.Digest("sha256:" + digits("0")), Created: time.Unix(0, 0), Listed: len(digests)}
+		for platform, digit := range digests {
+			x.Images = append(x.Images, sboms.Part{Image: &sboms.Image{Name: "hello", Version: "1", Platform: platform, Digest: store.Digest("sha256:" + digits(digit)), Created: time.Unix(0, 0), Completeness: sboms.Complete}})
+		}
+		return x
+	}
+	for _, f := range formatList {
+		document, err := f.makeIndex(index(map[string]string{"linux/amd64": "a", "linux/arm64": "b"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			name, want string
+			is         map[string]string
+		}{
+			{"the same", "", map[string]string{"linux/arm64": "b", "linux/amd64": "a"}},
+			{"another image", "hello 1 arm64 is sha256:cccccccccccc, the document says sha256:bbbbbbbbbbbb", map[string]string{"linux/amd64": "a", "linux/arm64": "c"}},
+			{"an image more", "hello 1 s390x is in the image and not in the document", map[string]string{"linux/amd64": "a", "linux/arm64": "b", "linux/s390x": "c"}},
+			{"an image less", "hello 1 arm64 is in the document and not in the image", map[string]string{"linux/amd64": "a"}},
+		} {
+			differences, err := f.compareIndex(document, index(test.is))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(differences, "; ")
+			if got != test.want && !(test.want != "" && len(differences) == 1 && strings.HasSuffix(got, test.want)) {
+				t.Errorf("%s: %s: found %q, want %q", f.name, test.name, got, test.want)
+			}
+		}
+	}
+	twice, err := listCycloneDX([]byte(`{"bomFormat": "CycloneDX", "components": [{"name": "a", "hashes": [{"alg": "SHA-256", "content": "1"}]}, {"name": "a", "hashes": [{"alg": "SHA-256", "content": "2"}]}]}`))
+	if err != nil || twice["a"] != "several things" {
+		t.Errorf("a name for two digests is %q, %v", twice, err)
 	}
 }
 
