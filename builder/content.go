@@ -45,7 +45,8 @@ func readByScripts(name string, size int64) bool {
 			strings.HasPrefix(name, "var/lib/ghc/package.conf.d/")
 	}
 	dir, _, _ := strings.Cut(share, "/")
-	return strings.HasPrefix(dir, "base-") || slices.Contains([]string{"ca-certificates", "debconf", "debianutils", "libc-bin", "pam", "pam-configs", "readline"}, dir)
+	return strings.HasPrefix(dir, "base-") || slices.Contains([]string{"ca-certificates", "debconf", "debianutils", "dpkg", "libc-bin", "pam", "pam-configs", "readline"}, dir) ||
+		strings.HasPrefix(share, "zoneinfo/Etc/")
 }
 
 // The bounds of what is kept in memory, in bytes: of one file, and of a package.

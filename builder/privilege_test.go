@@ -9,6 +9,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/sample"
+	"github.com/hardpan/hardpan/internal/store"
 )
 
 // A script may give its program privileges. An image has them, in the layer of the
@@ -93,5 +94,33 @@ func TestScriptsGivePrivileges(t *testing.T) {
 				t.Errorf("the report has %q, want %q", stripped, test.stripped)
 			}
 		})
+	}
+}
+
+// What the scripts of a package name is kept beside its layer, so that the package is
+// decoded once.
+func TestNamedFilesAreKept(t *testing.T) {
+	odd := archivetest.Package{
+		Name: "odd", Files: []archivetest.File{{Path: "/usr/share/odd/template", Content: "template\n"}, {Path: "/usr/share/odd/other", Content: "other\n"}},
+		Control: map[string]string{"postinst": "#!/bin/sh\nset -e\ncp /usr/share/odd/template /etc/odd\n"},
+	}
+	s, err := archivetest.New(sample.Debian(odd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b := &bench{t, s, t.TempDir()}
+	b.write("odd.yaml", "contents: {packages: [base-files, odd]}\n")
+	o := b.options("odd.yaml")
+	b.build(o)
+	rec := b.record(t, o, 0)
+	st, err := store.Open(o.CacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var small map[string][]byte
+	st.Get("small", rec.Package("odd").SHA256, &small)
+	if len(small) != 1 || string(small["usr/share/odd/template"]) != "template\n" {
+		t.Errorf("kept is %q", small)
 	}
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // unpackFormat names what unpack makes of a package. It changes when that does.
-const unpackFormat = "unpack7"
+const unpackFormat = "unpack8"
 
 // plan is what one image wants otherwise than the package has it. Most packages
 // have an empty plan, and then one layer serves every image.
@@ -362,7 +362,7 @@ func (r *unpackRun) setMode(e *entry) {
 func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	sum := sha256.New()
 	var kept *bytes.Buffer
-	if readByScripts(e.Path, e.Size) {
+	if readByScripts(e.Path, e.Size) || r.named(&e) {
 		kept = bytes.NewBuffer(make([]byte, 0, e.Size))
 		content = io.TeeReader(content, kept)
 	}
@@ -380,6 +380,20 @@ func (r *unpackRun) addFile(e entry, content io.Reader) error {
 		last.Script = probe.interpreter()
 	}
 	return nil
+}
+
+// named reports whether a script of the package names a small file of it, and so is
+// likely to read it.
+func (r *unpackRun) named(e *entry) bool {
+	if e.Size > smallFile {
+		return false
+	}
+	for _, text := range r.res.Scripts {
+		if strings.Contains(text, "/"+e.Path) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *unpackRun) add(e entry, content io.Reader) error {

@@ -85,6 +85,9 @@ func (b *bench) prepare() error {
 	if err := b.writeSpec("changed", append(set, "hostname")); err != nil {
 		return err
 	}
+	if _, err := b.time(exec.Command(b.hardpan, "key", "generate", "--output-key-prefix", "bench")); err != nil {
+		return err
+	}
 	for _, spec := range []string{"set", "changed"} {
 		if _, err := b.time(b.build(spec)); err != nil {
 			return err
@@ -168,6 +171,8 @@ const (
 	warm    = "warm, nothing changed"
 	absent  = "warm, output missing"
 	changed = "one package more"
+	signed  = "warm, signed"
+	verify  = "verify, contents included"
 	start   = "hardpan version"
 )
 
@@ -202,6 +207,10 @@ func (b *bench) cases() []benchCase {
 			return b.time(b.build("set"))
 		}},
 		{changed, func() (sample, error) { return b.time(b.build("changed")) }},
+		{signed, func() (sample, error) { return b.time(b.build("set", "--key", "bench.key")) }},
+		{verify, func() (sample, error) {
+			return b.time(exec.Command(b.hardpan, "verify", "./dist/set", "--key", "bench.pub"))
+		}},
 		{start, func() (sample, error) { return b.time(exec.Command(b.hardpan, "version")) }},
 	}
 }
@@ -215,14 +224,14 @@ func (b *bench) forget(paths ...string) error {
 	return nil
 }
 
-func (b *bench) build(spec string) *exec.Cmd {
-	return exec.Command(b.hardpan, "build", spec+".yaml", "--cache-dir", "cache", "--layout", "dist/"+spec)
+func (b *bench) build(spec string, more ...string) *exec.Cmd {
+	return exec.Command(b.hardpan, append([]string{"build", spec + ".yaml", "--cache-dir", "cache", "--layout", "dist/" + spec}, more...)...)
 }
 
 func (b *bench) shell(script string) *exec.Cmd { return exec.Command("sh", "-c", script) }
 
 func (b *bench) time(cmd *exec.Cmd) (sample, error) {
-	cmd.Dir = b.dir
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "HARDPAN_PASSWORD=bench")
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = io.Discard, &stderr
 	begin := time.Now()
@@ -241,7 +250,7 @@ func (b *bench) report(results map[string][]sample, rounds int) error {
 	fmt.Printf("%d packages, %d rounds, median (least to most)\n", len(strings.Fields(packages)), rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\twall\tto plain tools\tmemory")
-	for _, name := range []string{plain, cold, changed, scripts, kept, absent, warm, start} {
+	for _, name := range []string{plain, cold, changed, scripts, kept, absent, warm, signed, verify, start} {
 		samples := results[name]
 		var walls, ratios []float64
 		var rss int64
