@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/sign"
@@ -38,30 +40,43 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report
 	if err != nil {
 		return nil, err
 	}
-	signed := slices.Clone(r.Questions)
-	for _, s := range sign.Subjects(src) {
-		attested := map[string][]byte{}
-		for _, q := range signed {
-			if q.Subject.Digest == s.Digest && q.Predicate != nil {
-				attested[q.Type] = q.Predicate
-			}
-		}
-		question, err := sbom(ctx, src, s, attested)
-		if err != nil {
-			return nil, err
-		}
-		question.Subject, question.Kind = s, askSBOM
-		r.Questions = append(r.Questions, question)
-		question = origin(attested[provenance.Type], attested[provenance.LockType])
+	subjects := sign.Subjects(src)
+	answers := make([]sign.Question, len(subjects)) // about content, which takes the time
+	group, within := errgroup.WithContext(ctx)
+	for i, s := range subjects {
+		attested := predicates(r, s)
+		group.Go(func() (err error) {
+			answers[i], err = sbom(within, src, s, attested)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, s := range subjects {
+		attested := predicates(r, s)
+		answers[i].Subject, answers[i].Kind = s, askSBOM
+		question := origin(attested[provenance.Type], attested[provenance.LockType])
 		question.Subject, question.Kind = s, askProvenance
-		r.Questions = append(r.Questions, question)
+		r.Questions = append(r.Questions, answers[i], question)
 	}
 	order := map[string]int{}
-	for i, s := range sign.Subjects(src) {
+	for i, s := range subjects {
 		order[s.Name] = i
 	}
 	slices.SortStableFunc(r.Questions, func(a, b sign.Question) int { return order[a.Subject.Name] - order[b.Subject.Name] })
 	return r, nil
+}
+
+// predicates returns what is attested of a subject, by type.
+func predicates(r *sign.Report, s sign.Subject) map[string][]byte {
+	attested := map[string][]byte{}
+	for _, q := range r.Questions {
+		if q.Subject.Digest == s.Digest && q.Predicate != nil {
+			attested[q.Type] = q.Predicate
+		}
+	}
+	return attested
 }
 
 func no(err error) sign.Question { return sign.Question{Answer: err.Error(), Err: err} }
