@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/record"
 )
@@ -63,6 +64,8 @@ func TestPredicate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// Where the world fetches packages is package archive's to say.
+			text = bytes.ReplaceAll(text, []byte(archive.PrimaryMirror), []byte("https://primary.example/debian"))
 			var pretty bytes.Buffer
 			if err := json.Indent(&pretty, append(text, '\n'), "", "  "); err != nil {
 				t.Fatal(err)

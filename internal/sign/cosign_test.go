@@ -17,7 +17,7 @@ func cosign(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	program, err := exec.LookPath("cosign")
 	if err != nil {
-		t.Skip("SKIPPED: NO COSIGN HERE: go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5, and have it in PATH")
+		t.Skip("SKIPPED: needs the cosign program in PATH, which the network has: go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5, and have it in PATH")
 	}
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(os.Environ(), "COSIGN_PASSWORD=s3cret", "HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
