@@ -105,7 +105,7 @@ func TestSignedText(t *testing.T) {
 func TestGnuPG(t *testing.T) {
 	gpg, err := exec.LookPath("gpg")
 	if err != nil {
-		t.Skip("gpg is not installed")
+		t.Skip("SKIPPED: needs the program gpg (package gnupg): signatures were not compared with its")
 	}
 	home, err := os.MkdirTemp("", "gpg") // a short path: gpg-agent's socket is there
 	if err != nil {

@@ -28,7 +28,7 @@ var hello = Package{
 
 func TestDebIsReadByDpkg(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		t.Skip("dpkg-deb is not installed")
+		t.Skip("SKIPPED: needs the program dpkg-deb (package dpkg): it was not asked to read our packages")
 	}
 	for _, compression := range []string{"xz", "gz", "zst", "none"} {
 		t.Run(compression, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestBytesAreStable(t *testing.T) {
 // signatures that the tests of the project rely on.
 func TestInReleaseIsVerifiedByGpgv(t *testing.T) {
 	if _, err := exec.LookPath("gpgv"); err != nil {
-		t.Skip("gpgv is not installed")
+		t.Skip("SKIPPED: needs the program gpgv: it was not asked to verify our signatures")
 	}
 	s, err := New(Debian(hello))
 	if err != nil {
