@@ -15,7 +15,10 @@ require (
 	golang.org/x/sync v0.22.0
 )
 
-require github.com/anchore/go-struct-converter v0.0.0-20221118182256-c68fdcfa2092 // indirect
+require (
+	github.com/anchore/go-struct-converter v0.0.0-20221118182256-c68fdcfa2092 // indirect
+	github.com/bmatcuk/doublestar/v4 v4.9.1 // indirect
+)
 
 require (
 	github.com/rogpeppe/go-internal v1.15.0

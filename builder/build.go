@@ -30,8 +30,9 @@ type Options struct {
 	// (reproducible-builds.org, SOURCE_DATE_EPOCH).
 	Epoch *time.Time
 
-	CacheDir string // required
-	Jobs     int    // packages that are unpacked at a time; 0 is one per CPU
+	CacheDir string          // required
+	Jobs     int             // packages that are unpacked at a time, and stages that run; 0 is one per CPU
+	OnStep   func(StepEvent) // told what build stages do; calls come one at a time; may be nil
 	Archive  ArchiveOptions
 	Outputs  Outputs
 	Builder  provenance.Builder // who builds; read where the image is signed
@@ -60,6 +61,7 @@ type Result struct {
 	LockError string       `json:"lockError,omitempty"` // why a lock that was made could not be written
 	Cached    bool         `json:"cached"`              // nothing had to be built
 	Images    []ImageStats `json:"images"`
+	Stages    []StageStats `json:"stages,omitempty"` // that ran or were replayed
 	Written   []Written    `json:"written"`
 
 	Index *oci.Index `json:"-"` // in the cache
@@ -79,6 +81,9 @@ type ImageStats struct {
 	LeftOut  []LeftOut    `json:"leftOut,omitempty"`  // packages that a hardening rule kept out
 	Skipped  []string     `json:"skipped,omitempty"`  // commands of maintainer scripts that had no effect
 	Warnings []string     `json:"warnings,omitempty"` // what programs of the image may lack
+
+	// Symbols are blobs of the cache with debugging symbols of stripped files.
+	Symbols []store.Digest `json:"symbols,omitempty"`
 }
 
 // LeftOut is a package that others depend on only for their maintainer scripts.
@@ -99,12 +104,20 @@ type build struct {
 	o         Options
 	store     *store.Store
 	base      *specs.Spec // as the file has it
-	spec      *specs.Spec // the variant of it that is built
+	spec      *specs.Spec // the variant of it that is built, or the system of a stage
+	system    string      // whose packages are built, as the lock names it
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
-	clients   sync.Mutex // guards archive, which damaged packages ask for side by side
-	archive   *archive.Client
+	clients   *clients
 	epoch     time.Time
+	stages    map[string]*stageRun // by platform and name, see [build.stage]
+	telling   sync.Mutex           // held while OnStep is called
+}
+
+// clients holds the client of the archives, which is made when it is first needed.
+type clients struct {
+	sync.Mutex // damaged packages ask for it side by side
+	archive    *archive.Client
 }
 
 // Build builds the image of a spec and writes it to its outputs.
@@ -151,7 +164,7 @@ func open(o Options) (*build, error) {
 	if errs := spec.Unsupported(); len(errs) > 0 {
 		return nil, Errors(errs)
 	}
-	b := &build{o: o, base: base, spec: spec}
+	b := &build{o: o, base: base, spec: spec, system: o.Variant, clients: &clients{}}
 	if _, err := b.policy(); err != nil {
 		return nil, err
 	}
@@ -231,14 +244,24 @@ func (b *build) verifyPackages(platforms []specs.Platform) {
 // make makes the index, and says in res what it is.
 func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Result) error {
 	*res = Result{Name: b.spec.Name, Tag: b.spec.Tag(), Created: b.epoch}
+	b.stages = map[string]*stageRun{}
 	if err := b.fetch(ctx, b.needed(platforms)); err != nil {
 		return err
 	}
 	var images []*oci.Image
 	for _, p := range platforms {
-		img, stats, err := b.platform(ctx, p)
+		copies, err := b.copies(ctx, p)
 		if err != nil {
 			return err
+		}
+		img, stats, err := b.platform(ctx, p, copies)
+		if err != nil {
+			return err
+		}
+		for _, c := range copies {
+			if c.Debug != "" {
+				stats.Symbols = append(stats.Symbols, c.Debug)
+			}
 		}
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
@@ -247,7 +270,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 	if err != nil {
 		return err
 	}
-	res.Index, res.Digest = index, index.Digest
+	res.Index, res.Digest, res.Stages = index, index.Digest, b.stageStats()
 	return nil
 }
 

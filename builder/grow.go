@@ -17,8 +17,9 @@ import (
 )
 
 // grow makes the tree: what packages ship, what the spec adds, what the packages'
-// scripts would have made of both, and at last what the spec changes.
-func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (*tree.Tree, *placement, *maint.Report, error) {
+// scripts would have made of both, what is copied out of stages, and at last what the
+// spec changes.
+func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, copies []*stageCopy) (*tree.Tree, *placement, *maint.Report, error) {
 	implied := &tree.Origin{Kind: tree.FromBuilder, Command: "directory above another path"}
 	t := tree.New(implied, b.epoch.Unix())
 	img := b.maintImage(t, p, members)
@@ -48,6 +49,9 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member) (
 		}
 	}
 	if err := keep(); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := b.addCopies(t, copies); err != nil {
 		return nil, nil, nil, err
 	}
 	if placed.stripped, err = b.dropPrivileges(t); err != nil {

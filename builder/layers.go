@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,42 +16,85 @@ import (
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// stratum is one layer of an image with the packages in it; the image's own layer
-// has none.
+// stratum is one layer of an image with the packages in it, or the stage whose
+// paths it holds; the image's own layer has neither.
 type stratum struct {
 	layer.Info
 	members []*member
+	stage   string
 }
 
 // stack returns the layers of an image, lowest first: one for each package, the
-// smaller ones together where the budget is short, and on top the image's own,
-// with every directory and all that no package brought. No path is in two of
-// them. Directories stand on top because a runtime that stacks layers gives a
-// merged directory the metadata that its uppermost layer has, and because a
-// package's layer must not depend on which other packages share its directories.
-func stack(ctx context.Context, s *store.Store, t *tree.Tree, members []*member, budget int, c layer.Compression) ([]stratum, error) {
-	own, err := imageLayer(ctx, s, t, c)
+// smaller ones together where the budget is short, one for what was copied out of
+// each stage, and on top the image's own, with every directory and all that nobody
+// else brought. No path is in two of them. Directories stand on top because a
+// runtime that stacks layers gives a merged directory the metadata that its
+// uppermost layer has, and because a package's layer must not depend on which other
+// packages share its directories.
+func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer.Compression) ([]stratum, error) {
+	upper, err := upperLayers(ctx, s, a.tree, c)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the image's own layer: %w", err)
+		return nil, err
 	}
-	top := stratum{Info: own}
-	if budget == 1 {
-		joined, err := join(ctx, s, append(infos(members), own))
-		return []stratum{{Info: joined, members: members}}, err
+	if budget <= len(upper) {
+		var own []layer.Info
+		for _, st := range upper {
+			own = append(own, st.Info)
+		}
+		joined, err := join(ctx, s, append(infos(a.members), own...))
+		return []stratum{{Info: joined, members: a.members}}, err
 	}
-	single, together := share(members, budget-1)
+	single, together := share(a.members, budget-len(upper))
 	var strata []stratum
 	for _, m := range single {
-		strata = append(strata, stratum{m.files.Layer, []*member{m}})
+		strata = append(strata, stratum{Info: m.files.Layer, members: []*member{m}})
 	}
 	if len(together) > 0 {
 		joined, err := join(ctx, s, infos(together))
 		if err != nil {
 			return nil, err
 		}
-		strata = append(strata, stratum{joined, together})
+		strata = append(strata, stratum{Info: joined, members: together})
 	}
-	return append(strata, top), nil
+	return append(strata, upper...), nil
+}
+
+// upperLayers writes what no package brought: a layer for each stage that something
+// was copied from, by the name of the stage, and the image's own.
+func upperLayers(ctx context.Context, s *store.Store, t *tree.Tree, c layer.Compression) ([]stratum, error) {
+	var own []*tree.Node
+	copied := map[string][]*tree.Node{}
+	for n := range t.All() {
+		switch stage := stageOf(n); {
+		case n.Layered || n.Path == ".":
+		case stage != "":
+			copied[stage] = append(copied[stage], n)
+		default:
+			own = append(own, n)
+		}
+	}
+	var strata []stratum
+	for _, stage := range slices.Sorted(maps.Keys(copied)) {
+		info, err := copiedLayer(ctx, s, copied[stage], c)
+		if err != nil {
+			return nil, fmt.Errorf("cannot write the layer of stage %s: %w", stage, err)
+		}
+		strata = append(strata, stratum{Info: info, stage: stage})
+	}
+	info, err := writeLayer(ctx, s, own, c)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the image's own layer: %w", err)
+	}
+	return append(strata, stratum{Info: info}), nil
+}
+
+// stageOf returns the stage in whose layer a node is, "" where it is in none:
+// directories are in the image's own.
+func stageOf(n *tree.Node) string {
+	if n.Origin == nil || n.Origin.Kind != tree.FromStage || n.Type == tree.Dir {
+		return ""
+	}
+	return n.Origin.Stage
 }
 
 // share divides the packages among at most budget layers: the largest have one
@@ -103,17 +147,35 @@ func join(ctx context.Context, s *store.Store, parts []layer.Info) (layer.Info, 
 	return joined, s.Set("joined", layer.Format+string(key), joined)
 }
 
-// imageLayer writes what is in no package's layer.
-func imageLayer(ctx context.Context, s *store.Store, t *tree.Tree, c layer.Compression) (layer.Info, error) {
+// copiedLayer writes nodes that were copied out of a stage, unless the store
+// remembers having done so.
+func copiedLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
+	var key strings.Builder
+	fmt.Fprintln(&key, layer.Format, c)
+	for _, n := range nodes {
+		fmt.Fprintf(&key, "%q %d %o %d:%d %d %d %q %s %s\n", n.Path, n.Type, n.Mode, n.UID, n.GID, n.ModTime, n.Size, n.Link, n.SHA256, n.Capability)
+	}
+	var info layer.Info
+	if s.Get("copied-layer", key.String(), &info) {
+		if size, ok := s.Stat(info.Digest); ok && size == info.Size {
+			return info, nil
+		}
+	}
+	info, err := writeLayer(ctx, s, nodes, c)
+	if err != nil {
+		return info, err
+	}
+	return info, s.Set("copied-layer", key.String(), info)
+}
+
+// writeLayer writes a layer of nodes, in their order.
+func writeLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
 	w, err := layer.NewWriter(s, c)
 	if err != nil {
 		return layer.Info{}, err
 	}
 	defer w.Close()
-	for n := range t.All() {
-		if n.Layered || n.Path == "." {
-			continue
-		}
+	for _, n := range nodes {
 		if err := ctx.Err(); err != nil {
 			return layer.Info{}, err
 		}
@@ -151,6 +213,9 @@ func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 }
 
 func (st *stratum) history() string {
+	if st.stage != "" {
+		return "copied from stage " + st.stage
+	}
 	if len(st.members) == 0 {
 		return "directories, accounts, effects of maintainer scripts, paths of the spec"
 	}

@@ -146,14 +146,15 @@ func (b *build) request() (lock.Request, error) {
 		r.Platforms = append(r.Platforms, p.String())
 	}
 	slices.Sort(r.Platforms)
-	for _, name := range b.variants() {
-		spec, err := b.base.Variant(name)
-		if err != nil {
-			return r, err
-		}
-		r.Packages[name] = []string{}
+	systems, err := b.systems()
+	if err != nil {
+		return r, err
+	}
+	for _, sys := range systems {
+		spec := sys.spec
+		r.Packages[sys.name] = []string{}
 		for _, p := range spec.Contents.Packages {
-			r.Packages[name] = append(r.Packages[name], p.String())
+			r.Packages[sys.name] = append(r.Packages[sys.name], p.String())
 		}
 		for _, repo := range spec.Contents.Repositories {
 			line, err := repositoryLine(spec, repo)
@@ -169,14 +170,11 @@ func (b *build) request() (lock.Request, error) {
 			return r, err
 		}
 		if rules := policy.PackageRules(); len(rules) > 0 {
-			r.Rules[name] = rules
+			r.Rules[sys.name] = rules
 		}
 	}
 	return r, nil
 }
-
-// variants returns the names of the spec's variants with "" for the spec itself.
-func (b *build) variants() []string { return append([]string{""}, b.base.VariantNames()...) }
 
 // repositoryLine describes a further archive, its key by digest.
 func repositoryLine(spec *specs.Spec, r specs.Repository) (string, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/store"
@@ -14,38 +15,20 @@ import (
 )
 
 // platform makes the image of one platform: packages, tree, layers, config.
-func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *ImageStats, error) {
-	members := b.members(p)
-	policy, err := b.policy()
+func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageCopy) (*oci.Image, *ImageStats, error) {
+	a, err := b.assemble(ctx, p, copies)
 	if err != nil {
 		return nil, nil, err
 	}
-	u := newUnpacker(b.store, policy, b.compression())
-	if err := b.unpack(ctx, u, members); err != nil {
-		return nil, nil, err
-	}
-	t, placed, report, err := b.grow(ctx, p, members)
+	warnings, err := b.complete(a.tree, p, a.members)
 	if err != nil {
 		return nil, nil, err
 	}
-	if changed := placed.replan(members, b.epoch.Unix()); len(changed) > 0 {
-		if err := b.unpack(ctx, u, changed); err != nil {
-			return nil, nil, err
-		}
-		refresh(t, changed)
-	}
-	if err := placed.verify(members); err != nil {
-		return nil, nil, err
-	}
-	warnings, err := b.complete(t, p, members)
+	strata, err := stack(ctx, b.store, a, b.spec.Layering.Budget, b.compression())
 	if err != nil {
 		return nil, nil, err
 	}
-	strata, err := stack(ctx, b.store, t, members, b.spec.Layering.Budget, b.compression())
-	if err != nil {
-		return nil, nil, err
-	}
-	rec := b.record(p, placed, members, report, strata)
+	rec := b.record(p, a, strata)
 	rec.Warnings = warnings
 	img, err := b.imageOf(p, rec, strata)
 	if err != nil {
@@ -54,13 +37,47 @@ func (b *build) platform(ctx context.Context, p specs.Platform) (*oci.Image, *Im
 	return img, stats(img, rec), nil
 }
 
+// assembly is a system that is complete but for its layers: the tree, and the
+// packages whose layers hold what of it is theirs.
+type assembly struct {
+	*placement
+	members []*member
+	report  *maint.Report
+}
+
+// assemble makes the tree of a system out of its packages and of what is copied into
+// it, and unpacks those once
+// more whose layers have to differ from the package.
+func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageCopy) (*assembly, error) {
+	members := b.members(p)
+	policy, err := b.policy()
+	if err != nil {
+		return nil, err
+	}
+	u := newUnpacker(b.store, policy, b.compression())
+	if err := b.unpack(ctx, u, members); err != nil {
+		return nil, err
+	}
+	t, placed, report, err := b.grow(ctx, p, members, copies)
+	if err != nil {
+		return nil, err
+	}
+	if changed := placed.replan(members, b.epoch.Unix()); len(changed) > 0 {
+		if err := b.unpack(ctx, u, changed); err != nil {
+			return nil, err
+		}
+		refresh(t, changed)
+	}
+	return &assembly{placed, members, report}, placed.verify(members)
+}
+
 // members returns the packages of the image in the order in which they are
 // unpacked and configured.
 func (b *build) members(p specs.Platform) []*member {
 	locked := b.lock.Platforms[p.String()]
 	var members []*member
 	for i := range locked.Packages {
-		if pkg := &locked.Packages[i]; pkg.In(b.o.Variant) {
+		if pkg := &locked.Packages[i]; pkg.In(b.system) {
 			members = append(members, newMember(b.store, pkg))
 		}
 	}

@@ -19,6 +19,7 @@ type Outputs struct {
 	Archive       string // file of an OCI archive
 	DockerArchive string // file of an archive for docker load; needs one platform
 	Push          string // registry reference, whose tag moves last
+	DebugSymbols  string // file of a tar with the debugging symbols of stripped files; needs one platform
 
 	Tags             []string // further tags of Push
 	InsecureRegistry bool     // allow plain HTTP to a registry that is not loopback
@@ -36,6 +37,9 @@ type Outputs struct {
 func (o *Outputs) check(platforms []specs.Platform) error {
 	if o.DockerArchive != "" && len(platforms) != 1 {
 		return fmt.Errorf("a docker archive holds one platform, found %d: choose one with --platform", len(platforms))
+	}
+	if o.DebugSymbols != "" && len(platforms) != 1 {
+		return fmt.Errorf("a file of debugging symbols is of one platform, found %d: choose one with --platform", len(platforms))
 	}
 	if o.Push == "" && len(o.Tags) > 0 {
 		return fmt.Errorf("tags %s are of no use without a registry to push to", strings.Join(o.Tags, ", "))
@@ -100,6 +104,12 @@ func (b *build) write(ctx context.Context, res *Result) error {
 			return err
 		}
 		wrote("docker archive", o.DockerArchive)
+	}
+	if o.DebugSymbols != "" {
+		if err := b.writeSymbols(o.DebugSymbols, res.Images[0].Symbols); err != nil {
+			return err
+		}
+		wrote("debugging symbols", o.DebugSymbols)
 	}
 	if o.Push == "" {
 		return nil

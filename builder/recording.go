@@ -5,7 +5,6 @@ import (
 
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/lock"
-	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
@@ -14,35 +13,41 @@ import (
 )
 
 // record writes down how the image came to be.
-func (b *build) record(p specs.Platform, placed *placement, members []*member, report *maint.Report, strata []stratum) *record.Record {
+func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.Record {
 	r := &record.Record{
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
 		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
-		Effects: report.Applied, Dropped: b.dropped(p),
+		Effects: a.report.Applied, Dropped: b.dropped(p),
 	}
-	for _, s := range report.Skipped {
+	for _, s := range a.report.Skipped {
 		r.Skipped = append(r.Skipped, s.String())
 	}
-	layerOf := map[*member]int{}
+	layerOf, stages := map[*member]int{}, map[string]int{}
 	for i, st := range strata {
 		l := record.Layer{Digest: st.Digest, DiffID: st.DiffID, Size: st.Size}
 		for _, m := range st.members {
 			l.Packages = append(l.Packages, m.Name)
 			layerOf[m] = i
 		}
+		if st.stage != "" {
+			stages[st.stage] = i
+		}
 		r.Layers = append(r.Layers, l)
 	}
-	for _, m := range members {
+	for _, m := range a.members {
 		r.Packages = append(r.Packages, *m.Package)
 		for _, s := range m.files.Stripped {
 			r.Stripped = append(r.Stripped, record.Stripped{Package: m.Name, Path: s.Path, Rule: s.Rule, Size: s.Size, Bits: s.Bits})
 		}
 	}
-	r.Stripped = append(r.Stripped, placed.stripped...)
-	r.SetPaths(placed.tree, func(n *tree.Node) int {
+	r.Stripped = append(r.Stripped, a.stripped...)
+	r.SetPaths(a.tree, func(n *tree.Node) int {
 		if n.Layered {
-			return layerOf[placed.owners[n.Path]]
+			return layerOf[a.owners[n.Path]]
+		}
+		if i, ok := stages[stageOf(n)]; ok {
+			return i
 		}
 		return len(strata) - 1
 	})
@@ -52,7 +57,7 @@ func (b *build) record(p specs.Platform, placed *placement, members []*member, r
 // dropped returns what the lock says that the image lacks.
 func (b *build) dropped(p specs.Platform) []lock.Dropped {
 	return slices.DeleteFunc(slices.Clone(b.lock.Platforms[p.String()].Dropped), func(d lock.Dropped) bool {
-		return len(d.Variants) > 0 && !slices.Contains(d.Variants, b.o.Variant)
+		return len(d.Variants) > 0 && !slices.Contains(d.Variants, b.system)
 	})
 }
 

@@ -44,8 +44,8 @@ func (b *build) repositories(spec *specs.Spec) ([]archive.Repository, error) {
 func (b *build) client() (*archive.Client, error) {
 	b.clients.Lock()
 	defer b.clients.Unlock()
-	if b.archive != nil {
-		return b.archive, nil
+	if b.clients.archive != nil {
+		return b.clients.archive, nil
 	}
 	o := b.o.Archive
 	mirrors, err := archive.FindMirrors(archive.MirrorOptions{Mirror: o.Mirror, SecurityMirror: o.SecurityMirror})
@@ -66,8 +66,8 @@ func (b *build) client() (*archive.Client, error) {
 			return nil, specFault{err}
 		}
 	}
-	b.archive, err = archive.New(options)
-	return b.archive, err
+	b.clients.archive, err = archive.New(options)
+	return b.clients.archive, err
 }
 
 // resolve fetches the signed indexes and resolves every platform and variant.
@@ -104,23 +104,27 @@ func (b *build) resolve(ctx context.Context) (*lock.Lock, error) {
 		})
 	}
 	slices.SortFunc(l.Archives, func(a, b lock.Archive) int { return strings.Compare(a.ID, b.ID) })
+	systems, err := b.systems()
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range b.base.Platforms {
-		if l.Platforms[p.String()], err = b.resolvePlatform(ctx, p, releases); err != nil {
+		if l.Platforms[p.String()], err = b.resolvePlatform(ctx, p, systems, releases); err != nil {
 			return nil, err
 		}
 	}
 	return l, nil
 }
 
-// allRepositories returns the archives of the spec and of its variants.
+// allRepositories returns the archives of the spec, its variants and their stages.
 func (b *build) allRepositories() ([]archive.Repository, error) {
 	var all []archive.Repository
-	for _, name := range b.variants() {
-		spec, err := b.base.Variant(name)
-		if err != nil {
-			return nil, err
-		}
-		repos, err := b.repositories(spec)
+	systems, err := b.systems()
+	if err != nil {
+		return nil, err
+	}
+	for _, sys := range systems {
+		repos, err := b.repositories(sys.spec)
 		if err != nil {
 			return nil, err
 		}
@@ -133,28 +137,20 @@ func (b *build) allRepositories() ([]archive.Repository, error) {
 	return all, nil
 }
 
-func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, releases []*archive.Release) (lock.Platform, error) {
+func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, systems []system, releases []*archive.Release) (lock.Platform, error) {
 	u := resolve.NewUniverse(p.DebianArch())
 	for _, r := range releases {
 		if err := b.readIndexes(ctx, u, r); err != nil {
 			return lock.Platform{}, err
 		}
 	}
-	all := newMerger(b.variants())
-	for _, variant := range b.variants() {
-		spec, err := b.base.Variant(variant)
+	all := newMerger(len(systems))
+	for _, sys := range systems {
+		sol, err := solve(ctx, u, p, sys)
 		if err != nil {
 			return lock.Platform{}, err
 		}
-		var requests []resolve.Request
-		for _, r := range spec.Contents.Packages {
-			requests = append(requests, resolve.Request{Name: r.Name, Architecture: r.Arch, Pin: r.Version, Exclude: r.Exclude})
-		}
-		sol, err := resolve.Resolve(ctx, u, requests)
-		if err != nil {
-			return lock.Platform{}, requestError(spec, p, err)
-		}
-		policy, err := policyOf(spec)
+		policy, err := policyOf(sys.spec)
 		if err != nil {
 			return lock.Platform{}, err
 		}
@@ -164,9 +160,31 @@ func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, releases 
 				return lock.Platform{}, fmt.Errorf("%s: cannot tell what only maintainer scripts need: %w", p, err)
 			}
 		}
-		all.add(variant, sol, left)
+		all.add(sys.name, sol, left)
 	}
 	return all.platform(), nil
+}
+
+// solve resolves the packages of one system.
+func solve(ctx context.Context, u *resolve.Universe, p specs.Platform, sys system) (*resolve.Solution, error) {
+	var requests []resolve.Request
+	for _, r := range sys.spec.Contents.Packages {
+		requests = append(requests, resolve.Request{Name: r.Name, Architecture: r.Arch, Pin: r.Version, Exclude: r.Exclude})
+	}
+	asked := len(requests)
+	if sys.stage {
+		for _, name := range u.Essential() {
+			named := func(r resolve.Request) bool { return r.Name == name }
+			if !slices.ContainsFunc(requests[:asked], named) {
+				requests = append(requests, resolve.Request{Name: name})
+			}
+		}
+	}
+	sol, err := resolve.Resolve(ctx, u, requests)
+	if err != nil {
+		return nil, requestError(sys.spec, p, err)
+	}
+	return sol, nil
 }
 
 func (b *build) readIndexes(ctx context.Context, u *resolve.Universe, r *archive.Release) error {
@@ -175,7 +193,7 @@ func (b *build) readIndexes(ctx context.Context, u *resolve.Universe, r *archive
 		return err
 	}
 	for _, ix := range indexes {
-		text, err := b.archive.Index(ctx, r, ix, b.o.Progress)
+		text, err := b.clients.archive.Index(ctx, r, ix, b.o.Progress)
 		if err != nil {
 			return err
 		}
@@ -201,19 +219,19 @@ func addIndex(u *resolve.Universe, id string, text io.Reader) error {
 	return nil
 }
 
-// merger joins the solutions of a spec's variants into one list, in which each
+// merger joins the solutions of a spec's systems into one list, in which each
 // package says which of them have it.
 type merger struct {
-	variants []string
+	systems  int                      // how many there are
 	packages map[string]*lock.Package // by name and version
 	dropped  map[string]*lock.Dropped
 }
 
-func newMerger(variants []string) *merger {
-	return &merger{variants, map[string]*lock.Package{}, map[string]*lock.Dropped{}}
+func newMerger(systems int) *merger {
+	return &merger{systems, map[string]*lock.Package{}, map[string]*lock.Dropped{}}
 }
 
-func (m *merger) add(variant string, sol *resolve.Solution, left []prune.Left) {
+func (m *merger) add(system string, sol *resolve.Solution, left []prune.Left) {
 	for _, s := range sol.Packages {
 		key := s.Name + "\x00" + s.Version
 		p, ok := m.packages[key]
@@ -225,19 +243,19 @@ func (m *merger) add(variant string, sol *resolve.Solution, left []prune.Left) {
 			}
 			m.packages[key] = p
 		}
-		p.Variants = append(p.Variants, variant)
+		p.Variants = append(p.Variants, system)
 	}
 	for _, d := range sol.Dropped {
 		by := d.By + ": " + d.Relation
-		e, ok := m.dropped[d.Package+"\x00"+variant]
+		e, ok := m.dropped[d.Package+"\x00"+system]
 		if !ok {
-			e = &lock.Dropped{Name: d.Package, Variants: []string{variant}}
-			m.dropped[d.Package+"\x00"+variant] = e
+			e = &lock.Dropped{Name: d.Package, Variants: []string{system}}
+			m.dropped[d.Package+"\x00"+system] = e
 		}
 		e.NeededBy = append(e.NeededBy, by)
 	}
 	for _, l := range left {
-		m.dropped[l.Package+"\x00"+variant] = &lock.Dropped{Name: l.Package, NeededBy: l.NeededBy, Why: l.Why, Variants: []string{variant}}
+		m.dropped[l.Package+"\x00"+system] = &lock.Dropped{Name: l.Package, NeededBy: l.NeededBy, Why: l.Why, Variants: []string{system}}
 	}
 }
 
@@ -245,7 +263,7 @@ func (m *merger) platform() lock.Platform {
 	var p lock.Platform
 	for _, key := range slices.Sorted(maps.Keys(m.packages)) {
 		pkg := m.packages[key]
-		if len(pkg.Variants) == len(m.variants) {
+		if len(pkg.Variants) == m.systems {
 			pkg.Variants = nil
 		}
 		p.Packages = append(p.Packages, *pkg)
@@ -260,7 +278,7 @@ func (m *merger) platform() lock.Platform {
 		p.Dropped = append(p.Dropped, *d)
 	}
 	for i := range p.Dropped {
-		if len(p.Dropped[i].Variants) == len(m.variants) {
+		if len(p.Dropped[i].Variants) == m.systems {
 			p.Dropped[i].Variants = nil
 		}
 	}

@@ -30,7 +30,7 @@ func (b *build) key(platforms []specs.Platform) (string, error) {
 		return "", err
 	}
 	return strings.Join([]string{
-		imageFormat, unpackFormat, layer.Format, maint.Format, policy.Key(), b.canonical, string(locked), b.o.Variant,
+		imageFormat, stageFormat, unpackFormat, layer.Format, maint.Format, policy.Key(), b.canonical, string(locked), b.system,
 		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(),
 	}, "\x00"), nil
 }
@@ -47,6 +47,9 @@ func (b *build) originLines() string {
 	}
 	for i := range b.spec.Accounts.Groups {
 		lines = append(lines, b.specOrigin("accounts", "groups", i).Spec)
+	}
+	for i := range b.spec.Copy {
+		lines = append(lines, b.specOrigin("copy", i).Spec)
 	}
 	return strings.Join(lines, " ")
 }

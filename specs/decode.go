@@ -234,17 +234,20 @@ func (d *decoder) stringValue(n *node, v reflect.Value, f *field, path string) {
 	if !d.checkFormat(f.format, text, n.pos, path) {
 		return
 	}
-	if f.format == formats["source"] || f.format == formats["key-file"] {
-		text = d.source(n, text, path)
+	switch f.format {
+	case formats["source"], formats["key-file"]:
+		text = d.source(n, text, path, sourceFile.check)
+	case formats["sources"]:
+		text = d.source(n, text, path, sourceFile.checkTree)
 	}
 	v.SetString(text)
 }
 
 // source checks that a file named by a spec is there, and returns its name
 // relative to the directory of the spec that is loaded.
-func (d *decoder) source(n *node, name, path string) string {
+func (d *decoder) source(n *node, name, path string, check func(sourceFile) error) string {
 	file := newSourceFile(filepath.Dir(n.pos.File), name)
-	if err := file.check(); err != nil {
+	if err := check(file); err != nil {
 		d.list = append(d.list, &Error{Position: n.pos, Message: path + ": cannot read " + quote(name) + ": " + err.Error(), Err: err})
 		return name
 	}

@@ -101,6 +101,9 @@ func (e *encoder) structValue(v reflect.Value) (*node, error) {
 			continue
 		}
 		value, err := e.value(inner, &f)
+		if err == nil && e.canonical && f.format == formats["sources"] {
+			value, err = e.sources(v.Interface().(StageFile))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -129,6 +132,15 @@ func (e *encoder) text(s string, f *field) (*node, error) {
 		s = "sha256:" + digest
 	}
 	return &node{tag: "!!str", text: s}, nil
+}
+
+// sources encodes the source of f as the digest of all that it stands for.
+func (e *encoder) sources(f StageFile) (*node, error) {
+	digest, err := e.spec.from().sources[f.Source].treeDigest(f.Exclude)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q, which %s names: %w", f.Source, e.spec.from().file, err)
+	}
+	return &node{tag: "!!str", text: "sha256:" + digest}, nil
 }
 
 // yaml returns the tree for the YAML library, its text such that substitution

@@ -85,7 +85,7 @@ func ExampleSpec_Unsupported() {
 		return
 	}
 	fmt.Println(s.Unsupported()[0])
-	// Output: testdata/images/python/3.13.yaml:18:1: key "stages" is not supported yet
+	// Output: testdata/images/python/3.13.yaml:49:1: key "tests" is not supported yet
 }
 
 func ExampleAccounts_Resolve() {

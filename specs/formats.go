@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"github.com/bmatcuk/doublestar/v4"
+
 	"net/url"
 	"path"
 	"regexp"
@@ -14,6 +16,7 @@ import (
 // them alike, so that the loader and the JSON Schema share them.
 const (
 	patternMode     = `^0?[0-7]{3,4}$`
+	patternSize     = `^[1-9][0-9]*(KiB|MiB|GiB|TiB)$`
 	patternDuration = `^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$`
 	patternDate     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
 	patternDistro   = `^debian/[a-z][a-z0-9]*(-[a-z0-9]+)*$`
@@ -55,6 +58,8 @@ var formats = map[string]*format{
 	"passwd-field": {pattern: `^[^:]*$`, expected: "text without a colon"},
 	"target":       {expected: "a path", check: checkTarget},
 	"source":       {expected: "a file below the spec's directory", check: checkSource},
+	"sources":      {expected: "files below the spec's directory", check: checkSources},
+	"pattern":      {expected: "a pattern of paths", check: checkPattern},
 	"key-file":     {expected: "a key file", check: checkKeyFile},
 	// NAME_REGEX of adduser.conf(5), and the length that useradd(8) allows.
 	"account": {pattern: `^[a-z][a-z0-9_-]*\$?$`, max: 32,
@@ -175,6 +180,23 @@ func checkSource(s string) error {
 			hint = "write " + path.Clean(s)
 		}
 		return badValue(s, "a clean path of a file", hint)
+	}
+	return nil
+}
+
+// checkSources is checkSource for what may be a pattern.
+func checkSources(s string) error {
+	if isPattern(s) {
+		if err := checkPattern(s); err != nil {
+			return err
+		}
+	}
+	return checkSource(s)
+}
+
+func checkPattern(s string) error {
+	if !doublestar.ValidatePattern(s) || s == "" {
+		return badValue(s, "a pattern such as src/**/*.c", "")
 	}
 	return nil
 }

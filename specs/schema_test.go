@@ -119,6 +119,7 @@ func (g *generator) value(t reflect.Type, f *field) object {
 	if p, ok := map[reflect.Type]string{
 		reflect.TypeFor[Mode]():           patternMode,
 		reflect.TypeFor[Duration]():       patternDuration,
+		reflect.TypeFor[Size]():           patternSize,
 		reflect.TypeFor[Date]():           patternDate,
 		reflect.TypeFor[Distro]():         patternDistro,
 		reflect.TypeFor[Port]():           patternPort,

@@ -11,6 +11,8 @@ type Stage struct {
 	Contents Contents `yaml:"contents"`
 	// Files beside the spec that are put into the stage.
 	Files []StageFile `yaml:"files" spec:"key=path"`
+	// Paths of earlier stages that are put into the stage.
+	Copy []Copy `yaml:"copy" spec:"key=from+source+path"`
 	// Files from the network, each pinned by its digest.
 	Fetch []Fetch `yaml:"fetch" spec:"key=path"`
 	// Commands, each read by the stage's /bin/sh.
@@ -25,8 +27,22 @@ type Stage struct {
 	Platform string `yaml:"platform" spec:"enum=target|build"`
 	// Environment variables of the commands.
 	Environment map[string]string `yaml:"environment" spec:"keys=environment,format=text"`
-	// Working directory of the commands. Default: /.
+	// Working directory of the commands, made where it is missing. Default: /.
 	WorkDir string `yaml:"work-dir" spec:"format=path"`
+	// What the commands may use.
+	Limits Limits `yaml:"limits"`
+}
+
+// Limits bound what one command of a stage, or one test, may use.
+type Limits struct {
+	// Time for one command. Default: 1h.
+	Time Duration `yaml:"time"`
+	// Memory of all its processes together, such as 2GiB. Default: 4GiB.
+	Memory Size `yaml:"memory"`
+	// Number of its processes and threads. Default: 4096.
+	Processes int `yaml:"processes" spec:"min=0,max=1000000"`
+	// What it may write, such as 10GiB. Default: 16GiB.
+	Disk Size `yaml:"disk"`
 }
 
 // The values of a stage's Network and Platform.
@@ -37,13 +53,15 @@ const (
 	PlatformBuild  = "build"
 )
 
-// StageFile is a file beside the spec that is put into a stage.
+// StageFile is what is beside the spec and is put into a stage.
 type StageFile struct {
-	// File at or below the spec's directory.
-	Source string `yaml:"source" spec:"required,format=source"`
-	// Absolute path in the stage.
+	// File or directory at or below the spec's directory, or a pattern such as src/**/*.c.
+	Source string `yaml:"source" spec:"required,format=sources"`
+	// Absolute path in the stage: of the file or the directory, or of the directory that what the pattern matches is put into.
 	Path string `yaml:"path" spec:"required,format=path"`
-	// Permission bits as a quoted octal number. Default: "0644".
+	// Patterns of paths below the source that are left out; one without a slash matches a name at any depth.
+	Exclude []string `yaml:"exclude" spec:"set,format=pattern"`
+	// Permission bits of the files, as a quoted octal number. Default: "0755" for one that its owner may execute, "0644" for others.
 	Mode *Mode `yaml:"mode"`
 }
 
@@ -84,6 +102,8 @@ type Copy struct {
 	GID *ID `yaml:"gid"`
 	// Permission bits of the files copied, as a quoted octal number. Default: as in the stage.
 	Mode *Mode `yaml:"mode"`
-	// Whether debugging symbols are removed from the ELF files copied.
+	// Patterns of paths below the source that are not copied; one without a slash matches a name at any depth.
+	Exclude []string `yaml:"exclude" spec:"set,format=pattern"`
+	// Whether debugging symbols are removed from the ELF files copied, by the stage's own objcopy (package binutils).
 	Strip bool `yaml:"strip"`
 }

@@ -145,33 +145,49 @@ func (v *validator) repositories(c Contents, where ...any) {
 }
 
 func (v *validator) stages() {
-	known := map[string]bool{}
-	var names []string
-	for i, s := range v.s.Stages {
-		path := fmt.Sprintf("stages[%d]", i)
-		v.repositories(s.Contents, "stages", i, "contents")
-		if s.From != "" && !known[s.From] {
-			v.add(v.s.Position("stages", i, "from"), "", "%s.from: %q is not an earlier stage%s", path, s.From, didYouMean(s.From, names))
+	var earlier []string
+	for i := range v.s.Stages {
+		v.stage(i, earlier)
+		earlier = append(earlier, v.s.Stages[i].Name)
+	}
+}
+
+// stage checks stage i, which the earlier ones precede.
+func (v *validator) stage(i int, earlier []string) {
+	s := &v.s.Stages[i]
+	path := fmt.Sprintf("stages[%d]", i)
+	v.repositories(s.Contents, "stages", i, "contents")
+	if s.From != "" {
+		if !slices.Contains(earlier, s.From) {
+			v.add(v.s.Position("stages", i, "from"), "", "%s.from: %q is not an earlier stage%s", path, s.From, didYouMean(s.From, earlier))
 		}
-		for j, secret := range s.Secrets {
-			if (secret.Env == "") == (secret.File == "") {
-				v.add(v.s.Position("stages", i, "secrets", j), "", "%s.secrets[%d]: expected either env or file", path, j)
-			}
+		if len(s.Contents.Packages) > 0 {
+			v.add(v.s.Position("stages", i, "contents"), fmt.Sprintf("add the packages to stage %q", s.From),
+				"%s.contents: a stage that stands on another has that one's packages and no others", path)
 		}
-		known[s.Name] = true
-		names = append(names, s.Name)
+	}
+	for j, secret := range s.Secrets {
+		if (secret.Env == "") == (secret.File == "") {
+			v.add(v.s.Position("stages", i, "secrets", j), "", "%s.secrets[%d]: expected either env or file", path, j)
+		}
+	}
+	for j, c := range s.Copy {
+		if !slices.Contains(earlier, c.From) {
+			v.add(v.s.Position("stages", i, "copy", j, "from"), "", "%s.copy[%d].from: %q is not an earlier stage%s", path, j, c.From, didYouMean(c.From, earlier))
+		}
+		if c.Strip {
+			v.add(v.s.Position("stages", i, "copy", j, "strip"), "", "%s.copy[%d].strip: only what is copied into the image is stripped", path, j)
+		}
 	}
 }
 
 func (v *validator) copies() {
-	known := map[string]bool{}
 	var names []string
 	for _, s := range v.s.Stages {
-		known[s.Name] = true
 		names = append(names, s.Name)
 	}
 	for i, c := range v.s.Copy {
-		if !known[c.From] {
+		if !slices.Contains(names, c.From) {
 			v.add(v.s.Position("copy", i, "from"), "", "copy[%d].from: there is no stage %q%s", i, c.From, didYouMean(c.From, names))
 		}
 	}
@@ -244,7 +260,7 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"stages", len(s.Stages) > 0}, {"copy", len(s.Copy) > 0}, {"tests", len(s.Tests) > 0}} {
+	}{{"tests", len(s.Tests) > 0}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})

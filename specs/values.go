@@ -3,6 +3,7 @@ package specs
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -296,3 +297,41 @@ func (r PackageRequest) String() string {
 	}
 	return s
 }
+
+// Size is a number of bytes, written with a binary unit: 512MiB, 2GiB.
+type Size int64
+
+// sizeUnits are the units of a size (IEC 80000-13), the largest first.
+var sizeUnits = []struct {
+	name  string
+	shift uint
+}{{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}}
+
+// UnmarshalText reads a whole number with a unit.
+func (s *Size) UnmarshalText(b []byte) error {
+	for _, u := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(b), u.name)
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if ok && err == nil && n > 0 && n <= 1<<50>>u.shift {
+			*s = Size(n << u.shift)
+			return nil
+		}
+	}
+	return badValue(string(b), "a size such as 512MiB or 2GiB", "")
+}
+
+// MarshalText returns the size in the largest unit that divides it.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String returns the size in the largest unit that divides it, such as "2GiB".
+func (s Size) String() string {
+	for _, u := range sizeUnits {
+		if s != 0 && s&(1<<u.shift-1) == 0 {
+			return strconv.FormatInt(int64(s>>u.shift), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+// Machine returns the platform of the machine that the program runs on.
+func Machine() Platform { return Platform{OS: "linux", Architecture: runtime.GOARCH} }

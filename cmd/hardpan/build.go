@@ -58,6 +58,7 @@ time of the image.`,
 	flags.String("docker-archive", "", "write an archive for docker load to this `file`; needs one platform")
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
+	flags.String("debug-symbols", "", "write the debugging symbols of stripped files to this `file`, a tar with paths by build id; needs one platform")
 	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
@@ -97,9 +98,11 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	progress := newProgress(a.err)
 	o.Progress = progress
+	o.OnStep = stepPrinter(a.err, progress)
 	o.Outputs = builder.Outputs{
 		Layout: s.GetString("layout"), Archive: s.GetString("archive"), DockerArchive: s.GetString("docker-archive"),
-		Push: s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
+		DebugSymbols: s.GetString("debug-symbols"),
+		Push:         s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
 		PushProgress: pushProgress(progress),
 	}
 	if signer != nil {

@@ -52,6 +52,16 @@ func (p *progress) Start(name string, size int64) archive.Task {
 	return task{p}
 }
 
+// print writes a line to w, above the bar where one is drawn.
+func (p *progress) print(w io.Writer, line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pool != nil {
+		w = p.pool
+	}
+	io.WriteString(w, line)
+}
+
 // Wait ends the drawing, and must be called before anything else is printed.
 func (p *progress) Wait() {
 	p.mu.Lock()

@@ -44,7 +44,7 @@ func (l *Lock) Fits(want Request) error {
 	for _, v := range slices.Sorted(maps.Keys(variants)) {
 		what := "packages"
 		if v != "" {
-			what = fmt.Sprintf("packages of variant %q", v)
+			what = "packages of " + systemName(v)
 		}
 		locked, has := l.Request.Packages[v]
 		asked, wants := want.Packages[v]
@@ -64,6 +64,18 @@ func (l *Lock) Fits(want Request) error {
 		return nil
 	}
 	return &MisfitError{Differences: diffs}
+}
+
+// systemName says for a person what a system is.
+func systemName(system string) string {
+	variant, stage, ok := strings.Cut(system, "@")
+	switch {
+	case !ok:
+		return fmt.Sprintf("variant %q", variant)
+	case variant == "":
+		return fmt.Sprintf("stage %q", stage)
+	}
+	return fmt.Sprintf("stage %q of variant %q", stage, variant)
 }
 
 func difference(locked, asked []string) []string {

@@ -28,12 +28,15 @@ type Lock struct {
 
 // Request is the part of a spec that a lock answers. A lock fits a spec whose
 // Request is equal.
+//
+// Packages are those of systems. A system is named by its variant, "" for the spec
+// itself, and for a build stage by "@" and the stage's name after it.
 type Request struct {
 	Distro       string              `json:"distro"`
 	Platforms    []string            `json:"platforms"`              // sorted
-	Packages     map[string][]string `json:"packages"`               // by variant, "" for the spec itself; in the spec's order
+	Packages     map[string][]string `json:"packages"`               // by system; in the spec's order
 	Repositories []string            `json:"repositories,omitempty"` // "uri suite components key-sha256", in the spec's order
-	Rules        map[string][]string `json:"rules,omitempty"`        // hardening rules that leave packages out, by variant; none where a variant has none
+	Rules        map[string][]string `json:"rules,omitempty"`        // hardening rules that leave packages out, by system; none where a system has none
 }
 
 // Archive is one signed index that packages were taken from.
@@ -68,7 +71,7 @@ type Package struct {
 	SHA512        string   `json:"sha512,omitempty"`
 	InstalledSize int64    `json:"installedSize,omitempty"` // KiB, as the index states it
 	Why           string   `json:"why"`                     // "requested", or the package and relation that needs it
-	Variants      []string `json:"variants,omitempty"`      // that have it, "" for the spec itself; none means all
+	Variants      []string `json:"variants,omitempty"`      // systems that have it; none means all
 }
 
 // Dropped is a package that an exclusion of the spec or a hardening rule kept out
@@ -80,9 +83,9 @@ type Dropped struct {
 	Variants []string `json:"variants,omitempty"`
 }
 
-// In reports whether the variant has the package.
-func (p *Package) In(variant string) bool {
-	return len(p.Variants) == 0 || slices.Contains(p.Variants, variant)
+// In reports whether the system has the package.
+func (p *Package) In(system string) bool {
+	return len(p.Variants) == 0 || slices.Contains(p.Variants, system)
 }
 
 // Epoch returns the time of the newest archive, which is the clock of a build.

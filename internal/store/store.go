@@ -128,6 +128,19 @@ func (s *Store) Open(d Digest) (io.ReadCloser, error) {
 	return &verifiedReader{store: s, want: d, f: f, hash: sha256.New()}, nil
 }
 
+// OpenSection opens size bytes of blob d from offset on. Nothing is verified: the
+// caller knows what the bytes should be, and asks [Store.Blame] where they are not.
+func (s *Store) OpenSection(d Digest, offset, size int64) (io.ReadCloser, error) {
+	f, err := os.Open(s.blobPath(d))
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(f, offset, size), f}, nil
+}
+
 // ReadFile returns the verified content of blob d.
 func (s *Store) ReadFile(d Digest) ([]byte, error) {
 	r, err := s.Open(d)
@@ -268,8 +281,17 @@ func (s *Store) Put(b []byte) (Digest, error) {
 	return w.Commit("")
 }
 
-// Replace makes the file at path hold b, whole or not at all, with mode 0644. It is for files outside the cache that a caller writes.
+// Replace makes the file at path hold b, whole or not at all, with mode 0644. It is
+// for files outside the cache that a caller writes.
 func Replace(path string, b []byte) error {
+	return ReplaceWith(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// ReplaceWith is Replace for what write writes.
+func ReplaceWith(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
@@ -279,7 +301,7 @@ func Replace(path string, b []byte) error {
 	if err := f.Chmod(0o644); err != nil {
 		return err
 	}
-	if _, err := f.Write(b); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	return publish(f, path)

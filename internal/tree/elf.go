@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type ELF struct {
 	Flags1    uint32   `json:"flags1,omitempty"`  // DT_FLAGS_1
 	ISA1      uint32   `json:"isa1,omitempty"`    // GNU_PROPERTY_X86_ISA_1_NEEDED (x86-64 psABI, "program property")
 	Dynamic   bool     `json:"dynamic,omitempty"` // has a dynamic section
+	BuildID   string   `json:"-"`                 // NT_GNU_BUILD_ID in hex, where it has one; not kept with the others
 }
 
 // IsELF reports whether a file that begins with head is an ELF file.
@@ -56,6 +58,10 @@ func ReadELF(r io.ReaderAt) (*ELF, error) {
 			e.Interp = string(name)
 		case elf.PT_DYNAMIC:
 			dynamic = p
+		case elf.PT_NOTE:
+			if e.BuildID == "" {
+				e.BuildID = f.readBuildID(p)
+			}
 		case elf.PT_GNU_PROPERTY:
 			if err := f.readProperties(p); err != nil {
 				return nil, fmt.Errorf("properties of ELF file: %w", err)
@@ -77,6 +83,7 @@ const (
 	maxELFString   = 4 << 10 // bytes of one string
 	maxELFDynamic  = 1 << 20 // bytes of a dynamic section
 	maxELFProperty = 4 << 10 // bytes of a property note
+	maxELFNote     = 4 << 10 // bytes of a segment of notes that are looked at
 )
 
 type elfReader struct {
@@ -319,6 +326,32 @@ func (f *elfReader) readProperties(p *elf.Prog64) error {
 }
 
 // isa1 returns the ISA levels that the properties in desc need.
+// buildIDNote is the type of the note with a file's build id, NT_GNU_BUILD_ID.
+const buildIDNote = 3
+
+// readBuildID returns the build id among the notes of a segment, "" where there is
+// none or the notes cannot be read: nothing that runs depends on it.
+func (f *elfReader) readBuildID(p *elf.Prog64) string {
+	notes, err := f.bytes(p.Off, min(p.Filesz, maxELFNote))
+	if err != nil {
+		return ""
+	}
+	const align = 4
+	for len(notes) > 12 {
+		nameLen, descLen, kind := uint64(f.order.Uint32(notes)), uint64(f.order.Uint32(notes[4:])), f.order.Uint32(notes[8:])
+		start := (12 + nameLen + align - 1) &^ (align - 1)
+		if start+descLen > uint64(len(notes)) {
+			return ""
+		}
+		if kind == buildIDNote && nameLen == 4 && string(notes[12:15]) == "GNU" && descLen > 2 {
+			return hex.EncodeToString(notes[start : start+descLen])
+		}
+		next := min((start+descLen+align-1)&^(align-1), uint64(len(notes)))
+		notes = notes[next:]
+	}
+	return ""
+}
+
 func (f *elfReader) isa1(desc []byte, align int) uint32 {
 	if len(desc)%align != 0 {
 		return 0

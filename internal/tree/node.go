@@ -101,6 +101,9 @@ type Origin struct {
 	Command string   `json:"command,omitempty"` // the command of the script, or the rule of the builder
 	Inputs  []string `json:"inputs,omitempty"`  // paths that the content was made from, or globs of them
 
+	Stage string `json:"stage,omitempty"` // of a path that was copied out of one
+	Step  int    `json:"step,omitempty"`  // number of the stage's command that wrote it, from 1; Command has its text
+
 	Spec string `json:"spec,omitempty"` // "file:line" of the spec's line
 }
 
@@ -127,6 +130,17 @@ func (o *Origin) String() string {
 		if o.Command != "" {
 			b.WriteString(", " + o.Command)
 		}
+	case FromStage:
+		b.WriteString("stage " + o.Stage)
+		switch {
+		case o.Step > 0:
+			fmt.Fprintf(&b, ", step %d: %s", o.Step, oneLine(o.Command))
+		case o.Package != "":
+			b.WriteString(", package " + o.Package + " " + o.Version)
+		case o.Command != "":
+			b.WriteString(", " + o.Command)
+		}
+		b.WriteString(", spec " + o.Spec)
 	case FromSpec:
 		b.WriteString("spec " + o.Spec)
 	default:
@@ -142,6 +156,15 @@ func (o *Origin) String() string {
 		b.WriteString(", from " + strings.Join(summary(o.Inputs), ", "))
 	}
 	return b.String()
+}
+
+// oneLine returns the first line of a command, and says where there are more.
+func oneLine(command string) string {
+	first, rest, _ := strings.Cut(strings.TrimSpace(command), "\n")
+	if rest != "" {
+		return first + " ..."
+	}
+	return first
 }
 
 // maxInputs is how many inputs [Origin.String] names one by one.

@@ -129,6 +129,11 @@ func (c *Client) locate(r Repository) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("repository %s: %w", r.ID, err)
 	}
+	return c.placeAt(base), nil
+}
+
+// placeAt returns the place of what is below base.
+func (c *Client) placeAt(base *url.URL) place {
 	credentials, base := c.o.Credentials.withUserinfo(base)
-	return place{base, credentials}, nil
+	return place{base, credentials}
 }

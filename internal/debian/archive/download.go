@@ -58,8 +58,9 @@ type blob struct {
 	place
 	name   string // for progress
 	url    *url.URL
-	size   int64
+	size   int64 // -1 where nobody says
 	digest store.Digest
+	hint   string // where it is not what was expected
 }
 
 func (c *Client) blob(item Item) (blob, error) {
@@ -73,14 +74,36 @@ func (c *Client) blob(item Item) (blob, error) {
 	if !item.Digest.Valid() || item.Size < 0 {
 		return blob{}, fmt.Errorf("%s: %s: size %d and digest %q: want those of a signed index", item.Repository.ID, item.Path, item.Size, item.Digest)
 	}
-	return blob{place: p, name: path.Base(item.Path), url: join(p.base, item.Path), size: item.Size, digest: item.Digest}, nil
+	return blob{place: p, name: path.Base(item.Path), url: join(p.base, item.Path), size: item.Size, digest: item.Digest,
+		hint: "the mirror may be in the middle of an update: try again later or choose another"}, nil
+}
+
+// maxFetch bounds a file whose size is not known beforehand, in bytes.
+const maxFetch = 16 << 30
+
+// FetchURL brings the file at an http or https address into the store. Nothing but
+// its digest is known of it; the rest is as with [Client.Fetch].
+func (c *Client) FetchURL(ctx context.Context, address string, digest store.Digest, progress Progress) error {
+	if progress == nil {
+		progress = noProgress{}
+	}
+	if _, ok := c.o.Store.Stat(digest); ok {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("address %s: want http or https, without credentials", Redact(address))
+	}
+	root := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	return c.download(ctx, blob{place: c.placeAt(root), name: path.Base(u.Path), url: u, size: -1, digest: digest,
+		hint: "the file has changed, or the digest is of another: look at what is there before you write its digest down"}, progress)
 }
 
 // present reports whether the store has b. A blob of the wrong size is damaged and
 // is removed.
 func (c *Client) present(b blob) bool {
 	size, ok := c.o.Store.Stat(b.digest)
-	if ok && size != b.size {
+	if ok && b.size >= 0 && size != b.size {
 		c.o.Store.Remove(b.digest)
 		return false
 	}
@@ -137,12 +160,12 @@ func (t *transfer) restart() error {
 
 // run fetches what is missing and checks the whole.
 func (t *transfer) run(ctx context.Context) error {
-	if t.partial.Size() > t.blob.size {
+	if t.blob.size >= 0 && t.partial.Size() > t.blob.size {
 		if err := t.restart(); err != nil {
 			return err
 		}
 	}
-	if t.partial.Size() < t.blob.size || t.blob.size == 0 {
+	if t.partial.Size() < t.blob.size || t.blob.size <= 0 {
 		err := t.client.attempt(ctx, t.blob.url, func() error { return t.receive(ctx) })
 		if err != nil {
 			return err
@@ -155,7 +178,7 @@ func (t *transfer) run(ctx context.Context) error {
 }
 
 func (t *transfer) mismatch(found, expected any, what string) error {
-	return &failure{kind: ErrMismatch, hint: "the mirror may be in the middle of an update: try again later or choose another",
+	return &failure{kind: ErrMismatch, hint: t.blob.hint,
 		msg: fmt.Sprintf("cannot use %s: found %s %v, expected %v", t.blob.url, what, found, expected)}
 }
 
@@ -172,6 +195,9 @@ func (t *transfer) receive(ctx context.Context) error {
 		return err
 	}
 	defer r.body.Close()
+	if t.blob.size < 0 && r.total <= maxFetch {
+		t.blob.size = r.total
+	}
 	if r.total >= 0 && r.total != t.blob.size {
 		return t.mismatch(r.total, t.blob.size, "size")
 	}
@@ -183,20 +209,28 @@ func (t *transfer) receive(ctx context.Context) error {
 	return t.copy(r)
 }
 
+// most is how many bytes the file may have.
+func (t *transfer) most() int64 {
+	if t.blob.size < 0 {
+		return maxFetch
+	}
+	return t.blob.size
+}
+
 // copy appends the body to the partial, one byte more than expected at most.
 func (t *transfer) copy(r *response) error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.body.Read(buf)
-		if int64(n) > t.blob.size-t.partial.Size() {
-			return t.mismatch(fmt.Sprintf("of more than %d", t.blob.size), t.blob.size, "size")
+		if most := t.most(); int64(n) > most-t.partial.Size() {
+			return t.mismatch(fmt.Sprintf("of more than %d", most), most, "size")
 		}
 		if _, werr := t.partial.Write(buf[:n]); werr != nil {
 			return &failure{kind: errCache, msg: "cannot keep " + t.blob.url.String(), err: werr, hint: "make room on the disk of the cache"}
 		}
 		t.task.Add(int64(n))
 		switch {
-		case err == io.EOF && t.partial.Size() == t.blob.size:
+		case err == io.EOF && (t.partial.Size() == t.blob.size || t.blob.size < 0):
 			return nil
 		case err == io.EOF && r.total < 0:
 			return t.mismatch(t.partial.Size(), t.blob.size, "size")

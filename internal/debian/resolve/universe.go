@@ -118,6 +118,20 @@ func (u *Universe) Add(p debian.Package) error {
 	return nil
 }
 
+// Essential returns the names of the packages that are to be on every system whose
+// maintainer scripts run (Debian Policy 3.8), sorted.
+func (u *Universe) Essential() []string {
+	var names []string
+	for i := range u.nodes {
+		n := &u.nodes[i]
+		if n.essential && n.newest != none && n.name != "apt" { // which is essential to apt only
+			names = append(names, n.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // lookup returns the number of a name.
 func (u *Universe) lookup(name nodeName) (n nodeID, ok bool) {
 	if name.qualifier == "" {

@@ -1,0 +1,154 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/oci/layer"
+	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/sandbox"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/specs"
+)
+
+// stageSystem is what a stage stands on, as layers.
+type stageSystem struct {
+	Layers []layer.Info `json:"layers"`
+	Record store.Digest `json:"record"` // says which package brought what
+	store  *store.Store
+}
+
+// key names the snapshot of the system, by what is in it.
+func (s *stageSystem) key() string {
+	var ids strings.Builder
+	for _, l := range s.Layers {
+		ids.WriteString(string(l.DiffID) + "\n")
+	}
+	return string(store.DigestOf([]byte(ids.String())))
+}
+
+// stageSystem returns the system of a stage that stands on packages, which it makes
+// unless the store has it: as an image is made, without hardening.
+func (b *build) stageSystem(ctx context.Context, s *specs.Stage, p specs.Platform) (*stageSystem, error) {
+	spec := b.spec.System(s)
+	sub := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: b.systemOf(s), lock: b.lock, clients: b.clients, epoch: b.epoch}
+	canonical, err := spec.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	sub.canonical = string(canonical)
+	key, err := sub.systemKey(p)
+	if err != nil {
+		return nil, err
+	}
+	sys := &stageSystem{}
+	if b.store.Get("system", key, sys) && sys.stored(b.store) {
+		return sys, nil
+	}
+	platforms := []specs.Platform{p}
+	for range healing {
+		if sys, err = sub.makeSystem(ctx, p); !errors.Is(err, store.ErrCorrupt) {
+			break
+		}
+		sub.verifyPackages(platforms)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sys, b.store.Set("system", key, sys)
+}
+
+// stored reports whether all that the system is made of is still in the store.
+func (s *stageSystem) stored(st *store.Store) bool {
+	s.store = st
+	for _, l := range s.Layers {
+		if size, ok := st.Stat(l.Digest); !ok || size != l.Size {
+			return false
+		}
+	}
+	_, ok := st.Stat(s.Record)
+	return ok
+}
+
+// systemKey returns the text that the system depends on: packages and formats.
+func (b *build) systemKey(p specs.Platform) (string, error) {
+	parts := []string{stageFormat, imageFormat, unpackFormat, layer.Format, maint.Format, b.canonical, p.String(), b.epoch.Format(time.RFC3339)}
+	for _, m := range b.members(p) {
+		text, err := json.Marshal(m.Package)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, string(text))
+	}
+	return strings.Join(parts, "\x00"), nil
+}
+
+func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem, error) {
+	if err := b.fetch(ctx, b.needed([]specs.Platform{p})); err != nil {
+		return nil, err
+	}
+	a, err := b.assemble(ctx, p, nil)
+	if err != nil {
+		return nil, err
+	}
+	strata, err := upperLayers(ctx, b.store, a.tree, b.compression())
+	if err != nil {
+		return nil, err
+	}
+	sys := &stageSystem{store: b.store}
+	var below []stratum
+	for _, m := range a.members {
+		below = append(below, stratum{Info: m.files.Layer, members: []*member{m}})
+	}
+	strata = append(below, strata...)
+	for _, st := range strata {
+		sys.Layers = append(sys.Layers, st.Info)
+	}
+	text, err := b.record(p, a, strata).Encode()
+	if err != nil {
+		return nil, err
+	}
+	sys.Record, err = b.store.Put(text)
+	return sys, err
+}
+
+// unpack makes the snapshot of the system where it is missing. A damaged layer makes
+// the store forget the system, so that the next build makes it again.
+func (s *stageSystem) unpack(ctx context.Context, r *stageRun) error {
+	if r.space.Has(s.key()) {
+		return nil
+	}
+	start := time.Now()
+	r.tell(StepEvent{})
+	var layers []sandbox.Layer
+	for _, l := range imageLayers(s.store, s.strata()) {
+		layers = append(layers, sandbox.Layer{Open: l.Uncompressed})
+	}
+	if err := r.space.Unpack(ctx, s.key(), layers); err != nil {
+		return err
+	}
+	r.tell(StepEvent{Done: true, Elapsed: time.Since(start)})
+	return nil
+}
+
+func (s *stageSystem) strata() []stratum {
+	var strata []stratum
+	for _, l := range s.Layers {
+		strata = append(strata, stratum{Info: l})
+	}
+	return strata
+}
+
+// record returns the record of the system.
+func (s *stageSystem) record() (*record.Record, error) {
+	text, err := s.store.ReadFile(s.Record)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the record of a stage's system: %w", err)
+	}
+	return record.Decode(text)
+}
