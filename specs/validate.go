@@ -94,6 +94,7 @@ func (v *validator) validate() {
 		{v.stages, []string{"stages"}},
 		{v.copies, []string{"stages", "copy"}},
 		{v.dates, []string{"dates"}},
+		{v.base, []string{"from", "flatten"}},
 	}
 	for _, c := range checks {
 		if v.sound(c.reads) {
@@ -126,6 +127,12 @@ func (v *validator) dates() {
 	}
 }
 
+func (v *validator) base() {
+	if v.s.Flatten && v.s.From == "" {
+		v.add(v.s.Position("flatten"), "say with from which image is rewritten, or remove flatten", "flatten: found true, expected an image in from")
+	}
+}
+
 func (v *validator) contents() { v.repositories(v.s.Contents, "contents") }
 
 func (v *validator) repositories(c Contents, where ...any) {
@@ -150,8 +157,16 @@ func (v *validator) stages() {
 	for i, s := range v.s.Stages {
 		path := fmt.Sprintf("stages[%d]", i)
 		v.repositories(s.Contents, "stages", i, "contents")
-		if s.From != "" && !known[s.From] {
-			v.add(v.s.Position("stages", i, "from"), "", "%s.from: %q is not an earlier stage%s", path, s.From, didYouMean(s.From, names))
+		switch image := IsImage(s.From); {
+		case image && !s.Contents.empty():
+			v.add(v.s.Position("stages", i, "contents"), "leave out from, or install the packages in the image that it names",
+				"%s.contents: found contents, expected none in a stage that starts from an image", path)
+		case s.From != "" && !image && !known[s.From]:
+			hint, guess := "", didYouMean(s.From, names)
+			if guess == "" && !slices.ContainsFunc(v.s.Stages, func(later Stage) bool { return later.Name == s.From }) {
+				hint = fmt.Sprintf("an image has a tag or a digest: %s:TAG, %s@sha256:...", s.From, s.From)
+			}
+			v.add(v.s.Position("stages", i, "from"), hint, "%s.from: %q is not an earlier stage%s", path, s.From, guess)
 		}
 		for j, secret := range s.Secrets {
 			if (secret.Env == "") == (secret.File == "") {
@@ -244,7 +259,7 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"stages", len(s.Stages) > 0}, {"copy", len(s.Copy) > 0}, {"tests", len(s.Tests) > 0}} {
+	}{{"from", s.From != ""}, {"stages", len(s.Stages) > 0}, {"copy", len(s.Copy) > 0}, {"tests", len(s.Tests) > 0}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})
