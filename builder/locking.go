@@ -111,6 +111,9 @@ func (b *build) readLock(ctx context.Context) (*lockState, error) {
 		if b.o.Lock == RequireLock {
 			return nil, &missingLockError{state.path}
 		}
+		if err := b.pinned(); err != nil {
+			return nil, err
+		}
 	}
 	made, err := b.resolve(ctx)
 	if err != nil {
@@ -146,6 +149,10 @@ func (b *build) request() (lock.Request, error) {
 		r.Platforms = append(r.Platforms, p.String())
 	}
 	slices.Sort(r.Platforms)
+	var err error
+	if r.Images, err = b.imageRequests(); err != nil {
+		return r, err
+	}
 	systems, err := b.systems()
 	if err != nil {
 		return r, err

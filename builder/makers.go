@@ -26,7 +26,6 @@ func (r *stageRun) makers(ctx context.Context) (*makers, error) {
 		chain = append(chain, at)
 	}
 	slices.Reverse(chain)
-	system := chain[0].system
 	for _, at := range chain {
 		for _, l := range at.links {
 			changes, err := r.space.Changes(ctx, l.key)
@@ -46,7 +45,7 @@ func (r *stageRun) makers(ctx context.Context) (*makers, error) {
 		}
 	}
 	var err error
-	m.system, err = system.record()
+	m.system, err = r.bottom().record()
 	return m, err
 }
 

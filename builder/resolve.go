@@ -103,6 +103,9 @@ func (b *build) resolve(ctx context.Context) (*lock.Lock, error) {
 			ValidUntil: r.ValidUntil.UTC(), InRelease: string(r.Digest), SignedBy: r.SignedBy,
 		})
 	}
+	if l.Images, err = b.resolveImages(ctx); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(l.Archives, func(a, b lock.Archive) int { return strings.Compare(a.ID, b.ID) })
 	systems, err := b.systems()
 	if err != nil {

@@ -86,19 +86,42 @@ func (b *build) stage(ctx context.Context, name string, target specs.Platform) (
 		}
 	}
 	r.stats = StageStats{Platform: target.String(), Stage: name, Steps: len(s.Run), Network: s.Network}
-	if s.From != "" {
-		if r.parent, err = b.stage(ctx, s.From, target); err != nil {
-			return nil, err
-		}
-		r.runs = r.parent.runs
-	} else if r.system, err = b.stageSystem(ctx, s, r.runs); err != nil {
-		return nil, fmt.Errorf("stage %s: %w", name, err)
+	if err := r.ground(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.chain(ctx); err != nil {
 		return nil, err
 	}
 	b.stages[id] = r
 	return r, nil
+}
+
+// ground finds what the stage stands on.
+func (r *stageRun) ground(ctx context.Context) (err error) {
+	s := r.stage
+	switch {
+	case specs.IsImage(s.From):
+		img, err := r.b.existing(ctx, s.From, r.runs, "stages", r.index, "from")
+		r.system = &stageSystem{image: img}
+		return err
+	case s.From != "":
+		if r.parent, err = r.b.stage(ctx, s.From, r.target); err == nil {
+			r.runs = r.parent.runs
+		}
+		return err
+	}
+	if r.system, err = r.b.stageSystem(ctx, s, r.runs); err != nil {
+		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// bottom returns the system at the bottom of the stages that this one stands on.
+func (r *stageRun) bottom() *stageSystem {
+	for r.parent != nil {
+		r = r.parent
+	}
+	return r.system
 }
 
 // space returns the place of snapshots in the cache.
@@ -242,6 +265,7 @@ func (b *build) stageStats() []StageStats {
 // environment returns the variables of the stage's commands, all of them, sorted.
 // What the host has is not among them, so that steps are the same everywhere.
 func (r *stageRun) environment() []string {
+	set := map[string]bool{}
 	env := map[string]string{
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "USER": "root",
 		"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive",
@@ -252,8 +276,16 @@ func (r *stageRun) environment() []string {
 		"TARGETPLATFORM": r.target.String(), "TARGETOS": r.target.OS, "TARGETARCH": r.target.Architecture, "TARGETVARIANT": r.target.Variant,
 		"BUILDPLATFORM": r.runs.String(),
 	}
-	for k, v := range r.stage.Environment {
-		env[k] = v
+	for _, v := range r.bottom().environment() {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	for at := r; at != nil; at = at.parent { // a stage has the variables of those it stands on
+		for k, v := range at.stage.Environment {
+			if !set[k] {
+				env[k], set[k] = v, true
+			}
+		}
 	}
 	list := make([]string, 0, len(env))
 	for k, v := range env {

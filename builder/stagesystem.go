@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
@@ -16,20 +17,42 @@ import (
 	"github.com/hardpan/hardpan/specs"
 )
 
-// stageSystem is what a stage stands on, as layers.
+// stageSystem is what a stage stands on, as layers: packages or an image.
 type stageSystem struct {
 	Layers []layer.Info `json:"layers"`
 	Record store.Digest `json:"record"` // says which package brought what
-	store  *store.Store
+
+	store *store.Store
+	image *oci.Image // in place of the others, where the stage stands on one
+}
+
+// layers returns the layers, lowest first.
+func (s *stageSystem) layers() []oci.Layer {
+	if s.image != nil {
+		return s.image.Layers
+	}
+	var strata []stratum
+	for _, l := range s.Layers {
+		strata = append(strata, stratum{Info: l})
+	}
+	return imageLayers(s.store, strata)
 }
 
 // key names the snapshot of the system, by what is in it.
 func (s *stageSystem) key() string {
 	var ids strings.Builder
-	for _, l := range s.Layers {
+	for _, l := range s.layers() {
 		ids.WriteString(string(l.DiffID) + "\n")
 	}
 	return string(store.DigestOf([]byte(ids.String())))
+}
+
+// environment returns the variables that an image has for its processes.
+func (s *stageSystem) environment() []string {
+	if s.image == nil {
+		return nil
+	}
+	return s.image.Config.Env
 }
 
 // stageSystem returns the system of a stage that stands on packages, which it makes
@@ -126,7 +149,7 @@ func (s *stageSystem) unpack(ctx context.Context, r *stageRun) error {
 	start := time.Now()
 	r.tell(StepEvent{})
 	var layers []sandbox.Layer
-	for _, l := range imageLayers(s.store, s.strata()) {
+	for _, l := range s.layers() {
 		layers = append(layers, sandbox.Layer{Open: l.Uncompressed})
 	}
 	if err := r.space.Unpack(ctx, s.key(), layers); err != nil {
@@ -136,16 +159,15 @@ func (s *stageSystem) unpack(ctx context.Context, r *stageRun) error {
 	return nil
 }
 
-func (s *stageSystem) strata() []stratum {
-	var strata []stratum
-	for _, l := range s.Layers {
-		strata = append(strata, stratum{Info: l})
-	}
-	return strata
-}
-
-// record returns the record of the system.
+// record returns the record of the system. That of an image which hardpan did not
+// build is empty.
 func (s *stageSystem) record() (*record.Record, error) {
+	if s.image != nil && len(s.image.Config.Record) == 0 {
+		return &record.Record{}, nil
+	}
+	if s.image != nil {
+		return record.Decode(s.image.Config.Record)
+	}
 	text, err := s.store.ReadFile(s.Record)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record of a stage's system: %w", err)

@@ -216,6 +216,60 @@ spec.yaml:6:63: accounts.users[0].gecos: found "a:b", expected text without a co
 accounts: {users: [{name: app}]}
 `, want: `
 spec.yaml:5:20: accounts.users[0]: uid is missing`},
+	// Images.
+	{name: "base images", spec: `
+from: debian
+`, want: `
+spec.yaml:5:7: from: found "debian", expected an image such as registry/name@sha256:..., registry/name:tag or oci:PATH
+  hint: add the tag, or the digest as @sha256:...`},
+	{name: "base image by another name", spec: `
+from: docker://registry.example.com/base:1
+`, want: `
+spec.yaml:5:7: from: found "docker://registry.example.com/base:1", expected an image such as registry/name@sha256:..., registry/name:tag or oci:PATH
+  hint: write registry.example.com/base:1`},
+	{name: "base image by its path", spec: `
+from: ../dist/base.tar
+flatten: yes please
+`, want: `
+spec.yaml:5:7: from: found "../dist/base.tar", expected an image such as registry/name@sha256:..., registry/name:tag or oci:PATH
+  hint: write oci:PATH for a layout, oci-archive:PATH for an archive
+spec.yaml:6:10: flatten: found the text "yes please", expected true or false`},
+	{name: "base image with half a digest", spec: `
+from: registry.example.com/base@sha256:e3b0c442
+`, want: `
+spec.yaml:5:7: from: found "registry.example.com/base@sha256:e3b0c442", expected an image such as registry/name@sha256:..., registry/name:tag or oci:PATH`},
+	{name: "path of a base image", spec: `
+from: oci:dist/./base
+`, want: `
+spec.yaml:5:7: from: found "oci:dist/./base", expected a clean path
+  hint: write oci:dist/base`},
+	{name: "nothing to flatten", spec: `
+flatten: true
+`, want: `
+spec.yaml:5:10: flatten: found true, expected an image in from
+  hint: say with from which image is rewritten, or remove flatten`},
+	{name: "stages from images", spec: `
+stages:
+  - {name: a, from: Debian}
+  - {name: b, from: debian}
+  - {name: c, from: "debian:trixie", contents: {packages: [gcc]}}
+  - {name: d, from: ./a}
+variants: {v: {from: "debian:trixie"}}
+`, want: `
+spec.yaml:6:21: stages[0].from: found "Debian", expected an earlier stage, or an image such as registry/name@sha256:..., registry/name:tag or oci:PATH
+spec.yaml:9:21: stages[3].from: found "./a", expected an earlier stage, or an image such as registry/name@sha256:..., registry/name:tag or oci:PATH
+  hint: write oci:PATH for a layout, oci-archive:PATH for an archive
+spec.yaml:10:16: key "from" in variants.v, which all variants share
+  hint: set it in the spec itself`},
+	{name: "contents of a stage that starts from an image", spec: `
+stages:
+  - {name: b, from: debian}
+  - {name: c, from: "debian:trixie", contents: {packages: [gcc]}}
+`, want: `
+spec.yaml:6:21: stages[0].from: "debian" is not an earlier stage
+  hint: an image has a tag or a digest: debian:TAG, debian@sha256:...
+spec.yaml:7:38: stages[1].contents: found contents, expected none in a stage that starts from an image
+  hint: leave out from, or install the packages in the image that it names`},
 	// Paths.
 	{name: "paths", spec: `
 paths:

@@ -240,6 +240,9 @@ func (d *decoder) stringValue(n *node, v reflect.Value, f *field, path string) {
 	case formats["sources"]:
 		text = d.source(n, text, path, sourceFile.checkTree)
 	}
+	if f.format == formats["image"] || f.format == formats["stage-base"] {
+		text = d.image(n, text)
+	}
 	v.SetString(text)
 }
 
@@ -254,6 +257,17 @@ func (d *decoder) source(n *node, name, path string, check func(sourceFile) erro
 	relative := file.relativeTo(d.dir)
 	d.sources[relative] = file
 	return relative
+}
+
+// image returns the reference of an image with its path relative to the directory
+// of the spec that is loaded. Whether it is there, only a build needs to know.
+func (d *decoder) image(n *node, text string) string {
+	r, ok := ParseImage(text)
+	if !ok || r.Transport == "" || filepath.IsAbs(r.Path) {
+		return text
+	}
+	r.Path = sourceFile{filepath.Dir(n.pos.File), r.Path}.relativeTo(d.dir)
+	return r.String()
 }
 
 func (d *decoder) intValue(n *node, v reflect.Value, f *field, path string) {

@@ -24,16 +24,18 @@ const (
 	patternPackage  = `^(?:!([a-z0-9][a-z0-9+.-]+)|([a-z0-9][a-z0-9+.-]+)(?::([a-z0-9][a-z0-9-]*))?(?:=([0-9A-Za-z.+:~*?-]+))?)$`
 	patternVariable = `^[A-Za-z_][A-Za-z0-9_]*$`
 	patternVariant  = `^[a-z0-9]+([._-][a-z0-9]+)*$`
+	patternName     = `^[a-z0-9]+([._-][a-z0-9]+)*$`
 )
 
 // A format is what a string of the spec must look like.
 type format struct {
-	pattern  string               // regular expression, or "" for any text
-	max      int                  // most bytes; 0: no limit
-	expected string               // for the error: "expected ..."
-	words    []string             // that a slip of the pen is compared with
-	check    func(s string) error // what a pattern cannot say; nil: nothing
-	lines    bool                 // may have line breaks and tabs
+	pattern  string                // regular expression, or "" for any text
+	max      int                   // most bytes; 0: no limit
+	expected string                // for the error: "expected ..."
+	words    []string              // that a slip of the pen is compared with
+	check    func(s string) error  // what a pattern cannot say; nil: nothing
+	hint     func(s string) string // what to do about text that the pattern refuses; nil: nothing
+	lines    bool                  // may have line breaks and tabs
 }
 
 // formats has every format= and keys= of the spec's types by name. A string
@@ -50,8 +52,11 @@ var formats = map[string]*format{
 		expected: "a tag: at most 128 letters, digits, dots, dashes and underscores"},
 	"tag-suffix": {pattern: `^[A-Za-z0-9._-]+$`, max: 127,
 		expected: "the end of a tag: letters, digits, dots, dashes and underscores"},
-	"name": {pattern: `^[a-z0-9]+([._-][a-z0-9]+)*$`, max: 64,
+	"name": {pattern: patternName, max: 64,
 		expected: "a name of lower-case letters and digits, with single . _ or - between them"},
+	"image": {pattern: patternImage, expected: "an image such as registry/name@sha256:..., registry/name:tag or oci:PATH", check: checkImage, hint: hintImage},
+	"stage-base": {pattern: patternName + "|" + patternImage, expected: "an earlier stage, or an image such as registry/name@sha256:..., registry/name:tag or oci:PATH",
+		check: checkImage, hint: hintImage},
 	"path":        {pattern: `^/`, expected: "an absolute path", check: checkPath},
 	"passwd-path": {pattern: `^/[^:]*$`, expected: "an absolute path without a colon", check: checkPath},
 	// passwd(5): fields are separated by colons.
@@ -122,7 +127,11 @@ func (f *format) verify(s string) error {
 		if strings.Contains(s, "@") && strings.Contains(s, "://") {
 			return &valueError{"expected " + f.expected, ""} // it may hold a password
 		}
-		return badValue(s, f.expected+didYouMean(s, f.words), "")
+		hint := ""
+		if f.hint != nil {
+			hint = f.hint(s)
+		}
+		return badValue(s, f.expected+didYouMean(s, f.words), hint)
 	}
 	if f.check != nil {
 		return f.check(s)

@@ -35,6 +35,10 @@ type Spec struct {
 	Platforms []Platform `yaml:"platforms" spec:"root,set"`
 	// Archive and release that the packages come from, such as debian/trixie, with its security and updates suites.
 	Distro Distro `yaml:"distro" spec:"required,root"`
+	// Existing image that the final image stands on, whose layers are kept below: registry/name@sha256:..., registry/name:tag (which the lock pins), or oci:PATH, oci-archive:PATH or docker-archive:PATH relative to this file, with @sha256:... or :NAME where there are several.
+	From string `yaml:"from" spec:"root,format=image"`
+	// Whether the image of from is rewritten as a layer of our own, without what hardening strips and what is replaced. Default: false.
+	Flatten bool `yaml:"flatten" spec:"root"`
 	// What the image is made of.
 	Contents Contents `yaml:"contents"`
 	// Build stages, of which only what is copied survives.

@@ -5,9 +5,9 @@ package specs
 type Stage struct {
 	// Name of the stage, for copy and for later stages.
 	Name string `yaml:"name" spec:"required,format=name"`
-	// Earlier stage to start from. Default: an empty system.
-	From string `yaml:"from" spec:"format=name"`
-	// Packages of the stage.
+	// Earlier stage to start from, or an existing image in the words of the spec's own from. Default: an empty system.
+	From string `yaml:"from" spec:"format=stage-base"`
+	// Packages of the stage; none where it starts from an image.
 	Contents Contents `yaml:"contents"`
 	// Files beside the spec that are put into the stage.
 	Files []StageFile `yaml:"files" spec:"key=path"`

@@ -94,6 +94,7 @@ func (v *validator) validate() {
 		{v.stages, []string{"stages"}},
 		{v.copies, []string{"stages", "copy"}},
 		{v.dates, []string{"dates"}},
+		{v.base, []string{"from", "flatten"}},
 	}
 	for _, c := range checks {
 		if v.sound(c.reads) {
@@ -123,6 +124,12 @@ func (v *validator) dates() {
 	d := v.s.Dates
 	if d.Release != "" && d.EndOfLife != "" && d.EndOfLife < d.Release {
 		v.add(v.s.Position("dates", "end-of-life"), "", "dates.end-of-life: found %s, expected a day after the release, %s", d.EndOfLife, d.Release)
+	}
+}
+
+func (v *validator) base() {
+	if v.s.Flatten && v.s.From == "" {
+		v.add(v.s.Position("flatten"), "say with from which image is rewritten, or remove flatten", "flatten: found true, expected an image in from")
 	}
 }
 
@@ -157,14 +164,19 @@ func (v *validator) stage(i int, earlier []string) {
 	s := &v.s.Stages[i]
 	path := fmt.Sprintf("stages[%d]", i)
 	v.repositories(s.Contents, "stages", i, "contents")
-	if s.From != "" {
-		if !slices.Contains(earlier, s.From) {
-			v.add(v.s.Position("stages", i, "from"), "", "%s.from: %q is not an earlier stage%s", path, s.From, didYouMean(s.From, earlier))
+	switch image := IsImage(s.From); {
+	case image && !s.Contents.empty():
+		v.add(v.s.Position("stages", i, "contents"), "leave out from, or install the packages in the image that it names",
+			"%s.contents: found contents, expected none in a stage that starts from an image", path)
+	case s.From != "" && !image && !slices.Contains(earlier, s.From):
+		hint, guess := "", didYouMean(s.From, earlier)
+		if guess == "" && v.s.Stage(s.From) == nil {
+			hint = fmt.Sprintf("an image has a tag or a digest: %s:TAG, %s@sha256:...", s.From, s.From)
 		}
-		if len(s.Contents.Packages) > 0 {
-			v.add(v.s.Position("stages", i, "contents"), fmt.Sprintf("add the packages to stage %q", s.From),
-				"%s.contents: a stage that stands on another has that one's packages and no others", path)
-		}
+		v.add(v.s.Position("stages", i, "from"), hint, "%s.from: %q is not an earlier stage%s", path, s.From, guess)
+	case s.From != "" && !image && !s.Contents.empty():
+		v.add(v.s.Position("stages", i, "contents"), fmt.Sprintf("add the packages to stage %q", s.From),
+			"%s.contents: a stage that stands on another has that one's packages and no others", path)
 	}
 	for j, secret := range s.Secrets {
 		if (secret.Env == "") == (secret.File == "") {
@@ -260,7 +272,7 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"tests", len(s.Tests) > 0}} {
+	}{{"from", s.From != ""}, {"tests", len(s.Tests) > 0}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})

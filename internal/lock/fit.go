@@ -34,6 +34,7 @@ func (l *Lock) Fits(want Request) error {
 	add("distro", []string{l.Request.Distro}, []string{want.Distro})
 	add("platforms", l.Request.Platforms, want.Platforms)
 	add("repositories", l.Request.Repositories, want.Repositories)
+	add("images", l.Request.Images, want.Images)
 	variants := map[string]bool{}
 	for v := range l.Request.Packages {
 		variants[v] = true
@@ -58,6 +59,11 @@ func (l *Lock) Fits(want Request) error {
 	for _, p := range want.Platforms {
 		if _, ok := l.Platforms[p]; !ok && slices.Contains(l.Request.Platforms, p) {
 			diffs = append(diffs, fmt.Sprintf("platforms: %s was not resolved", p))
+		}
+	}
+	for _, ref := range want.Images {
+		if slices.Contains(l.Request.Images, ref) && l.Image(ref) == nil {
+			diffs = append(diffs, fmt.Sprintf("images: %q was not resolved", ref))
 		}
 	}
 	if len(diffs) == 0 {
@@ -97,12 +103,13 @@ func difference(locked, asked []string) []string {
 }
 
 // Changes lists what differs between two locks, for a person: "linux/amd64: + curl
-// 8.14.1-2", "- curl ..." or "curl 8.14.1-1 -> 8.14.1-2". old may be nil.
+// 8.14.1-2", "- curl ..." or "curl 8.14.1-1 -> 8.14.1-2", and the same of images with
+// the beginning of their digests. old may be nil.
 func Changes(old, renewed *Lock) []string {
 	if old == nil {
 		return nil
 	}
-	var lines []string
+	lines := changedImages(old, renewed)
 	for _, platform := range slices.Sorted(maps.Keys(renewed.Platforms)) {
 		before, after := versions(old.Platforms[platform]), versions(renewed.Platforms[platform])
 		names := map[string]bool{}
@@ -122,6 +129,27 @@ func Changes(old, renewed *Lock) []string {
 			default:
 				lines = append(lines, fmt.Sprintf("%s: %s %s -> %s", platform, n, was, is))
 			}
+		}
+	}
+	return lines
+}
+
+// changedImages lists the images that differ. What is for a platform has no line of its
+// own: it changes with the index, or is the manifest that the reference names.
+func changedImages(old, renewed *Lock) (lines []string) {
+	short := func(img *Image) string { return img.Digest[:min(len(img.Digest), len("sha256:")+12)] }
+	for i := range renewed.Images {
+		is := &renewed.Images[i]
+		switch was := old.Image(is.Reference); {
+		case was == nil:
+			lines = append(lines, fmt.Sprintf("image: + %s %s", is.Reference, short(is)))
+		case was.Digest != is.Digest:
+			lines = append(lines, fmt.Sprintf("image: %s %s -> %s", is.Reference, short(was), short(is)))
+		}
+	}
+	for i := range old.Images {
+		if was := &old.Images[i]; renewed.Image(was.Reference) == nil {
+			lines = append(lines, fmt.Sprintf("image: - %s %s", was.Reference, short(was)))
 		}
 	}
 	return lines

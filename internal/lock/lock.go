@@ -22,7 +22,8 @@ const Version = 1
 type Lock struct {
 	LockVersion int                 `json:"lockVersion"`
 	Request     Request             `json:"request"`
-	Archives    []Archive           `json:"archives"` // sorted by ID
+	Archives    []Archive           `json:"archives"`         // sorted by ID
+	Images      []Image             `json:"images,omitempty"` // existing images that the spec stands on, sorted by reference
 	Platforms   map[string]Platform `json:"platforms"`
 }
 
@@ -36,6 +37,7 @@ type Request struct {
 	Platforms    []string            `json:"platforms"`              // sorted
 	Packages     map[string][]string `json:"packages"`               // by system; in the spec's order
 	Repositories []string            `json:"repositories,omitempty"` // "uri suite components key-sha256", in the spec's order
+	Images       []string            `json:"images,omitempty"`       // references, as the spec has them, sorted
 	Rules        map[string][]string `json:"rules,omitempty"`        // hardening rules that leave packages out, by system; none where a system has none
 }
 
@@ -49,6 +51,23 @@ type Archive struct {
 	ValidUntil time.Time `json:"validUntil,omitzero"`
 	InRelease  string    `json:"inRelease"` // digest of the signed file, "sha256:..."
 	SignedBy   []string  `json:"signedBy"`  // fingerprints of the keys whose signatures were good
+}
+
+// Image is what a reference to an existing image led to.
+type Image struct {
+	Reference string            `json:"reference"` // as the spec has it
+	Digest    string            `json:"digest"`    // of what it names, an index or the manifest of one image: "sha256:..."
+	Platforms map[string]string `json:"platforms"` // digests of manifests by platform
+}
+
+// Image returns what a reference of the spec led to, nil where the lock has none.
+func (l *Lock) Image(reference string) *Image {
+	for i := range l.Images {
+		if l.Images[i].Reference == reference {
+			return &l.Images[i]
+		}
+	}
+	return nil
 }
 
 // Platform is what was resolved for one platform.
@@ -165,6 +184,9 @@ func (l *Lock) check() error {
 	if l.LockVersion != Version {
 		return fmt.Errorf("lockVersion is %d, expected %d", l.LockVersion, Version)
 	}
+	if err := l.checkImages(); err != nil {
+		return err
+	}
 	ids := map[string]bool{}
 	for _, a := range l.Archives {
 		ids[a.ID] = true
@@ -188,6 +210,24 @@ func (l *Lock) check() error {
 	return nil
 }
 
+// checkImages checks that each reference has one answer, in order.
+func (l *Lock) checkImages() error {
+	for i, img := range l.Images {
+		switch {
+		case i > 0 && l.Images[i-1].Reference >= img.Reference:
+			return fmt.Errorf("image %q is in it twice or not in its place", img.Reference)
+		case !digestForm.MatchString(img.Digest):
+			return fmt.Errorf("image %q: digest is %q, expected sha256: and 64 hex digits", img.Reference, img.Digest)
+		}
+		for _, platform := range slices.Sorted(maps.Keys(img.Platforms)) {
+			if d := img.Platforms[platform]; !digestForm.MatchString(d) {
+				return fmt.Errorf("image %q: %s is %q, expected sha256: and 64 hex digits", img.Reference, platform, d)
+			}
+		}
+	}
+	return nil
+}
+
 func variantKeys(variants []string) []string {
 	if len(variants) == 0 {
 		return []string{"*"}
@@ -199,7 +239,10 @@ func variantKeys(variants []string) []string {
 // of paths.
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 
-var sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var (
+	sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
 
 func (p *Package) check(archives map[string]bool) error {
 	switch {

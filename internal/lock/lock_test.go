@@ -208,6 +208,95 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// images is a lock of a spec that stands on two images.
+const images = `{
+  "lockVersion": 1,
+  "request": {
+    "distro": "debian/trixie",
+    "platforms": [
+      "linux/amd64"
+    ],
+    "packages": {
+      "": []
+    },
+    "images": [
+      "example.com/base:1",
+      "oci:tools"
+    ]
+  },
+  "archives": [],
+  "images": [
+    {
+      "reference": "example.com/base:1",
+      "digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111",
+      "platforms": {
+        "linux/amd64": "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+      }
+    },
+    {
+      "reference": "oci:tools",
+      "digest": "sha256:3333333333333333333333333333333333333333333333333333333333333333",
+      "platforms": {}
+    }
+  ],
+  "platforms": {
+    "linux/amd64": {
+      "packages": []
+    }
+  }
+}
+`
+
+func TestImages(t *testing.T) {
+	decode := func(text string) *Lock {
+		l, err := Decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := decode(images)
+	if b, err := l.Encode(); err != nil || string(b) != images {
+		t.Errorf("encoded again: %v\n%s", err, b)
+	}
+	if img := l.Image("oci:tools"); img == nil || img.Digest[7] != '3' || l.Image("oci:tool") != nil {
+		t.Errorf("oci:tools is %+v", img)
+	}
+	for old, want := range map[string]string{
+		`"sha256:11`:          `image "example.com/base:1": digest is "sha:1111`,
+		`"sha256:22`:          `image "example.com/base:1": linux/amd64 is "sha:2222`,
+		`nce": "example.com/`: `image "oci:tools" is in it twice or not in its place`,
+	} {
+		new := map[string]string{`"sha256:11`: `"sha:11`, `"sha256:22`: `"sha:22`}[old]
+		if new == "" {
+			new = `nce": "zz.example.com/`
+		}
+		if _, err := Decode([]byte(strings.Replace(images, old, new, 1))); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: have %v, want %s", old, err, want)
+		}
+	}
+
+	want := l.Request
+	want.Images = []string{"example.com/base:2", "oci:tools"}
+	if err := l.Fits(want); err == nil || err.Error() != `the lock does not fit the spec: images: + "example.com/base:2"; images: - "example.com/base:1"` {
+		t.Errorf("another image: %v", err)
+	}
+	if err := l.Fits(l.Request); err != nil {
+		t.Error(err)
+	}
+	answered := l.Images
+	if l.Images = answered[:1]; l.Fits(l.Request) == nil {
+		t.Error("a lock without an answer fits")
+	}
+	l.Images = answered
+
+	renewed := decode(strings.ReplaceAll(strings.ReplaceAll(images, "sha256:1", "sha256:a"), "oci:tools", "oci:tool"))
+	wantChanges := "image: example.com/base:1 sha256:111111111111 -> sha256:a11111111111; image: + oci:tool sha256:333333333333; image: - oci:tools sha256:333333333333"
+	if got := strings.Join(Changes(l, renewed), "; "); got != wantChanges {
+		t.Errorf("changes are %s", got)
+	}
+}
+
 func TestPath(t *testing.T) {
 	for spec, want := range map[string]string{"a.yaml": "a.lock", "x/3.13.yaml": "x/3.13.lock", "noending": "noending.lock"} {
 		if got := Path(spec); got != want {

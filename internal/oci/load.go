@@ -223,28 +223,30 @@ func mediaOr(candidates ...string) string {
 // wraps [fs.ErrNotExist], a damaged document one that wraps [store.ErrCorrupt]:
 // the image is then to be made again.
 func OpenStored(ctx context.Context, st *store.Store, index store.Digest) (*Index, error) {
-	if err := (descriptor{Digest: index}).validate(); err != nil {
-		return nil, fmt.Errorf("cannot open stored index: %w", err)
-	}
-	size, ok := st.Stat(index)
-	if !ok {
-		return nil, fmt.Errorf("cannot open stored index %s: %w", index, fs.ErrNotExist)
-	}
-	l := &loader{backend: storeBackend{st}}
-	r, err := l.load(ctx, descriptor{Digest: index, Size: size})
+	r, err := openStored(ctx, st, index)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open stored index %s: %w", index, err)
 	}
 	if r.index == nil {
 		return nil, fmt.Errorf("cannot open stored index %s: %w: it is the manifest of one image", index, ErrInvalid)
 	}
-	for _, img := range r.images {
-		for i := range img.Layers {
-			d := img.Layers[i].Digest
-			img.Layers[i].Open = func() (io.ReadCloser, error) { return st.Open(d) } // verifies already
-		}
+	for i, img := range r.index.Images {
+		r.index.Images[i] = stored(st, img)
 	}
 	return r.index, nil
+}
+
+// openStored reads the documents from that manifest or index on.
+func openStored(ctx context.Context, st *store.Store, digest store.Digest) (root, error) {
+	if err := (descriptor{Digest: digest}).validate(); err != nil {
+		return root{}, err
+	}
+	size, ok := st.Stat(digest)
+	if !ok {
+		return root{}, fs.ErrNotExist
+	}
+	l := &loader{backend: storeBackend{st}}
+	return l.load(ctx, descriptor{Digest: digest, Size: size})
 }
 
 type storeBackend struct{ st *store.Store }
