@@ -79,7 +79,7 @@ func (b *build) dropPrivileges(t *tree.Tree) (list []record.Stripped, err error)
 			continue
 		}
 		n.Mode = mode
-		if rule.Capabilities {
+		if rule.Strip.Capabilities {
 			n.Capability = ""
 		}
 		s := record.Stripped{Path: n.Path, Rule: rule.ID, Bits: true}

@@ -2,104 +2,20 @@ package harden
 
 import (
 	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
-// Profile is a choice of rules by name.
-type Profile string
-
-// The profiles of a spec (DESIGN.md, The spec).
-const (
-	Strict   Profile = "strict"   // what a running program does not read, and privilege bits
-	Standard Profile = "standard" // documentation
-	None     Profile = "none"     // nothing is left out
-)
-
-// Rule says what is left out of an image.
-type Rule struct {
-	ID       string
-	Why      string
-	Profiles []Profile
-	Drop     []string // patterns of paths; see Match
-	But      []string // patterns of paths that stay all the same
-	Bits     uint32   // mode bits that files lose, but not directories
-	// Capabilities says that files lose their capabilities(7).
-	Capabilities bool
-	Packages     bool // packages that only maintainer scripts need are left out; see internal/debian/prune
-}
-
-// Rules is the table of all rules, in the order in which they are asked.
-var Rules = []Rule{
-	{
-		ID: "documentation", Profiles: []Profile{Strict, Standard},
-		Why:  "nobody reads manuals in a container; copyright files stay, since licences demand them",
-		Drop: []string{"usr/share/doc/**", "usr/share/doc-base/**", "usr/share/man/**", "usr/**/man/man[1-9]/**", "usr/share/info/**", "usr/share/gtk-doc/**", "usr/share/help/**"},
-		But:  []string{"usr/share/doc/*/copyright"},
-	},
-	{
-		ID: "packaging-metadata", Profiles: []Profile{Strict, Standard},
-		Why:  "only Debian's own tools read it",
-		Drop: []string{"usr/share/lintian/**", "usr/share/linda/**", "usr/share/bug/**", "usr/share/menu/**"},
-	},
-	{
-		ID: "translations", Profiles: []Profile{Strict},
-		Why:  "images speak C.UTF-8",
-		Drop: []string{"usr/share/locale/**"},
-		But:  []string{"usr/share/locale/locale.alias"},
-	},
-	{
-		ID: "shell-completion", Profiles: []Profile{Strict},
-		Why:  "nobody types in a container",
-		Drop: []string{"usr/share/bash-completion/**", "usr/share/zsh/vendor-completions/**", "usr/share/fish/vendor_completions.d/**"},
-	},
-	{
-		ID: "development-files", Profiles: []Profile{Strict},
-		Why:  "only compilers read them",
-		Drop: []string{"usr/include/**", "usr/lib/**/*.a", "usr/lib/**/*.la", "usr/lib/**/pkgconfig/**", "usr/share/pkgconfig/**", "usr/share/aclocal/**"},
-	},
-	{
-		ID: "desktop-files", Profiles: []Profile{Strict},
-		Why:  "a container has no desktop",
-		Drop: []string{"usr/share/applications/**", "usr/share/pixmaps/**", "usr/share/icons/**"},
-	},
-	{
-		ID: "privilege-bits", Profiles: []Profile{Strict},
-		Why:  "a program with a set-user-id or set-group-id bit or with capabilities gives its caller rights that the image's user must not gain",
-		Bits: tree.SetUID | tree.SetGID, Capabilities: true,
-	},
-	{
-		ID: "maintainer-script-tools", Profiles: []Profile{Strict},
-		Why:      "hardpan interprets maintainer scripts, so what only they call has nothing to do in an image",
-		Packages: true,
-	},
-}
-
 // Policy is the rules that hold for one image.
 type Policy struct {
-	rules    []Rule // about paths
-	packages []Rule // about packages
+	rules    []*Rule // about paths
+	packages []*Rule // about packages
+	refused  []*Rule // about what files are
 	keep     []string
-}
-
-// UnknownRuleError says that a waiver names a rule that does not exist.
-type UnknownRuleError struct{ ID string }
-
-func (e *UnknownRuleError) Error() string {
-	return fmt.Sprintf("hardening rule %q is not known, expected one of %s", e.ID, strings.Join(RuleIDs(), ", "))
-}
-
-// RuleIDs returns the names of all rules.
-func RuleIDs() []string {
-	ids := make([]string, len(Rules))
-	for i, r := range Rules {
-		ids[i] = r.ID
-	}
-	return ids
 }
 
 // NewPolicy returns the policy of a profile less the waived rules. What a pattern
@@ -115,13 +31,20 @@ func NewPolicy(profile Profile, keep, waived []string) (*Policy, error) {
 		p.keep = append(p.keep, tree.Clean(k))
 	}
 	slices.Sort(p.keep)
-	for _, r := range Rules {
+	for i := range Rules {
+		r := &Rules[i]
+		if !slices.Contains(r.Profiles, profile) || slices.Contains(waived, r.ID) {
+			continue
+		}
 		switch {
-		case !slices.Contains(r.Profiles, profile) || slices.Contains(waived, r.ID):
-		case r.Packages:
+		case r.Strip == nil:
+		case r.Strip.Packages:
 			p.packages = append(p.packages, r)
 		default:
 			p.rules = append(p.rules, r)
+		}
+		if len(r.Kinds) > 0 {
+			p.refused = append(p.refused, r)
 		}
 	}
 	return p, nil
@@ -129,9 +52,8 @@ func NewPolicy(profile Profile, keep, waived []string) (*Policy, error) {
 
 // Drop returns the rule that leaves the path out, or nil where it stays.
 func (p *Policy) Drop(name string) *Rule {
-	for i := range p.rules {
-		r := &p.rules[i]
-		if matchAny(r.Drop, name) && !matchAny(r.But, name) && !p.keeps(name) {
+	for _, r := range p.rules {
+		if matchAny(r.Strip.Drop, name) && !matchAny(r.Strip.But, name) && !p.keeps(name) {
 			return r
 		}
 	}
@@ -141,9 +63,9 @@ func (p *Policy) Drop(name string) *Rule {
 // Mode returns the mode that a file of the given mode has in the image, and the
 // rule that changed it, nil where none did.
 func (p *Policy) Mode(name string, mode uint32) (uint32, *Rule) {
-	for i := range p.rules {
-		if r := &p.rules[i]; mode&r.Bits != 0 && !p.keeps(name) {
-			return mode &^ r.Bits, r
+	for _, r := range p.rules {
+		if mode&r.Strip.Bits != 0 && !p.keeps(name) {
+			return mode &^ r.Strip.Bits, r
 		}
 	}
 	return mode, nil
@@ -152,12 +74,29 @@ func (p *Policy) Mode(name string, mode uint32) (uint32, *Rule) {
 // Capability returns the rule that takes the capability of a file, nil where it keeps
 // it.
 func (p *Policy) Capability(name string) *Rule {
-	for i := range p.rules {
-		if r := &p.rules[i]; r.Capabilities && !p.keeps(name) {
+	for _, r := range p.rules {
+		if r.Strip.Capabilities && !p.keeps(name) {
 			return r
 		}
 	}
 	return nil
+}
+
+// Refuse returns the first of a file's tools that may not be in the image, and the rule
+// that says so; nil where all may. name is the file's path. Interpreters are not
+// refused: whether one is declared is seen in the whole image.
+func (p *Policy) Refuse(name string, tools []tool.Tool) (*Rule, tool.Tool) {
+	if len(tools) == 0 || p.keeps(name) {
+		return nil, tool.Tool{}
+	}
+	for _, r := range p.refused {
+		for _, t := range tools {
+			if slices.Contains(r.Kinds, t.Kind) {
+				return r, t
+			}
+		}
+	}
+	return nil, tool.Tool{}
 }
 
 func (p *Policy) keeps(name string) bool {
@@ -181,10 +120,14 @@ func (p *Policy) PackageRules() []string {
 
 // Key returns a text that two policies share when they leave out the same of a package.
 func (p *Policy) Key() string {
+	strips := map[string]*Strip{}
+	for _, r := range p.rules {
+		strips[r.ID] = r.Strip
+	}
 	b, err := json.Marshal(struct {
-		Rules []Rule
+		Rules map[string]*Strip
 		Keep  []string
-	}{p.rules, p.keep})
+	}{strips, p.keep})
 	if err != nil {
 		panic(err) // rules are plain data
 	}

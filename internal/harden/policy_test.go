@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/hardpan/hardpan/internal/harden/tool"
 )
 
 func TestMatch(t *testing.T) {
@@ -123,23 +125,73 @@ func TestKey(t *testing.T) {
 func TestUnknownRule(t *testing.T) {
 	_, err := NewPolicy(Strict, nil, []string{"documentation", "documentaton"})
 	unknown, ok := errors.AsType[*UnknownRuleError](err)
-	if !ok || unknown.ID != "documentaton" || !strings.Contains(err.Error(), strings.Join(RuleIDs(), ", ")) {
-		t.Errorf("have %v, want an error about documentaton that lists the rules", err)
+	if !ok || unknown.ID != "documentaton" || !strings.Contains(err.Error(), `did you mean "documentation"?`) {
+		t.Errorf("have %v, want an error about documentaton with the rule that was meant", err)
+	}
+	if err := (&UnknownRuleError{ID: "x"}).Error(); err != `hardening rule "x" is not known` {
+		t.Errorf("a name like no other: %s", err)
 	}
 }
 
-// Every rule says why, and what it lets pass it would otherwise leave out.
+// Every rule says all that a report prints, and what it lets pass it would
+// otherwise leave out.
 func TestRules(t *testing.T) {
 	seen := map[string]bool{}
+	kinds := map[tool.Kind]string{}
 	for _, r := range Rules {
-		if seen[r.ID] || r.Why == "" || len(r.Profiles) == 0 || len(r.Drop) == 0 && r.Bits == 0 && !r.Packages {
+		if seen[r.ID] || r.Title == "" || r.Why == "" || r.Looks == "" || r.Fix == "" {
 			t.Errorf("rule %q is incomplete or there twice", r.ID)
 		}
 		seen[r.ID] = true
-		for _, but := range r.But {
-			if !matchAny(r.Drop, strings.ReplaceAll(but, "*", "x")) {
+		if len(r.Profiles) > 0 && r.Strip == nil && len(r.Kinds) == 0 {
+			t.Errorf("rule %s is of profiles, but the builder has nothing to do for it", r.ID)
+		}
+		for _, kind := range r.Kinds {
+			if kinds[kind] != "" {
+				t.Errorf("rules %s and %s are both about %s", r.ID, kinds[kind], kind)
+			}
+			kinds[kind] = r.ID
+		}
+		if r.Strip == nil {
+			continue
+		}
+		for _, but := range r.Strip.But {
+			if !matchAny(r.Strip.Drop, strings.ReplaceAll(but, "*", "x")) {
 				t.Errorf("rule %s would not leave out %s anyway", r.ID, but)
 			}
+		}
+	}
+	for _, kind := range []tool.Kind{tool.Shell, tool.PackageManager, tool.Compiler, tool.Development, tool.Interpreter, tool.NetworkClient, tool.Privilege, tool.RemoteAccess, tool.Leftover} {
+		if kinds[kind] == "" {
+			t.Errorf("no rule is about %s", kind)
+		}
+	}
+}
+
+// What is copied into an image is refused by what it is.
+func TestRefuse(t *testing.T) {
+	box := []tool.Tool{{Kind: tool.Shell, Name: "busybox", By: tool.ByContent}, {Kind: tool.NetworkClient, Name: "busybox", By: tool.ByContent}}
+	for _, c := range []struct {
+		profile      Profile
+		keep, waived string
+		tools        []tool.Tool
+		want         string
+	}{
+		{Strict, "", "", box, "shell-present"},
+		{Strict, "", "shell-present", box, "network-client-present"},
+		{Strict, "", "shell-present network-client-present", box, ""},
+		{Strict, "/app/x", "", box, ""},
+		{Standard, "", "", box, ""},
+		{Strict, "", "", []tool.Tool{{Kind: tool.Leftover, Name: "pip cache"}}, "cache-present"},
+		{Strict, "", "", []tool.Tool{{Kind: tool.Interpreter, Name: "python"}}, ""},
+		{Strict, "", "", nil, ""},
+	} {
+		got := ""
+		if r, _ := policy(t, c.profile, c.keep, c.waived).Refuse("app/x", c.tools); r != nil {
+			got = r.ID
+		}
+		if got != c.want {
+			t.Errorf("%s, keep %q, waived %q: %v refused by %q, want %q", c.profile, c.keep, c.waived, c.tools, got, c.want)
 		}
 	}
 }
