@@ -13,6 +13,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -38,8 +39,9 @@ type copied struct {
 
 type copiedEntry struct {
 	entry
-	Offset int64 `json:"o,omitempty"` // of its content in the pack
-	Origin int   `json:"q"`           // index into the origins
+	Offset int64       `json:"o,omitempty"` // of its content in the pack
+	Origin int         `json:"q"`           // index into the origins
+	Tools  []tool.Tool `json:"w,omitempty"` // what the file is, of what images should not have
 }
 
 // copies returns what the spec copies out of its stages for a platform. Stages run
@@ -216,6 +218,8 @@ type taking struct {
 	makers *makers
 	index  map[string]int // of origins
 	line   string         // of the spec
+
+	sniffer tool.Sniffer
 }
 
 func (t *taking) add(h *tar.Header, content io.Reader) error {
@@ -246,9 +250,11 @@ func (t *taking) file(e *copiedEntry, h *tar.Header, content io.Reader) (err err
 	probe := newELFProbe(sum)
 	defer probe.close()
 	e.Offset = t.pack.Size()
-	if e.Size, err = io.Copy(t.pack, io.TeeReader(content, probe)); err != nil {
+	t.sniffer.Reset()
+	if e.Size, err = io.Copy(t.pack, io.TeeReader(content, io.MultiWriter(probe, &t.sniffer))); err != nil {
 		return err
 	}
+	e.Tools = tool.Identify(e.Path, e.Mode, &t.sniffer)
 	if e.Size != h.Size {
 		return fmt.Errorf("%s: %d bytes, expected %d", h.Name, e.Size, h.Size)
 	}
@@ -350,7 +356,7 @@ func (b *build) addCopy(t *tree.Tree, c *stageCopy) error {
 		case tree.File:
 			n.Content = packContent{b.store, c.Pack, e.Offset, e.Size, e.SHA256}
 		}
-		refused.judge(policy, n)
+		refused.judge(policy, n, e.Tools)
 		if err := t.Add(n); err != nil {
 			return withHint(err, "exclude it from the copy, or leave out what else brings it")
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -76,7 +77,7 @@ type refusal struct {
 	rules []string
 }
 
-func (r *refusal) judge(policy *harden.Policy, n *tree.Node) {
+func (r *refusal) judge(policy *harden.Policy, n *tree.Node, tools []tool.Tool) {
 	if n.Type == tree.Dir {
 		return
 	}
@@ -87,10 +88,17 @@ func (r *refusal) judge(policy *harden.Policy, n *tree.Node) {
 			rule = policy.Capability(n.Path)
 		}
 	}
+	what := ""
+	if rule == nil && n.Type == tree.File {
+		var is tool.Tool
+		if rule, is = policy.Refuse(n.Path, tools); rule != nil {
+			what = is.String() + "; "
+		}
+	}
 	if rule == nil {
 		return
 	}
-	r.paths = append(r.paths, fmt.Sprintf("/%s (%s; %s)", n.Path, rule.ID, n.Origin))
+	r.paths = append(r.paths, fmt.Sprintf("/%s (%s; %s%s)", n.Path, rule.ID, what, n.Origin))
 	if !slices.Contains(r.rules, rule.ID) {
 		r.rules = append(r.rules, rule.ID)
 	}
