@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
@@ -51,10 +53,12 @@ type stageRun struct {
 	runs   specs.Platform // that its programs are for
 	space  *sandbox.Space
 
-	parent *stageRun    // that it stands on
-	system *stageSystem // that it stands on otherwise
-	links  []link       // what it adds: its inputs and its commands
-	stats  StageStats
+	parent   *stageRun       // that it stands on
+	system   *stageSystem    // that it stands on otherwise
+	packages []*lock.Package // of the system
+	links    []link          // what it adds: its inputs and its commands
+	inputs   []record.StageInput
+	stats    StageStats
 
 	mu    sync.Mutex
 	ready bool // each snapshot is there
@@ -112,6 +116,12 @@ func (r *stageRun) ground(ctx context.Context) (err error) {
 	}
 	if r.system, err = r.b.stageSystem(ctx, s, r.runs); err != nil {
 		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	locked := r.b.lock.Platforms[r.runs.String()]
+	for i := range locked.Packages {
+		if pkg := &locked.Packages[i]; pkg.In(r.b.systemOf(s)) {
+			r.packages = append(r.packages, pkg)
+		}
 	}
 	return nil
 }
@@ -258,6 +268,30 @@ func (b *build) stageStats() []StageStats {
 	var list []StageStats
 	for _, id := range slices.Sorted(maps.Keys(b.stages)) {
 		list = append(list, b.stages[id].stats)
+	}
+	return list
+}
+
+// recordStages returns the stages that the image for a platform was made with, in the
+// spec's order.
+func (b *build) recordStages(p specs.Platform) []record.Stage {
+	var list []record.Stage
+	for i := range b.spec.Stages {
+		r, ok := b.stages[p.String()+" "+b.spec.Stages[i].Name]
+		if !ok {
+			continue
+		}
+		s := record.Stage{
+			Name: r.stage.Name, Platform: r.runs.String(), From: r.stage.From, Inputs: r.inputs, Run: r.stage.Run,
+			Network: r.stage.Network, Secrets: r.secretIDs(),
+		}
+		if r.system != nil && r.system.image != nil {
+			s.Base = string(r.system.image.Digest)
+		}
+		for _, pkg := range r.packages {
+			s.Packages = append(s.Packages, *pkg)
+		}
+		list = append(list, s)
 	}
 	return list
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
@@ -296,26 +297,32 @@ func findSecret(name string, content io.Reader, secrets []secret) error {
 	}
 }
 
-// inputsKey returns the text that the stage's inputs depend on, "" where it has none.
+// inputsKey finds out what the stage's inputs are, and returns the text that they
+// depend on, "" where there are none.
 func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
 	var parts []string
+	add := func(in record.StageInput, more ...string) {
+		r.inputs = append(r.inputs, in)
+		parts = append(parts, fmt.Sprintf("%+v %q", in, more))
+	}
 	for i := range r.stage.Files {
 		f := &r.stage.Files[i]
 		digest, err := r.b.spec.StageFilesDigest(f)
 		if err != nil {
 			return "", r.b.specError([]any{"stages", r.index, "files", i}, err)
 		}
-		parts = append(parts, fmt.Sprintf("file %s %q %v", digest, f.Path, modeText(f.Mode)))
+		add(record.StageInput{Path: f.Path, Source: f.Source, Digest: "sha256:" + digest}, modeText(f.Mode))
 	}
 	for _, f := range r.stage.Fetch {
-		parts = append(parts, fmt.Sprintf("fetch %s %q %v", f.SHA256, f.Path, modeText(f.Mode)))
+		add(record.StageInput{Path: f.Path, URL: f.URL, Digest: "sha256:" + f.SHA256}, modeText(f.Mode))
 	}
-	for _, c := range r.stage.Copy {
+	for i := range r.stage.Copy {
+		c := &r.stage.Copy[i]
 		from, err := r.b.stage(ctx, c.From, r.target)
 		if err != nil {
 			return "", err
 		}
-		parts = append(parts, fmt.Sprintf("copy %s %+v %s", from.key(), copyText(&c), from.stage.Name))
+		add(record.StageInput{Path: c.Path, Source: c.From + ":" + c.Source, Digest: from.key()}, copyText(c))
 	}
 	return strings.Join(parts, "\x00"), nil
 }

@@ -39,8 +39,40 @@ type external struct {
 type internal struct {
 	Profile string `json:"hardeningProfile"`
 	Created string `json:"created"` // the image's time, which every file is at most as new as
-	// Sandbox says what of the image was executed: nothing, for scripts are interpreted.
-	Sandbox string `json:"sandbox"`
+	// Sandbox says what was executed: nothing of the image, for scripts are interpreted.
+	Sandbox string  `json:"sandbox"`
+	Stages  []stage `json:"stages,omitempty"`
+}
+
+// stage is a build stage whose commands ran in a sandbox.
+type stage struct {
+	Platform string   `json:"platform"` // that was built for
+	Name     string   `json:"name"`
+	Runs     string   `json:"runs"` // platform of its programs
+	From     string   `json:"from,omitempty"`
+	Commands []string `json:"commands"`
+	Network  string   `json:"network"`
+	Secrets  []string `json:"secrets,omitempty"` // ids of what its commands could see
+}
+
+// executed says in a sentence what was executed.
+func executed(records []*record.Record) string {
+	for _, r := range records {
+		if len(r.Stages) > 0 {
+			return "nothing of the image was executed: maintainer scripts were interpreted; commands of build stages ran in namespaces of their own"
+		}
+	}
+	return "nothing of the image was executed: maintainer scripts were interpreted"
+}
+
+func stages(records []*record.Record) []stage {
+	var list []stage
+	for _, r := range records {
+		for _, s := range r.Stages {
+			list = append(list, stage{r.Platform, s.Name, s.Platform, s.From, s.Run, s.Network, s.Secrets})
+		}
+	}
+	return list
 }
 
 // Predicate returns the provenance of what the records describe: one for the image of
@@ -62,7 +94,7 @@ func Predicate(records []*record.Record, locked string, b Builder) ([]byte, erro
 			ExternalParameters: params,
 			InternalParameters: internal{
 				Profile: first.Profile, Created: first.Created.UTC().Format("2006-01-02T15:04:05Z"),
-				Sandbox: "nothing of the image was executed: maintainer scripts were interpreted",
+				Sandbox: executed(records), Stages: stages(records),
 			},
 			ResolvedDependencies: append(b.source(), dependencies(records)...),
 		},
@@ -93,10 +125,37 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 			d := pkg(&r.Packages[i], archives[r.Packages[i].Archive])
 			all["1"+d.URI] = d
 		}
+		for _, s := range r.Stages {
+			for i := range s.Packages {
+				d := pkg(&s.Packages[i], archives[s.Packages[i].Archive])
+				all["1"+d.URI] = d
+			}
+			for _, d := range inputs(&s) {
+				all["2"+d.Name+d.Digest["sha256"]] = d
+			}
+		}
 	}
 	var list []slsa.ResourceDescriptor
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, all[key])
+	}
+	return list
+}
+
+// inputs describes what a stage was made of beside packages.
+func inputs(s *record.Stage) []slsa.ResourceDescriptor {
+	var list []slsa.ResourceDescriptor
+	if s.Base != "" {
+		list = append(list, slsa.ResourceDescriptor{Name: s.From, Digest: digests(s.Base), MediaType: "application/vnd.oci.image.manifest.v1+json"})
+	}
+	for _, in := range s.Inputs {
+		switch {
+		case in.URL != "":
+			list = append(list, slsa.ResourceDescriptor{Name: in.URL, URI: in.URL, Digest: digests(in.Digest)})
+		case !strings.HasPrefix(in.Digest, "sha256:") || strings.Contains(in.Source, ":"): // of another stage, whose own inputs are listed
+		default:
+			list = append(list, slsa.ResourceDescriptor{Name: in.Source, Digest: digests(in.Digest), Annotations: map[string]any{"of": "all that the source stands for, see docs/provenance.md"}})
+		}
 	}
 	return list
 }

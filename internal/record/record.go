@@ -44,6 +44,8 @@ type Record struct {
 
 	Warnings []string `json:"warnings,omitempty"` // what programs of the image may lack
 
+	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
+
 	Layers []Layer `json:"layers"`
 
 	Origins []tree.Origin `json:"origins"`
@@ -59,6 +61,28 @@ type Layer struct {
 	DiffID   store.Digest `json:"diffID"`
 	Size     int64        `json:"size"`               // bytes, compressed
 	Packages []string     `json:"packages,omitempty"` // none: what the builder made
+}
+
+// Stage is a build stage: what it was made of, and what was run in it. Of the
+// machine that ran it nothing is here, since the image does not depend on it.
+type Stage struct {
+	Name     string         `json:"name"`
+	Platform string         `json:"platform"`           // of its programs
+	From     string         `json:"from,omitempty"`     // stage or image that it stands on
+	Base     string         `json:"base,omitempty"`     // digest of that image's manifest
+	Packages []lock.Package `json:"packages,omitempty"` // that it stands on otherwise
+	Inputs   []StageInput   `json:"inputs,omitempty"`
+	Run      []string       `json:"run,omitempty"`
+	Network  string         `json:"network"`           // "none" or "host"
+	Secrets  []string       `json:"secrets,omitempty"` // ids
+}
+
+// StageInput is what was put into a stage.
+type StageInput struct {
+	Path   string `json:"path"`             // in the stage
+	Source string `json:"source,omitempty"` // name beside the spec, or STAGE:PATH
+	URL    string `json:"url,omitempty"`
+	Digest string `json:"digest"` // of the file, or of all that the source stands for; of a stage's path what it was made from
 }
 
 // Stripped is a path of a package that policy left out, or whose mode bits it dropped.
