@@ -31,7 +31,8 @@ func (p *problems) merge(parent, child *node, t reflect.Type, f *field, path str
 		out.entries = slices.DeleteFunc(out.entries, func(inherited entry) bool { return replaced(inherited.key, child, t) })
 	}
 	for _, e := range child.entries {
-		inner, innerField := t, f
+		var inner reflect.Type
+		innerField := f
 		if t.Kind() == reflect.Struct {
 			innerField = fieldNamed(fieldsOf(t), e.key)
 			inner = innerField.typ
