@@ -40,6 +40,14 @@ func (*Space) Add(context.Context, string, []string, func(*tar.Writer) error) er
 	return unsupported("cannot add files")
 }
 
+// RemoveAll fails with [ErrUnsupported] on this system.
+func (*Space) RemoveAll(context.Context) error { return unsupported("cannot remove snapshots") }
+
+// ExportCache fails with [ErrUnsupported] on this system.
+func (*Space) ExportCache(context.Context, string, func(*tar.Header, io.Reader) error) error {
+	return unsupported("cannot export a cache")
+}
+
 // Run fails with [ErrUnsupported] on this system.
 func (*Space) Run(context.Context, Step) (*Result, error) { return nil, unsupported("cannot run") }
 
