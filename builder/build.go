@@ -30,6 +30,9 @@ type Options struct {
 	// (reproducible-builds.org, SOURCE_DATE_EPOCH).
 	Epoch *time.Time
 
+	// CheckReproducible runs build stages twice; see [DifferenceError].
+	CheckReproducible bool
+
 	CacheDir string          // required
 	Jobs     int             // packages that are unpacked at a time, and stages that run; 0 is one per CPU
 	OnStep   func(StepEvent) // told what build stages do; calls come one at a time; may be nil
@@ -62,7 +65,11 @@ type Result struct {
 	Cached    bool         `json:"cached"`              // nothing had to be built
 	Images    []ImageStats `json:"images"`
 	Stages    []StageStats `json:"stages,omitempty"` // that ran or were replayed
-	Written   []Written    `json:"written"`
+
+	// Differences are those that [Options.CheckReproducible] found outside of the image.
+	Differences []Difference `json:"differences,omitempty"`
+
+	Written []Written `json:"written"`
 
 	Index *oci.Index `json:"-"` // in the cache
 }
@@ -140,6 +147,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	res, err := b.image(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if o.CheckReproducible {
+		if err := b.twice(ctx, platforms, res); err != nil {
+			return nil, err
+		}
 	}
 	if res, err = b.publish(ctx, res); err != nil {
 		return nil, err

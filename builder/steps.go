@@ -322,7 +322,7 @@ func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		add(record.StageInput{Path: c.Path, Source: c.From + ":" + c.Source, Digest: from.key()}, copyText(c))
+		add(record.StageInput{Path: c.Path, Stage: c.From, Source: c.Source, Digest: from.key()}, copyText(c))
 	}
 	return strings.Join(parts, "\x00"), nil
 }

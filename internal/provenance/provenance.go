@@ -149,13 +149,14 @@ func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 		list = append(list, slsa.ResourceDescriptor{Name: s.From, Digest: digests(s.Base), MediaType: "application/vnd.oci.image.manifest.v1+json"})
 	}
 	for _, in := range s.Inputs {
+		d := slsa.ResourceDescriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}
 		switch {
+		case in.Stage != "": // whose own inputs are listed
+			continue
 		case in.URL != "":
-			list = append(list, slsa.ResourceDescriptor{Name: in.URL, URI: in.URL, Digest: digests(in.Digest)})
-		case !strings.HasPrefix(in.Digest, "sha256:") || strings.Contains(in.Source, ":"): // of another stage, whose own inputs are listed
-		default:
-			list = append(list, slsa.ResourceDescriptor{Name: in.Source, Digest: digests(in.Digest), Annotations: map[string]any{"of": "all that the source stands for, see docs/provenance.md"}})
+			d.Name = in.URL
 		}
+		list = append(list, d)
 	}
 	return list
 }
