@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -118,6 +119,7 @@ type build struct {
 	clients   *clients
 	epoch     time.Time
 	stages    map[string]*stageRun // by platform and name, see [build.stage]
+	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
 }
 
