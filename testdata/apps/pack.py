@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Packs the projects beside it for the build stages of specs/images.
+"""Packs the projects beside it for build stages to install.
 
-    pack.py              writes the packages and requirements.txt beside the specs
+    pack.py              writes the packages, and the files that lock them, beside the specs
     pack.py --check      compares what is there with what it would write
 
 A project with C sources becomes an sdist (PEP 625), which a build stage compiles;
@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import io
+import json
 import pathlib
 import struct
 import sys
@@ -22,9 +23,10 @@ import tomllib
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-IMAGES = HERE.parents[2] / "specs" / "images"
+ROOT = HERE.parents[1]
+PYTHON, NODE = HERE / "python", HERE / "node"
 
-# The application of each spec, and the projects that it needs, each after what it needs.
+# The Python projects of each spec of specs/images, each after what it needs.
 SPECS = {
     "xorb-api": ["plainserve", "xorbit", "xorb-api"],
     "samo-dl-api": ["plainserve", "samo-dl-api"],
@@ -71,13 +73,17 @@ def urlsafe(data: bytes) -> str:
 
 def sdist(name: str, project: dict, files: dict[str, bytes]) -> tuple[str, bytes]:
     top = f"{name}-{project['version']}"
+    return f"{top}.tar.gz", tar_gz(top, {**files, "PKG-INFO": metadata(project)})
+
+
+def tar_gz(top: str, files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for path, data in {**files, "PKG-INFO": metadata(project)}.items():
+        for path, data in files.items():
             entry = tarfile.TarInfo(f"{top}/{path}")
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    return f"{top}.tar.gz", gzip(out.getvalue())
+    return gzip(out.getvalue())
 
 
 def gzip(data: bytes) -> bytes:
@@ -90,8 +96,9 @@ def gzip(data: bytes) -> bytes:
     return head + body + struct.pack("<II", binascii.crc32(data), len(data) & 0xFFFFFFFF)
 
 
-def pack(project_dir: str) -> tuple[dict, str, bytes]:
-    directory = HERE / project_dir
+def pack(name: str) -> tuple[dict, str, bytes]:
+    """Pack a Python project."""
+    directory = PYTHON / name
     toml = (directory / "pyproject.toml").read_bytes()
     project = tomllib.loads(toml.decode())["project"]
     name = project["name"].replace("-", "_")
@@ -101,27 +108,49 @@ def pack(project_dir: str) -> tuple[dict, str, bytes]:
     return project, *wheel(name, project, sources(directory, [name]))
 
 
-def outputs() -> dict[pathlib.Path, bytes]:
-    """All that this program writes."""
-    written = {}
-    for spec, projects in SPECS.items():
-        requirements = ["# Written by testdata/apps/python/pack.py.\n"]
-        for directory in projects:
-            project, file, data = pack(directory)
-            written[IMAGES / spec / "python" / file] = data
-            digest = hashlib.sha256(data).hexdigest()
-            requirements.append(f"{project['name']}=={project['version']} --hash=sha256:{digest}\n")
-        written[IMAGES / spec / "python" / "requirements.txt"] = "".join(requirements).encode()
-    return written
+def python_outputs(spec: str, projects: list[str]) -> dict[pathlib.Path, bytes]:
+    directory = ROOT / "specs" / "images" / spec / "python"
+    written, requirements = {}, ["# Written by testdata/apps/pack.py.\n"]
+    for name in projects:
+        project, file, data = pack(name)
+        written[directory / file] = data
+        digest = hashlib.sha256(data).hexdigest()
+        requirements.append(f"{project['name']}=={project['version']} --hash=sha256:{digest}\n")
+    return {**written, directory / "requirements.txt": "".join(requirements).encode()}
+
+
+def node_outputs() -> dict[pathlib.Path, bytes]:
+    """The tarball that npm installs (npm-pack(1)), and the lock that names its digest
+    (package-lock.json(5))."""
+    files = {name: (NODE / "numerals" / name).read_bytes() for name in ("package.json", "index.js")}
+    tarball = tar_gz("package", files)
+    package, dependency = json.loads((NODE / "package.json").read_text()), json.loads(files["package.json"])
+    file = f"{dependency['name']}-{dependency['version']}.tgz"
+    root = {k: package[k] for k in ("name", "version", "dependencies")}
+    locked = {
+        "version": dependency["version"],
+        "resolved": f"file:{file}",
+        "integrity": "sha512-" + base64.b64encode(hashlib.sha512(tarball).digest()).decode(),
+    }
+    lock = {
+        "name": package["name"],
+        "version": package["version"],
+        "lockfileVersion": 3,
+        "requires": True,
+        "packages": {"": root, "node_modules/numerals": locked},
+    }
+    return {NODE / file: tarball, NODE / "package-lock.json": json.dumps(lock, indent=2).encode() + b"\n"}
 
 
 def main() -> None:
-    written = outputs()
-    there = {f for spec in SPECS for f in (IMAGES / spec / "python").glob("*")}
-    stale = sorted(there - set(written)) + [f for f, data in written.items() if f not in there or f.read_bytes() != data]
+    written = node_outputs()
+    for spec, projects in SPECS.items():
+        written |= python_outputs(spec, projects)
+    there = set(NODE.glob("*.tgz")).union(*(f.parent.glob("*") for f in written if f.parent.name == "python"))
+    stale = sorted(there - set(written)) + [f for f, data in written.items() if not f.exists() or f.read_bytes() != data]
     if sys.argv[1:] == ["--check"]:
         if stale:
-            sys.exit("not as pack.py writes them: " + ", ".join(f.relative_to(IMAGES).as_posix() for f in stale))
+            sys.exit("not as pack.py writes them: " + ", ".join(f.relative_to(ROOT).as_posix() for f in stale))
         return
     for f in there - set(written):
         f.unlink()
