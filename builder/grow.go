@@ -142,6 +142,9 @@ func (b *build) finish(img *maint.Image) error {
 	if err := b.addPaths(t); err != nil {
 		return err
 	}
+	if err := b.addProbe(t, img.Architecture); err != nil {
+		return err
+	}
 	return b.setPermissions(t)
 }
 
@@ -199,15 +202,16 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing. It returns what may be missing but need not be. Without
+// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
 // hardening the image is what Debian made, with programs that never had all that
 // they need: only the entrypoint is refused then.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
-	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
+	o := closure.Options{
 		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
 		Provider: func(name string) string { return cmp.Or(interpreter(name), b.stageProvider(p, name)) }, LeftOut: interpreter,
-	})
+	}
+	problems, err := closure.Check(t, p.DebianArch(), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
@@ -222,7 +226,8 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return warnings, nil
+	unhealthy, err := b.checkHealth(t, p, o)
+	return append(warnings, unhealthy...), err
 }
 
 // leftOutInterpreter returns the function that knows which of the packages that

@@ -95,6 +95,7 @@ func (v *validator) validate() {
 		{v.copies, []string{"stages", "copy"}},
 		{v.dates, []string{"dates"}},
 		{v.base, []string{"from", "flatten"}},
+		{v.healthcheck, []string{"healthcheck"}},
 	}
 	for _, c := range checks {
 		if v.sound(c.reads) {

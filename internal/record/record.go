@@ -37,6 +37,8 @@ type Record struct {
 	Packages []lock.Package `json:"packages"`
 	Dropped  []lock.Dropped `json:"dropped,omitempty"`
 
+	Components []Component `json:"components,omitempty"` // programs that hardpan added
+
 	Profile  string     `json:"profile"`
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
@@ -53,6 +55,16 @@ type Record struct {
 	// Partial says that Paths lacks what packages ship, because there was too much of
 	// it: a path of a layer that it does not have comes from a package of that layer.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// Component is a program of an image that is neither of a package nor of the spec:
+// hardpan brings it.
+type Component struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Licence string `json:"licence"` // an SPDX expression
+	Path    string `json:"path"`    // as [Paths] has it
+	SHA256  string `json:"sha256"`  // 64 hex digits
 }
 
 // Layer is one layer and what is in it.
