@@ -99,7 +99,9 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 		return fmt.Errorf("%s: stage %s, step %d (%s): %w", at, r.stage.Name, l.step, oneLine(r.stage.Run[l.step-1]), err)
 	}
 	r.stats.Ran++
-	r.stats.Sandbox = &res.Facts
+	if err := r.b.store.Set("facts", l.key, &res.Facts); err != nil {
+		return err
+	}
 	r.tell(StepEvent{Step: l.step, Done: true, Elapsed: res.Elapsed})
 	return nil
 }
