@@ -128,6 +128,9 @@ func (r *stageRun) mounts(secrets []secret) ([]sandbox.Mount, error) {
 		if err := os.MkdirAll(host, 0o700); err != nil {
 			return nil, fmt.Errorf("cannot make cache: %w", err)
 		}
+		if err := r.space.Own(host); err != nil {
+			return nil, fmt.Errorf("cannot make cache: %w", err)
+		}
 		list = append(list, sandbox.Mount{Source: host, Target: dir})
 	}
 	return list, nil

@@ -25,6 +25,9 @@ func Open(dir string) (*Space, error) { return nil, unsupported("cannot open " +
 // Has reports whether there is a snapshot under key.
 func (*Space) Has(key string) bool { return false }
 
+// Own fails with [ErrUnsupported] on this system.
+func (*Space) Own(string) error { return unsupported("cannot make a directory writable") }
+
 // Remove fails with [ErrUnsupported] on this system.
 func (*Space) Remove(context.Context, ...string) error {
 	return unsupported("cannot remove snapshots")

@@ -81,13 +81,19 @@ func (s *Space) makeDirs() error {
 	if err := os.Mkdir(snaps, 0o700); err != nil && !os.IsExist(err) {
 		return err
 	}
+	return s.Own(snaps)
+}
+
+// Own gives a directory of the host to root inside, so that a step which it is mounted
+// for can write there.
+func (s *Space) Own(dir string) error {
 	uid, gid := s.ids.owner()
-	if st, err := os.Stat(snaps); err != nil {
+	if st, err := os.Stat(dir); err != nil {
 		return err
 	} else if sys := st.Sys().(*syscall.Stat_t); int(sys.Uid) == uid && int(sys.Gid) == gid {
 		return nil
 	}
-	return os.Lchown(snaps, uid, gid)
+	return os.Lchown(dir, uid, gid)
 }
 
 // snapName is the name of the directory of a snapshot: short, because a hundred of
