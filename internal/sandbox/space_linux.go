@@ -24,6 +24,7 @@ import (
 //	MAPPING/.ID/       one in the making, or on its way out
 //	MAPPING/NAME/fs    a snapshot: its files, in the form overlayfs keeps an upper directory
 //	MAPPING/NAME/meta  its [meta]
+//	MAPPING/cNAME/fs   a cache
 type Space struct {
 	dir  string
 	ids  *mapping
@@ -81,19 +82,13 @@ func (s *Space) makeDirs() error {
 	if err := os.Mkdir(snaps, 0o700); err != nil && !os.IsExist(err) {
 		return err
 	}
-	return s.Own(snaps)
-}
-
-// Own gives a directory of the host to root inside, so that a step which it is mounted
-// for can write there.
-func (s *Space) Own(dir string) error {
 	uid, gid := s.ids.owner()
-	if st, err := os.Stat(dir); err != nil {
+	if st, err := os.Stat(snaps); err != nil {
 		return err
 	} else if sys := st.Sys().(*syscall.Stat_t); int(sys.Uid) == uid && int(sys.Gid) == gid {
 		return nil
 	}
-	return os.Lchown(dir, uid, gid)
+	return os.Lchown(snaps, uid, gid)
 }
 
 // snapName is the name of the directory of a snapshot: short, because a hundred of
