@@ -20,7 +20,7 @@ import (
 
 // stageFormat names what this package makes of a stage. It changes when that does,
 // so that no cache answers for an older program.
-const stageFormat = "stage1"
+const stageFormat = "stage2"
 
 // StepEvent is told while a stage runs.
 type StepEvent struct {
