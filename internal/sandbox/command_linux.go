@@ -21,6 +21,7 @@ type command struct {
 	st       *Step
 	pid      int
 	held     confinement
+	emulator int                    // the open file of what runs foreign programs, or -1
 	exceeded atomic.Pointer[string] // the limit that it was stopped at
 }
 

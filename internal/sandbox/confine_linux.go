@@ -22,6 +22,7 @@ var stepCaps = []int{
 // A confinement is what holds a command, for [Facts].
 type confinement struct {
 	seccomp, landlock string
+	emulator          string
 	scoped            bool // abstract sockets outside are out of reach
 }
 
@@ -41,7 +42,9 @@ func (c *command) confine() error {
 		return fmt.Errorf("cannot give up capabilities: %w", err)
 	}
 	var err error
-	if c.held.landlock, c.held.scoped, err = landlock(); err != nil {
+	if c.held.emulator != "" && c.emulator < 0 {
+		c.held.landlock = "none: the emulator's file, which it would have to allow, is out of sight"
+	} else if c.held.landlock, c.held.scoped, err = landlock(c.emulator); err != nil {
 		return fmt.Errorf("cannot restrict it by landlock: %w", err)
 	}
 	c.held.seccomp, err = filterSyscalls()
@@ -93,12 +96,12 @@ const (
 	landlockDevices = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK
 )
 
-// landlock puts the thread into a domain that has the files of its root and nothing
-// else, should it get hold of something else; that makes no devices, changes no
+// landlock puts the thread into a domain that has the files of its root, the emulator
+// that is open as such, if it is not negative, and nothing else, should it get hold of something else; that makes no devices, changes no
 // mounts, and, from version 6 on, reaches no process and no abstract socket outside:
 // with the host's network those of the host would be in reach. It returns the
 // version, or "none", and whether the latter is so.
-func landlock() (held string, scoped bool, err error) {
+func landlock(emulator int) (held string, scoped bool, err error) {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 || version < 2 { // the first one cannot rename from directory to directory
 		return "none", false, nil
@@ -122,9 +125,14 @@ func landlock() (held string, scoped bool, err error) {
 		return "", false, err
 	}
 	defer unix.Close(root)
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: attr.Access_fs &^ landlockDevices, Parent_fd: int32(root)}
-	if _, _, errno = unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, fd, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 {
-		return "", false, errno
+	rules := []unix.LandlockPathBeneathAttr{{Allowed_access: attr.Access_fs &^ landlockDevices, Parent_fd: int32(root)}}
+	if emulator >= 0 {
+		rules = append(rules, unix.LandlockPathBeneathAttr{Allowed_access: unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_READ_FILE, Parent_fd: int32(emulator)})
+	}
+	for i := range rules {
+		if _, _, errno = unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, fd, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rules[i])), 0, 0, 0); errno != 0 {
+			return "", false, errno
+		}
 	}
 	if _, _, errno = unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno == unix.E2BIG {
 		return "none: this process is in as many domains as there may be", false, nil

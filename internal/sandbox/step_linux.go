@@ -23,10 +23,15 @@ func (in *inner) run(src *sources) (*reply, error) {
 	if err != nil {
 		return nil, in.giveUp(err)
 	}
+	c := &command{in: in, st: st, emulator: -1}
+	if e := in.req.Emulator; e != nil {
+		if c.held.emulator, c.emulator, err = e.emulate(); err != nil {
+			return nil, in.giveUp(err)
+		}
+	}
 	if err := in.enter(st); err != nil {
 		return nil, in.giveUp(err)
 	}
-	c := &command{in: in, st: st}
 	w, err := newWatch(r, files)
 	if err != nil {
 		return nil, in.giveUp(err)
@@ -68,7 +73,8 @@ func (in *inner) enter(st *Step) error {
 func (in *inner) facts(r *root, c *command) Facts {
 	f := Facts{
 		IDs: in.req.IDs, IDCount: in.req.Count, Root: "overlay", Proc: "outer", Network: in.req.Step.Network,
-		Seccomp: c.held.seccomp, Landlock: c.held.landlock, Limits: []string{"rlimit", "watch"},
+		Seccomp: c.held.seccomp, Landlock: c.held.landlock, Emulator: c.held.emulator,
+		Limits: []string{"rlimit", "watch"},
 	}
 	if r.own {
 		f.Proc = "own"
