@@ -3,6 +3,7 @@
 package imagetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -275,3 +276,33 @@ func row(w io.Writer, cells ...any) {
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f", float64(n)/1e6) }
+
+// The locks that are checked in fit their specs, and no mirror is named in them: they
+// would be built from, if there were an archive here.
+func TestCheckedInLocks(t *testing.T) {
+	locks, err := filepath.Glob("../../" + shippedDir + "/*/*.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range []string{"xorb-api", "samo-dl-api"} {
+		name := filepath.Join("../..", shippedDir, image, "1.0.lock")
+		if !slices.Contains(locks, name) {
+			t.Errorf("there is no %s", name)
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("://")) {
+			t.Errorf("%s has an address", name)
+		}
+		_, err = builder.Build(t.Context(), builder.Options{
+			Spec: strings.TrimSuffix(name, ".lock") + ".yaml", Lock: builder.RequireLock, CacheDir: t.TempDir(),
+			Archive: builder.ArchiveOptions{Mirror: "http://127.0.0.1:1/debian"}, Outputs: builder.Outputs{Layout: t.TempDir()},
+		})
+		if !errors.Is(err, archive.ErrUnreachable) {
+			t.Errorf("%s: expected nothing to be wrong but the archive, found %v", name, err)
+		}
+	}
+}
