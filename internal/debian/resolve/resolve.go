@@ -10,6 +10,9 @@ import (
 // Solution is what a resolution chose.
 type Solution struct {
 	Packages []Selection // sorted by name
+	// Installed are the packages that the system had already and that a request or a
+	// chosen package needs, sorted by name.
+	Installed []Selection
 	Dropped  []Drop      // sorted by excluded package, then by the depending one
 }
 
@@ -59,7 +62,7 @@ type Drop struct {
 //
 // Errors that a request causes are a [*RequestError] around one of
 // [*UnknownPackageError], [*VirtualPackageError], [*NoVersionError],
-// [*ContradictionError] and [*UnsatisfiableError].
+// [*ContradictionError], [*InstalledError] and [*UnsatisfiableError].
 func Resolve(ctx context.Context, u *Universe, requests []Request) (*Solution, error) {
 	s := newSolver(ctx, u)
 	if err := s.take(requests); err != nil {
@@ -158,7 +161,14 @@ func (s *solver) solution(requests []Request) *Solution {
 		if v == none {
 			continue
 		}
-		sol.Packages = append(sol.Packages, Selection{s.u.words.unpack(s.u.versions[v].record), reasons[n]})
+		chosen := Selection{s.u.words.unpack(s.u.versions[v].record), reasons[n]}
+		if s.isInstalled(v) {
+			if _, needed := reasons[n]; needed {
+				sol.Installed = append(sol.Installed, chosen)
+			}
+			continue
+		}
+		sol.Packages = append(sol.Packages, chosen)
 		ds := s.dependenciesOf(v)
 		for i := range ds {
 			d := &ds[i]
