@@ -134,7 +134,7 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 		i, ok := index[n.Origin]
 		if !ok {
 			o := n.Origin
-			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step)}, o.Inputs...), "\x00")
+			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step), o.Base}, o.Inputs...), "\x00")
 			if i, ok = equal[key]; !ok {
 				i = len(r.Origins)
 				equal[key] = i

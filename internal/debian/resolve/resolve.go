@@ -13,7 +13,7 @@ type Solution struct {
 	// Installed are the packages that the system had already and that a request or a
 	// chosen package needs, sorted by name.
 	Installed []Selection
-	Dropped  []Drop      // sorted by excluded package, then by the depending one
+	Dropped   []Drop // sorted by excluded package, then by the depending one
 }
 
 // A Selection is a chosen package and why it is there.
