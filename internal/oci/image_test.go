@@ -88,9 +88,7 @@ func TestHistory(t *testing.T) {
 		img, err := oci.NewImage(st, oci.Config{Platform: linuxAMD64, Created: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), History: history}, append(layers, own), oci.Annotations{})
 		check(t, err)
 		if !strings.Contains(string(img.RawConfig), `"history":`+test.want+"}") || strings.Contains(string(img.Manifest), "docker") {
-			t.Errorf("config %s
-want %s
-manifest %s", img.RawConfig, test.want, img.Manifest)
+			t.Errorf("config %s\nwant %s\nmanifest %s", img.RawConfig, test.want, img.Manifest)
 		}
 		if docker.MediaType == layers[0].MediaType || test.base.Layers[0].MediaType != docker.MediaType {
 			t.Error("the base image was changed")
