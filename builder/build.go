@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -29,6 +30,9 @@ type Options struct {
 	// Epoch, unless nil, is the time of the image in place of the lock's
 	// (reproducible-builds.org, SOURCE_DATE_EPOCH).
 	Epoch *time.Time
+
+	// CheckReproducible runs build stages twice; see [DifferenceError].
+	CheckReproducible bool
 
 	CacheDir string          // required
 	Jobs     int             // packages that are unpacked at a time, and stages that run; 0 is one per CPU
@@ -62,7 +66,11 @@ type Result struct {
 	Cached    bool         `json:"cached"`              // nothing had to be built
 	Images    []ImageStats `json:"images"`
 	Stages    []StageStats `json:"stages,omitempty"` // that ran or were replayed
-	Written   []Written    `json:"written"`
+
+	// Differences are those that [Options.CheckReproducible] found outside of the image.
+	Differences []Difference `json:"differences,omitempty"`
+
+	Written []Written `json:"written"`
 
 	Index *oci.Index `json:"-"` // in the cache
 }
@@ -111,6 +119,7 @@ type build struct {
 	clients   *clients
 	epoch     time.Time
 	stages    map[string]*stageRun // by platform and name, see [build.stage]
+	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
 }
 
@@ -140,6 +149,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	res, err := b.image(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if o.CheckReproducible {
+		if err := b.twice(ctx, platforms, res); err != nil {
+			return nil, err
+		}
 	}
 	if res, err = b.publish(ctx, res); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -205,7 +206,7 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 	interpreter := leftOutInterpreter(b.dropped(p))
 	problems, err := closure.Check(t, p.DebianArch(), closure.Options{
 		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
-		Provider: interpreter, LeftOut: interpreter,
+		Provider: func(name string) string { return cmp.Or(interpreter(name), b.stageProvider(p, name)) }, LeftOut: interpreter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)

@@ -91,7 +91,7 @@ func upperLayers(ctx context.Context, s *store.Store, t *tree.Tree, c layer.Comp
 // stageOf returns the stage in whose layer a node is, "" where it is in none:
 // directories are in the image's own.
 func stageOf(n *tree.Node) string {
-	if n.Origin == nil || n.Origin.Kind != tree.FromStage || n.Type == tree.Dir {
+	if n.Origin == nil || n.Type == tree.Dir {
 		return ""
 	}
 	return n.Origin.Stage
@@ -213,6 +213,9 @@ func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 }
 
 func (st *stratum) history() string {
+	if st.stage == bytecodeLayer {
+		return "bytecode of Python modules"
+	}
 	if st.stage != "" {
 		return "copied from stage " + st.stage
 	}

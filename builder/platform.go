@@ -24,6 +24,10 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
+	uncompiled, err := b.addBytecode(ctx, p, a)
+	if err != nil {
+		return nil, nil, err
+	}
 	strata, err := stack(ctx, b.store, a, b.spec.Layering.Budget, b.compression())
 	if err != nil {
 		return nil, nil, err
@@ -34,7 +38,11 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
-	return img, stats(img, rec), nil
+	st := stats(img, rec)
+	if uncompiled != "" { // which is the host's, and not in the record
+		st.Warnings = append(st.Warnings, uncompiled)
+	}
+	return img, st, nil
 }
 
 // assembly is a system that is complete but for its layers: the tree, and the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -135,7 +136,13 @@ func (r *stageRun) bottom() *stageSystem {
 }
 
 // space returns the place of snapshots in the cache.
-func (b *build) space() (*sandbox.Space, error) { return sandbox.Open(b.store.Dir() + "/snapshots") }
+func (b *build) space() (*sandbox.Space, error) {
+	var err error
+	if b.snapshots == nil {
+		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), "snapshots"))
+	}
+	return b.snapshots, err
+}
 
 // buildPlatform returns the machine's platform for a stage that is to run on it. The
 // lock must have its packages.

@@ -95,7 +95,8 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return r.b.specError([]any{"stages", r.index, "run", l.step - 1}, fmt.Errorf("stage %s, step %d (%s): %w", r.stage.Name, l.step, oneLine(r.stage.Run[l.step-1]), err))
+		at := r.b.spec.Position("stages", r.index, "run", l.step-1)
+		return fmt.Errorf("%s: stage %s, step %d (%s): %w", at, r.stage.Name, l.step, oneLine(r.stage.Run[l.step-1]), err)
 	}
 	r.stats.Ran++
 	r.stats.Sandbox = &res.Facts
@@ -322,7 +323,7 @@ func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		add(record.StageInput{Path: c.Path, Source: c.From + ":" + c.Source, Digest: from.key()}, copyText(c))
+		add(record.StageInput{Path: c.Path, Stage: c.From, Source: c.Source, Digest: from.key()}, copyText(c))
 	}
 	return strings.Join(parts, "\x00"), nil
 }

@@ -93,6 +93,8 @@ type Contents struct {
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
 	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
 	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
+	// Whether the image's Python modules are compiled to bytecode, by its own interpreter in a sandbox, so that programs start sooner.
+	Bytecode bool `yaml:"bytecode"`
 	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
 	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }

@@ -178,6 +178,10 @@ func (v *validator) stage(i int, earlier []string) {
 		v.add(v.s.Position("stages", i, "contents"), fmt.Sprintf("add the packages to stage %q", s.From),
 			"%s.contents: a stage that stands on another has that one's packages and no others", path)
 	}
+	if s.Contents.Bytecode {
+		v.add(v.s.Position("stages", i, "contents", "bytecode"), "write bytecode: true into the image's contents, which compiles what is copied, too",
+			"%s.contents.bytecode: only the image's modules are compiled", path)
+	}
 	for j, secret := range s.Secrets {
 		if (secret.Env == "") == (secret.File == "") {
 			v.add(v.s.Position("stages", i, "secrets", j), "", "%s.secrets[%d]: expected either env or file", path, j)

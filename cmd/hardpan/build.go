@@ -52,6 +52,7 @@ time of the image.`,
 	flags.StringSlice("platform", nil, "`platform` to build, such as linux/arm64; may be repeated (default: all of the spec's)")
 	flags.Bool("update", false, "renew the lock first")
 	flags.Bool("locked", false, "refuse to build without a lock")
+	flags.Bool("check-reproducible", false, "run the commands of build stages twice, and fail where what is copied into the image differs")
 	flags.Bool("print-spec", false, "print the spec with everything that it inherits, and build nothing")
 	flags.String("layout", "", "write an OCI layout to this `directory`")
 	flags.String("archive", "", "write an OCI archive to this `file`")
@@ -87,6 +88,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	case s.GetBool("locked"):
 		o.Lock = builder.RequireLock
 	}
+	o.CheckReproducible = s.GetBool("check-reproducible")
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
 	}
@@ -214,6 +216,9 @@ func printResult(w io.Writer, res *builder.Result) {
 		for _, line := range img.Warnings {
 			fmt.Fprintf(w, "  %-12s warning: %s\n", "", oneLine(line))
 		}
+	}
+	for _, d := range res.Differences {
+		fmt.Fprintf(w, "  %-12s not reproducible, and not in the image: %s of stage %s differs in %s\n", d.Platform, oneLine(d.Path), d.Stage, d.What)
 	}
 	for _, to := range res.Written {
 		fmt.Fprintf(w, "  wrote %s %s\n", to.Kind, to.Place)

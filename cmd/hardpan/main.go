@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/hardpan/hardpan/builder"
+	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -24,6 +25,7 @@ const (
 )
 
 func main() {
+	sandbox.Init() // where this process is the inside of a sandbox, it goes no further
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

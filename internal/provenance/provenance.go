@@ -142,6 +142,10 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 	return list
 }
 
+// InputOf is the annotation of a dependency that was put into a build stage, with the
+// stage's name. Such dependencies are pinned by the spec, not by the lock.
+const InputOf = "stage"
+
 // inputs describes what a stage was made of beside packages.
 func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 	var list []slsa.ResourceDescriptor
@@ -149,13 +153,15 @@ func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 		list = append(list, slsa.ResourceDescriptor{Name: s.From, Digest: digests(s.Base), MediaType: "application/vnd.oci.image.manifest.v1+json"})
 	}
 	for _, in := range s.Inputs {
+		d := slsa.ResourceDescriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}
 		switch {
+		case in.Stage != "": // whose own inputs are listed
+			continue
 		case in.URL != "":
-			list = append(list, slsa.ResourceDescriptor{Name: in.URL, URI: in.URL, Digest: digests(in.Digest)})
-		case !strings.HasPrefix(in.Digest, "sha256:") || strings.Contains(in.Source, ":"): // of another stage, whose own inputs are listed
-		default:
-			list = append(list, slsa.ResourceDescriptor{Name: in.Source, Digest: digests(in.Digest), Annotations: map[string]any{"of": "all that the source stands for, see docs/provenance.md"}})
+			d.Name = in.URL
 		}
+		d.Annotations = map[string]any{InputOf: s.Name}
+		list = append(list, d)
 	}
 	return list
 }

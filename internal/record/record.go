@@ -80,9 +80,10 @@ type Stage struct {
 // StageInput is what was put into a stage.
 type StageInput struct {
 	Path   string `json:"path"`             // in the stage
-	Source string `json:"source,omitempty"` // name beside the spec, or STAGE:PATH
+	Source string `json:"source,omitempty"` // name beside the spec, or path in Stage
+	Stage  string `json:"stage,omitempty"`  // that it was copied from
 	URL    string `json:"url,omitempty"`
-	Digest string `json:"digest"` // of the file, or of all that the source stands for; of a stage's path what it was made from
+	Digest string `json:"digest"` // of the file, of all that the source stands for, or of what the other stage was made from
 }
 
 // Stripped is a path of a package that policy left out, or whose mode bits it dropped.
