@@ -280,7 +280,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
 	}
-	index, err := oci.NewIndex(b.store, images, b.annotations())
+	index, err := oci.NewIndex(b.store, images, b.annotations(""))
 	if err != nil {
 		return err
 	}

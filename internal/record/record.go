@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path"
 	"slices"
 	"strconv"
@@ -44,6 +45,8 @@ type Record struct {
 
 	Warnings []string `json:"warnings,omitempty"` // what programs of the image may lack
 
+	Base *Base `json:"base,omitempty"` // existing image that it stands on
+
 	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
 
 	Layers []Layer `json:"layers"`
@@ -51,8 +54,39 @@ type Record struct {
 	Origins []tree.Origin `json:"origins"`
 	Paths   Paths         `json:"paths"`
 	// Partial says that Paths lacks what packages ship, because there was too much of
-	// it: a path of a layer that it does not have comes from a package of that layer.
+	// it: a path of a layer that it does not have comes from a package of that layer, or
+	// from the base image whose layer it is.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// Base is an existing image that an image stands on: its layers are the lowest, unless
+// they were written anew.
+type Base struct {
+	Reference string       `json:"reference"` // as the spec has it
+	Digest    store.Digest `json:"digest"`    // of the platform's manifest
+	Named     store.Digest `json:"named"`     // of what the reference leads to, an index or the manifest
+	Layers    int          `json:"layers"`    // how many of the image's lowest are the base's; 0 where they were written anew
+
+	// Packages are those of the base that are in the image. Of one that hardpan did not
+	// install, its own database says name, version, architecture and source.
+	Packages []lock.Package `json:"packages,omitempty"`
+	Archives []lock.Archive `json:"archives,omitempty"` // that they were taken from
+	Distro   string         `json:"distro,omitempty"`
+	Spec     string         `json:"spec,omitempty"` // digest of its spec
+
+	// Overwritten are files of the base that the image has in another version. The bytes
+	// are in a layer below.
+	Overwritten []Overwritten `json:"overwritten,omitempty"`
+
+	Base *Base `json:"base,omitempty"` // that the base stands on itself
+}
+
+// Overwritten is a file of a base image that the image's own layer has again.
+type Overwritten struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"` // of the bytes below
+	Size   int64  `json:"size"`   // of them
+	Layer  string `json:"layer"`  // digest of the layer that they are in
 }
 
 // Layer is one layer and what is in it.
@@ -161,11 +195,11 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 	}
 }
 
-// Shorten leaves out of Paths what packages ship.
+// Shorten leaves out of Paths what packages ship and what a base image has.
 func (r *Record) Shorten() {
 	short := Paths{Capability: r.Paths.Capability}
 	for i, origin := range r.Paths.Origin {
-		if r.Origins[origin].Kind == tree.FromPackage {
+		if o := &r.Origins[origin]; o.Kind == tree.FromPackage || o.Base != "" {
 			continue
 		}
 		short.Path = append(short.Path, r.Paths.Path[i])
@@ -243,7 +277,33 @@ func (r *Record) Package(name string) *lock.Package {
 			return &r.Packages[i]
 		}
 	}
+	for p := range r.BasePackages() {
+		if p.Name == name {
+			return p
+		}
+	}
 	return nil
+}
+
+// BasePackages returns the packages of the images that the image stands on, less those
+// that it has in another version.
+func (r *Record) BasePackages() iter.Seq2[*lock.Package, *Base] {
+	return func(yield func(*lock.Package, *Base) bool) {
+		seen := map[string]bool{}
+		for i := range r.Packages {
+			seen[r.Packages[i].Name] = true
+		}
+		for base := r.Base; base != nil; base = base.Base {
+			for i := range base.Packages {
+				if p := &base.Packages[i]; !seen[p.Name] {
+					seen[p.Name] = true
+					if !yield(p, base) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // Encode returns the document, JSON compressed with zstd; equal records give

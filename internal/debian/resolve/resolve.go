@@ -29,11 +29,14 @@ type Reason struct {
 	By       string // the package that needs it
 	Field    string // "Depends" or "Pre-Depends"; "Recommends" or "Suggests" of what apt leaves in place
 	Relation string // the field's entry, such as "bar (>= 1) | baz"
+	Replaces string // version of the package in a base image whose place it takes, "" for none
 }
 
 // String returns "requested" or "foo depends on bar (>= 1)".
 func (r Reason) String() string {
 	switch {
+	case r.Replaces != "":
+		return "in place of " + r.Replaces + " of the base image"
 	case r.Request != "":
 		return "requested"
 	case r.By == "": // as apt leaves it too

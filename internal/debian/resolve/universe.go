@@ -135,6 +135,12 @@ func (u *Universe) Essential() []string {
 	return names
 }
 
+// Has reports whether there is a package of that name.
+func (u *Universe) Has(name string) bool {
+	n, ok := u.byName[name]
+	return ok && u.nodes[n].newest != none
+}
+
 // OnBase returns the universe of a system that has packages already: each is the only
 // version of its name that there is, and stays. What it depends on is not looked at
 // again, since whoever made the system answers for that; what it conflicts with and
