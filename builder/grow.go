@@ -40,10 +40,10 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 		if err := placed.unpack(ctx, members, batch.Packages); err != nil {
 			return nil, nil, nil, err
 		}
+		if err := linkMergedUsr(t); err != nil {
+			return nil, nil, nil, err
+		}
 		if i == len(batches)-1 {
-			if err := linkMergedUsr(t); err != nil {
-				return nil, nil, nil, err
-			}
 			if err := b.addPaths(t); err != nil {
 				return nil, nil, nil, err
 			}
@@ -171,6 +171,9 @@ func (b *build) finish(img *maint.Image, base *baseImage) error {
 	if err := b.addPaths(t); err != nil {
 		return err
 	}
+	if err := b.addProbe(t, img.Architecture); err != nil {
+		return err
+	}
 	return b.setPermissions(t)
 }
 
@@ -228,7 +231,7 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing. It returns what may be missing but need not be. Without
+// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
 // hardening the image is what Debian made, with programs that never had all that
 // they need: only the entrypoint is refused then, and so it is with what a base has.
 func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err error) {
@@ -237,10 +240,11 @@ func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err 
 	if err != nil {
 		return nil, err
 	}
-	problems, err := closure.Check(a.tree, p.DebianArch(), closure.Options{
+	o := closure.Options{
 		Entrypoint: command(config), Env: variables(config.Env), WorkDir: config.WorkingDir, Recommends: recommends(a.members),
 		Provider: func(name string) string { return cmp.Or(interpreter(name), b.stageProvider(p, name)) }, LeftOut: interpreter,
-	})
+	}
+	problems, err := closure.Check(a.tree, p.DebianArch(), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
@@ -257,7 +261,8 @@ func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err 
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return warnings, nil
+	unhealthy, err := b.checkHealth(a.tree, p, o)
+	return append(warnings, unhealthy...), err
 }
 
 // leftOutInterpreter returns the function that knows which of the packages that

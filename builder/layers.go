@@ -200,6 +200,10 @@ func addNode(w *layer.Writer, n *tree.Node) error {
 func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 	layers := make([]oci.Layer, len(strata))
 	for i, st := range strata {
+		if st.base != nil && st.base.layer.Digest == st.Digest {
+			layers[i] = st.base.layer
+			continue
+		}
 		layers[i] = oci.Layer{
 			Digest: st.Digest, DiffID: st.DiffID, Size: st.Size, MediaType: st.Compression.MediaType(),
 			CreatedBy: st.history(), Comment: "hardpan",

@@ -116,9 +116,6 @@ func (b *build) settle(t *tree.Tree, p *placement, base *baseImage) (*settlement
 		s.kept = nil
 		return s, nil
 	}
-	if err := s.keep(t, p); err != nil {
-		return nil, err
-	}
 	not := slices.DeleteFunc(slices.Clone(changed), func(name string) bool {
 		return isMerged(name) && len(base.tree.Hardlinks(name)) == 0 && base.tree.Lookup(name).Type != tree.Hardlink
 	})
@@ -172,6 +169,9 @@ func (a *assembly) below(ctx context.Context, b *build) ([]stratum, error) {
 	if b.spec.Flatten {
 		return a.rewrite(ctx, b)
 	}
+	if err := a.keep(a.tree, a.placement); err != nil {
+		return nil, err
+	}
 	var strata []stratum
 	for _, l := range a.base.layers {
 		info := layer.Info{Digest: l.layer.Digest, DiffID: l.layer.DiffID, Size: l.layer.Size}
@@ -198,6 +198,7 @@ func (b *build) recordBase(r *record.Record, a *assembly) {
 	known := map[string]bool{}
 	if rec := base.record; rec != nil {
 		r.Base.Packages, r.Base.Archives, r.Base.Distro, r.Base.Spec, r.Base.Base = rec.Packages, rec.Archives, rec.Distro, rec.Spec, rec.Base
+		r.Base.Components = rec.Components
 		for _, p := range rec.Packages {
 			known[p.Name+" "+p.Version] = true
 		}

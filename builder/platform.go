@@ -29,17 +29,10 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
-	below, err := a.below(ctx, b)
+	strata, err := b.strata(ctx, a)
 	if err != nil {
 		return nil, nil, err
 	}
-	// An image on a base has at least one layer of its own.
-	budget := max(1, b.spec.Layering.Budget-len(below))
-	strata, err := stack(ctx, b.store, a, budget, b.compression())
-	if err != nil {
-		return nil, nil, err
-	}
-	strata = append(below, strata...)
 	rec := b.record(p, a, strata)
 	rec.Warnings = append(rec.Warnings, warnings...)
 	img, err := b.imageOf(p, rec, a, strata)
@@ -60,6 +53,16 @@ type assembly struct {
 	members     []*member
 	report      *maint.Report
 	*settlement // with the image that it stands on; empty where it stands on none
+}
+
+// strata returns the layers of the image. On a base it has at least one of its own.
+func (b *build) strata(ctx context.Context, a *assembly) ([]stratum, error) {
+	below, err := a.below(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	own, err := stack(ctx, b.store, a, max(1, b.spec.Layering.Budget-len(below)), b.compression())
+	return append(below, own...), err
 }
 
 // keeps reports whether a path is in a layer of the image that the system stands on, and
@@ -131,7 +134,12 @@ func policyOf(spec *specs.Spec) (*harden.Policy, error) {
 	return policy, err
 }
 
+// compression is how layers are compressed: as the spec says, and those of a stage's
+// system, which nobody else sees, so that it takes the least time.
 func (b *build) compression() layer.Compression {
+	if b.stage {
+		return layer.Quick
+	}
 	return layer.Compression(b.spec.Layering.Compression)
 }
 

@@ -17,7 +17,7 @@ import (
 
 // imageFormat names what this package makes of packages and spec. It changes when
 // that does, so that no cache answers for an older program.
-const imageFormat = "image5"
+const imageFormat = "image6"
 
 // key returns the text under which the result of this build is remembered: all
 // that it depends on and nothing else.
@@ -30,9 +30,13 @@ func (b *build) key(platforms []specs.Platform) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	probe, err := b.probeKey()
+	if err != nil {
+		return "", err
+	}
 	return strings.Join([]string{
 		imageFormat, stageFormat, unpackFormat, layer.Format, maint.Format, policy.Key(), b.canonical, string(locked), b.system,
-		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(),
+		fmt.Sprint(platforms), b.epoch.Format(time.RFC3339), b.originLines(), probe,
 	}, "\x00"), nil
 }
 
@@ -117,7 +121,7 @@ func (b *build) config(p specs.Platform, base *baseImage) (oci.Config, error) {
 	}
 	if h := s.Healthcheck; h != nil {
 		c.Healthcheck = &oci.Healthcheck{
-			Test:     append([]string{"CMD"}, h.Command...),
+			Test:     append([]string{"CMD"}, b.healthCommand()...),
 			Interval: time.Duration(h.Interval), Timeout: time.Duration(h.Timeout),
 			StartPeriod: time.Duration(h.StartPeriod), Retries: h.Retries,
 		}

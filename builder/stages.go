@@ -42,7 +42,7 @@ type StageStats struct {
 	Steps    int            `json:"steps"`             // commands
 	Ran      int            `json:"ran"`               // of them, by this build; the others were replayed
 	Network  string         `json:"network"`           // "none" or "host"
-	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // of the last command that ran
+	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // that its last command ran in, by this build or an earlier one
 }
 
 // stageRun is one stage on its way, for one platform of the image.
@@ -71,9 +71,9 @@ type link struct {
 	step int // from 1, 0 for the inputs
 }
 
-// stage returns the run of a stage for a platform, with its keys known and nothing
+// stageRun returns the run of a stage for a platform, with its keys known and nothing
 // run yet.
-func (b *build) stage(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
+func (b *build) stageRun(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
 	id := target.String() + " " + name
 	if r, ok := b.stages[id]; ok {
 		return r, nil
@@ -110,7 +110,7 @@ func (r *stageRun) ground(ctx context.Context) (err error) {
 		r.system = &stageSystem{image: img}
 		return err
 	case s.From != "":
-		if r.parent, err = r.b.stage(ctx, s.From, r.target); err == nil {
+		if r.parent, err = r.b.stageRun(ctx, s.From, r.target); err == nil {
 			r.runs = r.parent.runs
 		}
 		return err
@@ -274,7 +274,12 @@ func (b *build) prepare(ctx context.Context, p specs.Platform, copies []*stageCo
 func (b *build) stageStats() []StageStats {
 	var list []StageStats
 	for _, id := range slices.Sorted(maps.Keys(b.stages)) {
-		list = append(list, b.stages[id].stats)
+		r := b.stages[id]
+		var facts sandbox.Facts
+		if b.store.Get("facts", r.key(), &facts) {
+			r.stats.Sandbox = &facts
+		}
+		list = append(list, r.stats)
 	}
 	return list
 }

@@ -96,7 +96,7 @@ func (r *reading) identify() {
 	}
 	img.Vendor = said("org.opencontainers.image.vendor")
 	if rec := r.rec; rec != nil {
-		img.Name, img.Version, img.Archives = rec.Name, rec.Version, rec.Archives
+		img.Name, img.Version, img.Archives, img.Components = rec.Name, rec.Version, rec.Archives, rec.Components
 		if rec.Variant != "" {
 			img.Version += "-" + rec.Variant
 		}
@@ -334,6 +334,11 @@ func (r *reading) complete() {
 	for _, name := range r.rec.Paths.Path {
 		if r.paths[name] == nil {
 			missing = append(missing, "/"+name)
+		}
+	}
+	for _, c := range r.rec.Components {
+		if e := r.paths[c.Path]; e == nil || e.SHA256 != c.SHA256 {
+			img.gap("the image does not have, or has otherwise, the program of hardpan ", []string{"/" + c.Path})
 		}
 	}
 	img.gap("nothing says where it comes from: ", extra)

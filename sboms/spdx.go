@@ -25,6 +25,9 @@ func SPDX(img *Image) ([]byte, error) {
 	for i := range img.Packages {
 		d.pkg(i)
 	}
+	for i := range img.Components {
+		d.component(i)
+	}
 	for _, f := range d.contents[-1] {
 		d.file(spdxImage, f)
 	}
