@@ -25,7 +25,7 @@ func (b *build) addFirstAccounts(img *maint.Image, base *baseImage) error {
 	if base.hasAccounts() {
 		all := file
 		if file, err = base.accounts(); err != nil {
-			return err
+			return b.specError([]any{"from"}, err)
 		}
 		for _, g := range all.Groups {
 			_ = file.AddGroup(g) // whose name or id is taken is not needed by that of Debian's
@@ -101,6 +101,9 @@ func trimAccounts(found, file *accounts.File) (*accounts.File, error) {
 func (b *build) addAccounts(img *maint.Image, base *baseImage) error {
 	t := img.Tree
 	file, err := accounts.Read(t)
+	if err != nil && base.hasAccounts() {
+		return b.specError([]any{"from"}, fmt.Errorf("cannot read the accounts of base image %s: %w", base.reference, err))
+	}
 	if err != nil {
 		return err
 	}

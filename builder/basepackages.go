@@ -127,7 +127,8 @@ func (d *database) describe(t *tree.Tree, p *installed) error {
 			if l.cut != "" {
 				_, line, _ = strings.Cut(line, l.cut)
 			}
-			if at, ok := located(t, line); ok {
+			// The links of a merged /usr are where packages list directories.
+			if at, ok := located(t, line); ok && strings.Contains(at, "/") {
 				p.files = append(p.files, at)
 				d.owners[at] = p
 			}
@@ -162,6 +163,23 @@ func readIfThere(t *tree.Tree, name string) ([]byte, error) {
 		return nil, nil
 	}
 	return t.ReadFile(name)
+}
+
+// without returns the text of a status file less the paragraphs of some packages.
+func without(status []byte, packages []*installed) []byte {
+	var kept bytes.Buffer
+	for paragraph := range strings.SplitSeq(strings.TrimRight(string(status), "\n")+"\n", "\n\n") {
+		name := ""
+		for line := range strings.Lines(paragraph) {
+			if field, value, ok := strings.Cut(line, ":"); ok && field == "Package" {
+				name = strings.TrimSpace(value)
+			}
+		}
+		if !slices.ContainsFunc(packages, func(p *installed) bool { return p.Name == name }) {
+			kept.WriteString(strings.TrimRight(paragraph, "\n") + "\n\n")
+		}
+	}
+	return kept.Bytes()
 }
 
 // located returns where in the tree a path of the database is. Packages list what they

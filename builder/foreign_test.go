@@ -56,7 +56,7 @@ func baseBench(t *testing.T) *bench {
 }
 
 // tarOf makes a layer of lines: "dir PATH MODE [UID:GID]", "file PATH MODE TEXT" with
-// \n in the text, "elf PATH MODE", "link PATH TARGET", "hard PATH FILE", "device PATH", "pipe PATH", and
+// \n in the text, "elf PATH MODE", "link PATH TARGET", "hard PATH FILE [MODE]", "device PATH", "pipe PATH", and
 // "gone PATH" for a whiteout.
 func tarOf(t *testing.T, lines string) []byte {
 	t.Helper()
@@ -87,6 +87,7 @@ func tarOf(t *testing.T, lines string) []byte {
 			h.Typeflag, h.Linkname = tar.TypeSymlink, f[2]
 		case "hard":
 			h.Typeflag, h.Linkname = tar.TypeLink, f[2]
+			fmt.Sscanf(f[3], "%o", &h.Mode)
 		case "device":
 			h.Typeflag, h.Devmajor = tar.TypeChar, 1
 		case "pipe":

@@ -50,11 +50,13 @@ func (b *build) standOn(t *tree.Tree, base *baseImage, members []*member) error 
 	if err := base.plant(t); err != nil {
 		return err
 	}
+	var replaced []*installed
 	for _, m := range members {
 		old := base.find(m.Name)
 		if old == nil {
 			continue
 		}
+		replaced = append(replaced, old)
 		for _, name := range old.files {
 			if n := t.Lookup(name); n != nil && n.Type != tree.Dir && base.owners[name] == old {
 				t.HandOver(name)
@@ -65,7 +67,12 @@ func (b *build) standOn(t *tree.Tree, base *baseImage, members []*member) error 
 			t.Remove(name)
 		}
 	}
-	return nil
+	status, err := readIfThere(t, statusFile)
+	if err != nil || status == nil || len(replaced) == 0 {
+		return err
+	}
+	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "package database without what is installed in another version"}
+	return t.WriteFile(statusFile, without(status, replaced), 0o644, origin)
 }
 
 // owned returns the paths of dpkg's database that are about the package alone.
