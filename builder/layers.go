@@ -165,14 +165,18 @@ func copiedLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c laye
 	return info, s.Set("copied-layer", key, info)
 }
 
-// writeLayer writes a layer of nodes, in their order.
+// writeLayer writes a layer of nodes, in their order, hard links last: who extracts the
+// layer cannot link to a file that is not there yet.
 func writeLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
 	w, err := layer.NewWriter(s, c)
 	if err != nil {
 		return layer.Info{}, err
 	}
 	defer w.Close()
-	for _, n := range nodes {
+	isLink := map[tree.Type]int{tree.Hardlink: 1}
+	inOrder := slices.Clone(nodes)
+	slices.SortStableFunc(inOrder, func(a, b *tree.Node) int { return isLink[a.Type] - isLink[b.Type] })
+	for _, n := range inOrder {
 		if err := ctx.Err(); err != nil {
 			return layer.Info{}, err
 		}
