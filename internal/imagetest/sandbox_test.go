@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	buildsandbox "github.com/hardpan/hardpan/internal/sandbox"
 )
 
 // A sandbox runs a program in a tree of files as an ordinary user can: this test
@@ -64,6 +66,7 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(stageVariable) {
 	case "":
+		buildsandbox.Init() // builds run their stages in this program, too
 		os.Exit(m.Run())
 	case stageUser:
 		err = enterNamespaces()
