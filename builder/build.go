@@ -82,7 +82,7 @@ type ImageStats struct {
 	Size     int64        `json:"size"`     // of the layers, compressed, bytes
 	Unpacked int64        `json:"unpacked"` // of the files, bytes
 	Layers   int          `json:"layers"`
-	Packages int          `json:"packages"`
+	Packages int          `json:"packages"` // those of a base image among them
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out

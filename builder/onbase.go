@@ -103,6 +103,9 @@ type settlement struct {
 // files may be unless the base is written anew.
 func (b *build) settle(t *tree.Tree, p *placement, base *baseImage) (*settlement, error) {
 	s := &settlement{on: base, kept: map[string]bool{}}
+	if err := s.handOver(t, p); err != nil {
+		return nil, err
+	}
 	var gone, changed []string // what only a second copy or a whiteout could make so
 	for old := range base.tree.All() {
 		n := t.Lookup(old.Path)
@@ -142,6 +145,33 @@ func (b *build) settle(t *tree.Tree, p *placement, base *baseImage) (*settlement
 	}
 	s.replaced = changed
 	return s, nil
+}
+
+// handOver lets the other names of a file of the base keep its content where one name
+// has another now.
+func (s *settlement) handOver(t *tree.Tree, p *placement) error {
+	heirs := map[string]string{}
+	for old := range s.on.tree.All() {
+		n := t.Lookup(old.Path)
+		if old.Type != tree.Hardlink || n == nil || n.Type != tree.Hardlink || n.Link != old.Link {
+			continue
+		}
+		if to := t.Lookup(old.Link); to != nil && to.Layered && p.owners[to.Path] == nil {
+			continue
+		}
+		c := clone(n)
+		if heir, ok := heirs[old.Link]; ok {
+			c.Link = heir
+		} else {
+			c = clone(s.on.tree.Lookup(old.Link))
+			c.Path, c.Origin = old.Path, n.Origin
+			heirs[old.Link] = old.Path
+		}
+		if err := t.Set(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // describe lists paths with what wants them otherwise.

@@ -108,6 +108,9 @@ func stats(img *oci.Image, rec *record.Record) *ImageStats {
 		Platform: rec.Platform, Digest: img.Digest, Layers: len(rec.Layers),
 		Packages: len(rec.Packages), Paths: len(rec.Paths.Path), Skipped: rec.Skipped, Warnings: rec.Warnings,
 	}
+	for range rec.BasePackages() {
+		s.Packages++
+	}
 	for _, l := range rec.Layers {
 		s.Size += l.Size
 	}
