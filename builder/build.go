@@ -82,7 +82,7 @@ type ImageStats struct {
 	Size     int64        `json:"size"`     // of the layers, compressed, bytes
 	Unpacked int64        `json:"unpacked"` // of the files, bytes
 	Layers   int          `json:"layers"`
-	Packages int          `json:"packages"`
+	Packages int          `json:"packages"` // those of a base image among them
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
@@ -282,7 +282,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
 	}
-	index, err := oci.NewIndex(b.store, images, b.annotations())
+	index, err := oci.NewIndex(b.store, images, b.annotations(""))
 	if err != nil {
 		return err
 	}

@@ -276,7 +276,7 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"from", s.From != ""}, {"tests", len(s.Tests) > 0}} {
+	}{{"tests", len(s.Tests) > 0}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})
