@@ -210,7 +210,9 @@ func TestOutlive(t *testing.T) {
 func TestFacts(t *testing.T) {
 	s := space(t)
 	r, _ := do(t, s, Step{}, "exit", "0")
-	t.Logf("%+v", r.Facts)
+	if kind := os.Getenv(kindEnv); kind != "" && kind != r.Facts.IDs {
+		t.Errorf("ids of kind %s, want %s", r.Facts.IDs, kind)
+	}
 	if f := r.Facts; f.IDs != s.ids.kind || f.Seccomp != "filter" || f.Landlock == "" || f.Proc == "" || len(f.Limits) == 0 || f.Network != NetworkNone {
 		t.Errorf("got %+v", f)
 	}
