@@ -152,6 +152,8 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	defer outW.Close()
+	widen(inW)
+	widen(outW)
 	ch := &child{control: os.NewFile(uintptr(pair[0]), "control"), in: inW, out: outR, waited: make(chan struct{})}
 	ch.cmd = &exec.Cmd{
 		Path:   "/proc/self/exe",
@@ -179,6 +181,14 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	return ch, nil
+}
+
+// widen gives a pipe more room than it has by default, so that its ends seldom wait
+// for each other. The kernel may refuse.
+func widen(pipe *os.File) {
+	if c, err := pipe.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, maxChunk) })
+	}
 }
 
 // launch starts the process from a thread that lives as long as it: that thread's

@@ -30,7 +30,8 @@ func (e *Error) Hint() string { return e.Help }
 
 // A Layer is one layer of an OCI image.
 type Layer struct {
-	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md).
+	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md). Several
+	// layers are opened and read at once.
 	Open func() (io.ReadCloser, error)
 }
 

@@ -83,12 +83,36 @@ func (s *Space) makeDirs() error {
 		return err
 	}
 	uid, gid := s.ids.owner()
-	if st, err := os.Stat(snaps); err != nil {
+	st, err := os.Stat(snaps)
+	if err != nil {
 		return err
-	} else if sys := st.Sys().(*syscall.Stat_t); int(sys.Uid) == uid && int(sys.Gid) == gid {
+	}
+	if sys := st.Sys().(*syscall.Stat_t); int(sys.Uid) == uid && int(sys.Gid) == gid {
 		return nil
 	}
-	return os.Lchown(snaps, uid, gid)
+	if err := os.Lchown(snaps, uid, gid); err != nil {
+		return err
+	}
+	spread(snaps)
+	return nil
+}
+
+// spread tells ext4 that what lies below a directory is not related (FS_TOPDIR_FL of
+// ioctl_iflags(2), chattr +T): each snapshot then begins in a group of blocks of its
+// own. Otherwise all of them share one, and ext4, which for some minutes does not
+// reuse an inode that was removed, looks at each such one for every new file: to
+// make a snapshot after another one was removed took five times as long. Other file
+// systems do not know the flag, which is no error.
+func spread(dir string) {
+	const topDir = 0x20000
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if flags, err := unix.IoctlGetInt(fd, unix.FS_IOC_GETFLAGS); err == nil {
+		_ = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, flags|topDir)
+	}
 }
 
 // snapName is the name of the directory of a snapshot: short, because a hundred of
