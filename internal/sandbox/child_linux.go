@@ -321,7 +321,10 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
-	_, err = ch.reply()
+	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	ch.in.Close() // a feed that still writes to a child that is gone ends
 	feedErr := <-fed
 	switch {
