@@ -163,16 +163,15 @@ func (t *tools) state(i int, s dpkg.State, files func() []string) {
 // left out. One that was unpacked and is gone was removed: in bookworm dash takes
 // /bin/sh away before it makes it anew.
 func (t *tools) phantom(name string) bool {
-	if t.unpacked(name) {
-		return false
+	if name == "/usr/sbin/policy-rc.d" { // dpkg is kept from starting services while images are made
+		return true
 	}
-	if dir, base := path.Split(name); t.absent[base] {
-		switch strings.TrimPrefix(dir, "/usr") {
-		case "/bin/", "/sbin/":
-			return true
-		}
+	absent := t.absent[name]
+	if dir, base := path.Split(name); !absent && t.absent[base] {
+		dir = strings.TrimPrefix(dir, "/usr")
+		absent = dir == "/bin/" || dir == "/sbin/"
 	}
-	return t.absent[name] || name == "/usr/sbin/policy-rc.d" // dpkg is kept from starting services while images are made
+	return absent && !t.unpacked(name)
 }
 
 // unpacked reports whether a package that has been unpacked brought the path.
