@@ -114,11 +114,12 @@ type build struct {
 	base      *specs.Spec // as the file has it
 	spec      *specs.Spec // the variant of it that is built, or the system of a stage
 	system    string      // whose packages are built, as the lock names it
+	stage     bool        // it is that of a stage
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
 	clients   *clients
 	epoch     time.Time
-	stages    map[string]*stageRun // by platform and name, see [build.stage]
+	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
 }

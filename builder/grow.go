@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -201,14 +202,14 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
-// hardening the image is what Debian made, with programs that never had all that
-// they need: only the entrypoint is refused then.
+// library is missing, or its health check cannot be run. It returns what may be
+// missing but need not be. Without hardening the image is what Debian made, with
+// programs that never had all that they need: only the entrypoint is refused then.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
 	o := closure.Options{
 		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
-		Provider: interpreter, LeftOut: interpreter,
+		Provider: func(name string) string { return cmp.Or(interpreter(name), b.stageProvider(p, name)) }, LeftOut: interpreter,
 	}
 	problems, err := closure.Check(t, p.DebianArch(), o)
 	if err != nil {

@@ -108,7 +108,12 @@ func policyOf(spec *specs.Spec) (*harden.Policy, error) {
 	return policy, err
 }
 
+// compression is how layers are compressed: as the spec says, and those of a stage's
+// system, which nobody else sees, so that it takes the least time.
 func (b *build) compression() layer.Compression {
+	if b.stage {
+		return layer.Quick
+	}
 	return layer.Compression(b.spec.Layering.Compression)
 }
 

@@ -71,9 +71,9 @@ type link struct {
 	step int // from 1, 0 for the inputs
 }
 
-// stage returns the run of a stage for a platform, with its keys known and nothing
+// stageRun returns the run of a stage for a platform, with its keys known and nothing
 // run yet.
-func (b *build) stage(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
+func (b *build) stageRun(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
 	id := target.String() + " " + name
 	if r, ok := b.stages[id]; ok {
 		return r, nil
@@ -110,7 +110,7 @@ func (r *stageRun) ground(ctx context.Context) (err error) {
 		r.system = &stageSystem{image: img}
 		return err
 	case s.From != "":
-		if r.parent, err = r.b.stage(ctx, s.From, r.target); err == nil {
+		if r.parent, err = r.b.stageRun(ctx, s.From, r.target); err == nil {
 			r.runs = r.parent.runs
 		}
 		return err

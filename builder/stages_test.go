@@ -13,10 +13,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
@@ -32,22 +30,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// shell is the program of testdata/sh.
-var shell = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "hardpan-sh-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	at := filepath.Join(dir, "sh")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", at, "./testdata/sh")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %v: %s", err, out)
-	}
-	return os.ReadFile(at)
-})
-
 // newStages returns a place to build in whose archive has an essential shell. It
 // skips the test where the host has no namespaces.
 func newStages(t *testing.T) *bench {
@@ -55,19 +37,11 @@ func newStages(t *testing.T) *bench {
 	if _, err := sandbox.Open(t.TempDir()); errors.Is(err, sandbox.ErrUnsupported) {
 		t.Skipf("SKIPPED: no stage was run: %v", err)
 	}
-	program, err := shell()
+	packages, err := sample.Stage()
 	if err != nil {
 		t.Fatal(err)
 	}
-	arch := specs.Machine().DebianArch()
-	s, err := archivetest.New(sample.Debian(
-		archivetest.Package{Name: "shell", Architecture: arch, Fields: map[string]string{"Essential": "yes"}, DataCompression: "none",
-			Files: []archivetest.File{{Path: "/usr/bin/sh", Content: string(program), Mode: 0o755}}},
-		archivetest.Package{Name: "kit", Files: []archivetest.File{
-			{Path: "/usr/share/kit/data", Content: "kit\n"}, {Path: "/usr/include/kit.h", Content: "int kit;\n"},
-			{Path: "/usr/bin/gate", Content: "gate\n", Mode: 0o4755},
-		}},
-	))
+	s, err := archivetest.New(sample.Debian(packages...))
 	if err != nil {
 		t.Fatal(err)
 	}

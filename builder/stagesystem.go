@@ -59,7 +59,7 @@ func (s *stageSystem) environment() []string {
 // unless the store has it: as an image is made, without hardening.
 func (b *build) stageSystem(ctx context.Context, s *specs.Stage, p specs.Platform) (*stageSystem, error) {
 	spec := b.spec.System(s)
-	sub := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: b.systemOf(s), lock: b.lock, clients: b.clients, epoch: b.epoch}
+	sub := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: b.systemOf(s), stage: true, lock: b.lock, clients: b.clients, epoch: b.epoch}
 	canonical, err := spec.Canonical()
 	if err != nil {
 		return nil, err

@@ -319,7 +319,7 @@ func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
 	}
 	for i := range r.stage.Copy {
 		c := &r.stage.Copy[i]
-		from, err := r.b.stage(ctx, c.From, r.target)
+		from, err := r.b.stageRun(ctx, c.From, r.target)
 		if err != nil {
 			return "", err
 		}
@@ -351,7 +351,7 @@ func (r *stageRun) addInputs(ctx context.Context, key string, on []string) error
 		}
 	}
 	for _, c := range r.stage.Copy {
-		from, err := r.b.stage(ctx, c.From, r.target)
+		from, err := r.b.stageRun(ctx, c.From, r.target)
 		if err == nil {
 			err = from.ensure(ctx)
 		}
@@ -447,7 +447,7 @@ func (r *stageRun) addFetched(w *tar.Writer, f *specs.Fetch) error {
 // addCopied copies paths of an earlier stage.
 func (r *stageRun) addCopied(ctx context.Context, w *tar.Writer, i int) error {
 	c := &r.stage.Copy[i]
-	from, err := r.b.stage(ctx, c.From, r.target)
+	from, err := r.b.stageRun(ctx, c.From, r.target)
 	if err != nil {
 		return err
 	}

@@ -142,6 +142,10 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 	return list
 }
 
+// InputOf is the annotation of a dependency that was put into a build stage, with the
+// stage's name. Such dependencies are pinned by the spec, not by the lock.
+const InputOf = "stage"
+
 // inputs describes what a stage was made of beside packages.
 func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 	var list []slsa.ResourceDescriptor
@@ -156,6 +160,7 @@ func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 		case in.URL != "":
 			d.Name = in.URL
 		}
+		d.Annotations = map[string]any{InputOf: s.Name}
 		list = append(list, d)
 	}
 	return list
