@@ -20,8 +20,8 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/sample"
-	"github.com/hardpan/hardpan/specs"
 	"github.com/hardpan/hardpan/internal/sandbox"
+	"github.com/hardpan/hardpan/specs"
 )
 
 func TestMain(m *testing.M) {
