@@ -202,7 +202,8 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing, or its health check cannot be run. It returns what may be
+// library is missing, its health check cannot be run, or its user cannot write where
+// it says so. It returns what may be
 // missing but need not be. Without hardening the image is what Debian made, with
 // programs that never had all that they need: only the entrypoint is refused then.
 func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
@@ -225,6 +226,9 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 	}
 	if len(errs) > 0 {
 		return nil, errs
+	}
+	if err := b.checkWritable(t, p); err != nil {
+		return nil, err
 	}
 	unhealthy, err := b.checkHealth(t, p, o)
 	return append(warnings, unhealthy...), err

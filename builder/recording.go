@@ -44,6 +44,7 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 	r.Stripped = append(r.Stripped, a.stripped...)
 	r.Stages = b.recordStages(p)
 	r.Components = b.components(a.tree)
+	r.Tests, r.Writable = b.recordTests(), b.spec.Writable
 	r.SetPaths(a.tree, func(n *tree.Node) int {
 		if n.Layered {
 			return layerOf[a.owners[n.Path]]

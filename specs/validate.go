@@ -32,7 +32,10 @@ func (s *Spec) setDefaults() {
 		s.Stages[i].setDefaults()
 	}
 	for i := range s.Tests {
-		setDefault(&s.Tests[i].Timeout, Duration(30*time.Second))
+		t := &s.Tests[i]
+		setDefault(&t.Timeout, Duration(30*time.Second))
+		setDefault(&t.Memory, 2<<30)
+		setDefault(&t.Processes, 1024)
 	}
 }
 
@@ -277,7 +280,7 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"from", s.From != ""}, {"tests", len(s.Tests) > 0}} {
+	}{{"from", s.From != ""}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})
