@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/CycloneDX/cyclonedx-go v0.9.3
 	github.com/ProtonMail/go-crypto v1.5.2
+	github.com/bmatcuk/doublestar/v4 v4.9.1
 	github.com/google/go-containerregistry v0.22.1
 	github.com/in-toto/in-toto-golang v0.9.0
 	github.com/klauspost/compress v1.20.3
@@ -15,10 +16,7 @@ require (
 	golang.org/x/sync v0.22.0
 )
 
-require (
-	github.com/anchore/go-struct-converter v0.0.0-20221118182256-c68fdcfa2092 // indirect
-	github.com/bmatcuk/doublestar/v4 v4.9.1 // indirect
-)
+require github.com/anchore/go-struct-converter v0.0.0-20221118182256-c68fdcfa2092 // indirect
 
 require (
 	github.com/rogpeppe/go-internal v1.15.0

@@ -31,15 +31,21 @@ type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oc
 // describe returns what there is to say of the index and of each platform's image, and
 // what became of the tests that were run.
 func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) {
-	x := res.Index
+	x, stages := res.Index, res.Stages
 	locked, err := b.lock.Encode()
 	if err != nil {
 		return nil, err
 	}
 	var all []Predicate
 	var records []*record.Record
+	sandboxes := map[string]any{}
+	for _, s := range stages {
+		if s.Sandbox != nil {
+			sandboxes[s.Platform+" "+s.Stage] = s.Sandbox
+		}
+	}
 	origin := func(of store.Digest, records ...*record.Record) error {
-		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder)
+		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder, sandboxes)
 		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, provenance.LockType, locked})
 		return err
 	}

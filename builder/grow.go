@@ -37,10 +37,10 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 		if err := placed.unpack(ctx, members, batch.Packages); err != nil {
 			return nil, nil, nil, err
 		}
+		if err := linkMergedUsr(t); err != nil {
+			return nil, nil, nil, err
+		}
 		if i == len(batches)-1 {
-			if err := linkMergedUsr(t); err != nil {
-				return nil, nil, nil, err
-			}
 			if err := b.addPaths(t); err != nil {
 				return nil, nil, nil, err
 			}

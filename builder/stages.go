@@ -20,7 +20,7 @@ import (
 
 // stageFormat names what this package makes of a stage. It changes when that does,
 // so that no cache answers for an older program.
-const stageFormat = "stage1"
+const stageFormat = "stage2"
 
 // StepEvent is told while a stage runs.
 type StepEvent struct {
@@ -42,7 +42,7 @@ type StageStats struct {
 	Steps    int            `json:"steps"`             // commands
 	Ran      int            `json:"ran"`               // of them, by this build; the others were replayed
 	Network  string         `json:"network"`           // "none" or "host"
-	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // of the last command that ran
+	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // that its last command ran in, by this build or an earlier one
 }
 
 // stageRun is one stage on its way, for one platform of the image.
@@ -274,7 +274,12 @@ func (b *build) prepare(ctx context.Context, p specs.Platform, copies []*stageCo
 func (b *build) stageStats() []StageStats {
 	var list []StageStats
 	for _, id := range slices.Sorted(maps.Keys(b.stages)) {
-		list = append(list, b.stages[id].stats)
+		r := b.stages[id]
+		var facts sandbox.Facts
+		if b.store.Get("facts", r.key(), &facts) {
+			r.stats.Sandbox = &facts
+		}
+		list = append(list, r.stats)
 	}
 	return list
 }

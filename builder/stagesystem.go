@@ -119,6 +119,9 @@ func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem,
 	if err != nil {
 		return nil, err
 	}
+	if err := b.addDpkgDatabase(p, a); err != nil {
+		return nil, err
+	}
 	strata, err := upperLayers(ctx, b.store, a.tree, b.compression())
 	if err != nil {
 		return nil, err

@@ -129,8 +129,12 @@ func (t *tools) state(i int, s dpkg.State, files func() []string) {
 
 // phantom says that a path counts as being there: the program of an essential
 // package, which every script may count on from the first one on, or of one that was
-// left out.
+// left out. One that was unpacked and is gone was removed: in bookworm dash takes
+// /bin/sh away before it makes it anew.
 func (t *tools) phantom(name string) bool {
+	if t.unpacked(name) {
+		return false
+	}
 	if dir, base := path.Split(name); t.absent[base] {
 		switch strings.TrimPrefix(dir, "/usr") {
 		case "/bin/", "/sbin/":
@@ -138,6 +142,12 @@ func (t *tools) phantom(name string) bool {
 		}
 	}
 	return t.absent[name] || name == "/usr/sbin/policy-rc.d" // dpkg is kept from starting services while images are made
+}
+
+// unpacked reports whether a package that has been unpacked brought the path.
+func (t *tools) unpacked(name string) bool {
+	merged := "/" + debian.MergedUsr(strings.TrimPrefix(name, "/"), false)
+	return slices.ContainsFunc(t.packages, func(p *dpkg.Package) bool { return slices.Contains(p.Paths, merged) })
 }
 
 // absent returns the commands, by name, and the files, by path, of packages that

@@ -53,6 +53,7 @@ type stage struct {
 	Commands []string `json:"commands"`
 	Network  string   `json:"network"`
 	Secrets  []string `json:"secrets,omitempty"` // ids of what its commands could see
+	Sandbox  any      `json:"sandbox,omitempty"` // see [Predicate]
 }
 
 // executed says in a sentence what was executed.
@@ -65,11 +66,11 @@ func executed(records []*record.Record) string {
 	return "nothing of the image was executed: maintainer scripts were interpreted"
 }
 
-func stages(records []*record.Record) []stage {
+func stages(records []*record.Record, sandboxes map[string]any) []stage {
 	var list []stage
 	for _, r := range records {
 		for _, s := range r.Stages {
-			list = append(list, stage{r.Platform, s.Name, s.Platform, s.From, s.Run, s.Network, s.Secrets})
+			list = append(list, stage{r.Platform, s.Name, s.Platform, s.From, s.Run, s.Network, s.Secrets, sandboxes[r.Platform+" "+s.Name]})
 		}
 	}
 	return list
@@ -77,8 +78,9 @@ func stages(records []*record.Record) []stage {
 
 // Predicate returns the provenance of what the records describe: one for the image of
 // a platform, several for an index of them. locked is the digest of the lock file,
-// "sha256:...", or "" where it is not known.
-func Predicate(records []*record.Record, locked string, b Builder) ([]byte, error) {
+// "sha256:...", or "" where it is not known. sandboxes has, by platform and name of a
+// stage, "linux/amd64 build", what is known of the sandbox that its commands ran in.
+func Predicate(records []*record.Record, locked string, b Builder, sandboxes map[string]any) ([]byte, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("provenance of no image")
 	}
@@ -94,7 +96,7 @@ func Predicate(records []*record.Record, locked string, b Builder) ([]byte, erro
 			ExternalParameters: params,
 			InternalParameters: internal{
 				Profile: first.Profile, Created: first.Created.UTC().Format("2006-01-02T15:04:05Z"),
-				Sandbox: executed(records), Stages: stages(records),
+				Sandbox: executed(records), Stages: stages(records, sandboxes),
 			},
 			ResolvedDependencies: append(b.source(), dependencies(records)...),
 		},

@@ -152,7 +152,7 @@ func (x *extractor) openParent(dir string) (int, error) {
 	}
 	fd, err := openIn(x.root, dir, unix.O_PATH|unix.O_DIRECTORY)
 	if errors.Is(err, unix.ENOENT) {
-		fd, err = x.mkdirAll(dir)
+		fd, err = mkdirAll(x.root, dir)
 	}
 	if err != nil {
 		return -1, err
@@ -162,12 +162,14 @@ func (x *extractor) openParent(dir string) (int, error) {
 	return fd, nil
 }
 
-func (x *extractor) mkdirAll(dir string) (int, error) {
-	found, missing, err := physical(x.root, dir)
+// mkdirAll makes a directory of the tree below root and those above it, where they
+// are missing.
+func mkdirAll(root int, dir string) (int, error) {
+	found, missing, err := physical(root, dir)
 	if err != nil {
 		return -1, err
 	}
-	fd, err := openPhysical(x.root, found, unix.O_PATH|unix.O_DIRECTORY)
+	fd, err := openPhysical(root, found, unix.O_PATH|unix.O_DIRECTORY)
 	for _, e := range missing {
 		if err != nil {
 			return -1, err

@@ -124,6 +124,8 @@ func (in *inner) help() (*reply, error) {
 		return &reply{}, in.sweep()
 	case verbRemove:
 		return &reply{}, in.remove()
+	case verbRemoveAll:
+		return &reply{}, in.removeAll()
 	case verbUnpack:
 		return in.unpack()
 	case verbAdd:

@@ -67,7 +67,10 @@ func (s *Space) Export(ctx context.Context, on []string, paths []string, each fu
 	if err := s.need(on); err != nil {
 		return fmt.Errorf("cannot export: %w", err)
 	}
-	req := &request{Verb: verbExport, On: snapNames(on), Paths: paths}
+	return s.export(ctx, &request{Verb: verbExport, On: snapNames(on), Paths: paths}, each)
+}
+
+func (s *Space) export(ctx context.Context, req *request, each func(h *tar.Header, r io.Reader) error) error {
 	var eachErr error
 	err := s.call(ctx, req, nil, func(r io.Reader) error {
 		p := &partReader{r: r}
@@ -287,16 +290,17 @@ type exporter struct {
 	w    *tar.Writer
 	seen map[[2]uint64]string // of files with several names, the first
 	buf  []byte
+	live bool // others may change the files meanwhile
 }
 
 func (in *inner) export() error {
-	root, err := in.stackOf(in.req.On)
+	root, err := in.exported()
 	if err != nil {
 		return err
 	}
 	p := partWriter{in.out}
 	b := bufio.NewWriterSize(p, 256<<10)
-	x := &exporter{w: tar.NewWriter(b), seen: map[[2]uint64]string{}, buf: make([]byte, 256<<10)}
+	x := &exporter{w: tar.NewWriter(b), seen: map[[2]uint64]string{}, buf: make([]byte, 256<<10), live: in.req.Cache != ""}
 	last := ""
 	for i, name := range sortedPaths(in.req.Paths) {
 		if i > 0 && (last == "" || name == last || strings.HasPrefix(name, last+"/")) {
@@ -358,7 +362,7 @@ func (x *exporter) walk(dir int, name string, depth int) error {
 func (x *exporter) entry(dir int, name, base string, depth int) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
+		return x.gone(err)
 	}
 	h := &tar.Header{
 		Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
@@ -373,7 +377,7 @@ func (x *exporter) entry(dir int, name, base string, depth int) error {
 		h.Typeflag = tar.TypeSymlink
 		var err error
 		if h.Linkname, err = readlinkAt(dir, base); err != nil {
-			return err
+			return x.gone(err)
 		}
 	case unix.S_IFIFO:
 		h.Typeflag = tar.TypeFifo
@@ -392,14 +396,14 @@ func (x *exporter) entry(dir int, name, base string, depth int) error {
 func (x *exporter) dir(dir int, base string, h *tar.Header, depth int) error {
 	h.Typeflag = tar.TypeDir
 	name := h.Name
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return x.gone(err)
+	}
+	defer unix.Close(fd)
 	if err := x.w.WriteHeader(h); err != nil {
 		return err
 	}
-	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
 	return x.walk(fd, name, depth+1)
 }
 
@@ -415,7 +419,7 @@ func (x *exporter) file(dir int, base string, h *tar.Header, st *unix.Stat_t) er
 	}
 	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return x.gone(err)
 	}
 	f := os.NewFile(uintptr(fd), h.Name)
 	defer f.Close()
@@ -428,6 +432,10 @@ func (x *exporter) file(dir int, base string, h *tar.Header, st *unix.Stat_t) er
 		return err
 	}
 	n, err := io.CopyBuffer(x.w, onlyReader{io.LimitReader(f, st.Size)}, x.buf)
+	if err == nil && n != st.Size && x.live {
+		_, err = io.CopyN(x.w, zeros{}, st.Size-n) // it was cut short
+		return err
+	}
 	if err == nil && n != st.Size {
 		err = errors.New("it changed while it was read")
 	}

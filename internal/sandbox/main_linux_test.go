@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"archive/tar"
+	"context"
 	"debug/elf"
 	"io"
 	"os"
@@ -59,12 +60,7 @@ func space(t testing.TB) *Space {
 
 // clean removes files that belong to other ids than ours.
 func clean(t testing.TB, s *Space) {
-	found, _ := filepath.Glob(filepath.Join(s.dir, s.ids.name(), "*"))
-	var keys []string
-	for _, dir := range found {
-		keys = append(keys, filepath.Base(dir))
-	}
-	if err := s.call(t.Context(), &request{Verb: verbSweep, Names: keys}, nil, nil); err != nil && t.Context().Err() == nil {
+	if err := s.RemoveAll(context.Background()); err != nil {
 		t.Error(err)
 	}
 }

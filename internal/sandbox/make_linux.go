@@ -114,6 +114,15 @@ func (s *Space) Remove(ctx context.Context, keys ...string) error {
 	return nil
 }
 
+// RemoveAll removes every snapshot and cache of the ids that the space has here.
+// Like [Space.Remove] it waits for those in use.
+func (s *Space) RemoveAll(ctx context.Context) error {
+	if err := s.call(ctx, &request{Verb: verbRemoveAll}, nil, nil); err != nil {
+		return fmt.Errorf("cannot remove all snapshots: %w", err)
+	}
+	return nil
+}
+
 // begin makes the temporary directory of a snapshot and its fs, and opens both.
 func (in *inner) begin() (temp, files int, err error) {
 	if err := unix.Mkdirat(in.space, in.req.Temp, 0o711); err != nil {

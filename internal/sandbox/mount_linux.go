@@ -20,8 +20,35 @@ type sources struct {
 	mounts  []int // of the step's mounts; -1 where there is no source
 }
 
-// devices are those of the host that a step sees. mknod(2) is not for us.
-var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
+// devices are those of the host that a step sees (mknod(2) is not for us), by their
+// minor numbers under the major ones 1 and, for the terminal, 5 (Linux, admin-guide/devices.txt).
+var devices = map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9, "tty": 0}
+
+// checkDevice refuses a device of the host that a step could not use, or that is
+// none: a container may have anything in its place.
+func checkDevice(name string, fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("cannot look at /dev/%s: %w", name, err)
+	}
+	major := uint32(1)
+	if name == "tty" {
+		major = 5
+	}
+	minor := devices[name]
+	e := &Error{Doing: "cannot give /dev/" + name + " to a step"}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFCHR || unix.Major(st.Rdev) != major || unix.Minor(st.Rdev) != minor:
+		e.Err = fmt.Errorf("%w: it is not the character device %d, %d", ErrUnsupported, major, minor)
+		e.Help = fmt.Sprintf("make it anew as root: rm /dev/%s; mknod -m 666 /dev/%[1]s c %d %d", name, major, minor)
+	case st.Mode&0o666 != 0o666:
+		e.Err = fmt.Errorf("%w: its mode is %04o, expected 0666", ErrUnsupported, st.Mode&0o7777)
+		e.Help = "as root: chmod 666 /dev/" + name
+	default:
+		return nil
+	}
+	return e
+}
 
 func openTree(path string) (int, error) {
 	return unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
@@ -42,13 +69,16 @@ func (in *inner) openSources() (*sources, error) {
 	if s.proc, err = openTree("/proc"); err != nil {
 		return nil, unsupportedMount("cannot take a copy of /proc", err)
 	}
-	for _, name := range devices {
+	for name := range devices {
 		fd, err := openTree("/dev/" + name)
 		if errors.Is(err, unix.ENOENT) {
 			continue // a container may have fewer
 		}
 		if err != nil {
 			return nil, unsupportedMount("cannot take a copy of /dev/"+name, err)
+		}
+		if err := checkDevice(name, fd); err != nil {
+			return nil, err
 		}
 		s.devices[name] = fd
 	}

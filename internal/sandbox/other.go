@@ -43,6 +43,14 @@ func (*Space) Add(context.Context, string, []string, func(*tar.Writer) error) er
 	return unsupported("cannot add files")
 }
 
+// RemoveAll fails with [ErrUnsupported] on this system.
+func (*Space) RemoveAll(context.Context) error { return unsupported("cannot remove snapshots") }
+
+// ExportCache fails with [ErrUnsupported] on this system.
+func (*Space) ExportCache(context.Context, string, func(*tar.Header, io.Reader) error) error {
+	return unsupported("cannot export a cache")
+}
+
 // Run fails with [ErrUnsupported] on this system.
 func (*Space) Run(context.Context, Step) (*Result, error) { return nil, unsupported("cannot run") }
 
@@ -54,4 +62,9 @@ func (*Space) Changes(context.Context, string) ([]Change, error) {
 // Export fails with [ErrUnsupported] on this system.
 func (*Space) Export(context.Context, []string, []string, func(*tar.Header, io.Reader) error) error {
 	return unsupported("cannot export files")
+}
+
+// RemoveCaches fails with [ErrUnsupported] on this system.
+func (*Space) RemoveCaches(context.Context, ...string) error {
+	return unsupported("cannot remove caches")
 }

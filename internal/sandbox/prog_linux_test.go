@@ -72,6 +72,13 @@ var verbs = map[string]func(args []string) error{
 		fmt.Println(strings.Join(e, "\n"))
 		return nil
 	},
+	"mode": func(a []string) error {
+		st, err := os.Lstat(a[0])
+		if err == nil {
+			fmt.Println(st.Mode())
+		}
+		return err
+	},
 	"pwd":  func([]string) error { d, err := os.Getwd(); fmt.Println(d); return err },
 	"host": func([]string) error { h, err := os.Hostname(); fmt.Println(h); return err },
 	"ls": func(a []string) error {

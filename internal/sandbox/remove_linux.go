@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -132,6 +134,16 @@ func (in *inner) remove() error {
 		unix.Close(fd)
 	}
 	return removeTree(in.space, in.req.Temp)
+}
+
+// removeAll takes everything away that is not in the making.
+func (in *inner) removeAll() error {
+	names, err := entries(in.space)
+	if err != nil {
+		return err
+	}
+	in.req.Names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, ".") })
+	return in.remove()
 }
 
 // hold keeps the snapshots named from being removed while this child lives.

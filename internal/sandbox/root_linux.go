@@ -11,17 +11,18 @@ import (
 
 // A root is the system of a step while it is put together.
 type root struct {
-	in   *inner
-	st   *Step
-	base int // the merged snapshots, to look things up in
-	top  int // a directory over them that holds the mount points they lack
-	fd   int // the finished root
-	own  bool
+	in      *inner
+	st      *Step
+	base    int // the merged snapshots, to look things up in
+	top     int // a directory over them that holds the mount points they lack
+	fd      int // the finished root
+	own     bool
+	scratch int // the mount among the step's that is not read-only though it is in memory; or -1
 }
 
 // makeRoot mounts everything a step sees at "root".
 func (in *inner) makeRoot(src *sources, temp, files int) (*root, error) {
-	r := &root{in: in, st: in.req.Step}
+	r := &root{in: in, st: in.req.Step, scratch: -1}
 	if err := r.stack(src, temp, files); err != nil {
 		return nil, err
 	}
@@ -36,7 +37,36 @@ func (in *inner) makeRoot(src *sources, temp, files int) (*root, error) {
 			return nil, fmt.Errorf("cannot make %s writable: %w", dir, err)
 		}
 	}
-	return r, r.mounts(src)
+	if err := r.mounts(src); err != nil {
+		return nil, err
+	}
+	if err := r.workDir(); err != nil {
+		return nil, fmt.Errorf("cannot make the working directory %s: %w", r.st.Dir, err)
+	}
+	return r, nil
+}
+
+// workDir makes the directory that the command begins in, if it is missing.
+func (r *root) workDir() error {
+	_, missing, err := physical(r.base, r.st.Dir)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	fd, err := mkdirAll(r.fd, r.st.Dir)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st, top unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if err := unix.Fstat(r.fd, &top); err != nil || st.Dev != top.Dev {
+		return err // it lies in something mounted
+	}
+	// Where it is above a mount point it was there already, in what is not kept.
+	// A change moves it, and what is above it, to where the changes are.
+	return unix.Fchmodat(fd, ".", 0o755, 0)
 }
 
 // stack mounts the snapshots, the mount points they lack, and over them the
@@ -48,6 +78,9 @@ func (r *root) stack(src *sources, temp, files int) error {
 	}
 	var err error
 	if r.base, err = unix.Open("root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return err
+	}
+	if err := r.nameLocalhost(src); err != nil {
 		return err
 	}
 	for _, dir := range []string{"top", "work"} {
@@ -78,6 +111,26 @@ func (r *root) stack(src *sources, temp, files int) error {
 	}
 	r.fd, err = unix.Open("root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	return err
+}
+
+// localHosts is the hosts(5) of a step that has no network.
+const localHosts = "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 "
+
+// nameLocalhost gives a step without a network an /etc/hosts where its root has
+// none: a resolver that cannot ask anybody does not even know localhost. A step may
+// write to it; that is kept no more than the file.
+func (r *root) nameLocalhost(src *sources) error {
+	if r.st.Network != NetworkNone || r.st.mountsAt("/etc/hosts") {
+		return nil
+	}
+	_, missing, err := physical(r.base, "/etc/hosts")
+	if err != nil || len(missing) == 0 {
+		return nil
+	}
+	r.scratch = len(r.st.Mounts)
+	r.st.Mounts = append(r.st.Mounts, Mount{Bytes: []byte(localHosts + r.st.Hostname + "\n"), Mode: 0o644, Target: "/etc/hosts"})
+	src.mounts = append(src.mounts, -1)
+	return nil
 }
 
 // scaffold makes the mount points that are missing. They lie in a directory of
@@ -214,14 +267,14 @@ func (r *root) mounts(src *sources) error {
 	secrets := -1
 	for i, m := range r.st.Mounts {
 		fd := src.mounts[i]
-		if m.Source == "" {
+		if fd < 0 {
 			var err error
-			if fd, err = r.secret(&secrets, i, m.Bytes); err != nil {
+			if fd, err = r.secret(&secrets, i, m); err != nil {
 				return fmt.Errorf("cannot make %s: %w", m.Target, err)
 			}
 		}
 		attrs := uint64(unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV)
-		if m.ReadOnly || m.Source == "" {
+		if m.ReadOnly || fd != src.mounts[i] && i != r.scratch {
 			attrs |= unix.MOUNT_ATTR_RDONLY
 		}
 		if err := restrict(fd, attrs); err != nil {
@@ -236,7 +289,7 @@ func (r *root) mounts(src *sources) error {
 }
 
 // secret makes a file in memory, and a mount of it alone.
-func (r *root) secret(dir *int, i int, content []byte) (int, error) {
+func (r *root) secret(dir *int, i int, m Mount) (int, error) {
 	if *dir < 0 {
 		fd, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode=0700", "size=16m")
 		if err != nil {
@@ -256,8 +309,13 @@ func (r *root) secret(dir *int, i int, content []byte) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(fd)
-	if _, err := fdWriter(fd).Write(content); err != nil {
+	if _, err := fdWriter(fd).Write(m.Bytes); err != nil {
 		return -1, err
+	}
+	if m.Mode != 0 {
+		if err := unix.Fchmod(fd, uint32(m.Mode.Perm())); err != nil {
+			return -1, err
+		}
 	}
 	if err := unix.Fchown(fd, int(r.st.UID), int(r.st.GID)); err != nil {
 		return -1, err

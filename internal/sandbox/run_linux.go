@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -76,11 +78,32 @@ func (s *Space) check(st *Step) error {
 	if st.Hostname == "" {
 		st.Hostname = defaultHostname
 	}
-	if st.Dir == "" {
-		st.Dir = "/"
-	}
+	st.Dir = path.Clean("/" + st.Dir)
 	st.Limits = st.Limits.withDefaults()
+	st.Mounts = append(slices.Clip(st.Mounts), hostFiles(st)...)
 	return nil
+}
+
+// nameFiles are what a C library resolves names by (resolv.conf(5), hosts(5)).
+var nameFiles = []string{"/etc/resolv.conf", "/etc/hosts"}
+
+// hostFiles are the host's files without which its network is of little use.
+func hostFiles(st *Step) []Mount {
+	if st.Network != NetworkHost {
+		return nil
+	}
+	var list []Mount
+	for _, name := range nameFiles {
+		if b, err := os.ReadFile(name); err == nil && !st.mountsAt(name) {
+			list = append(list, Mount{Bytes: b, Mode: 0o444, Target: name})
+		}
+	}
+	return list
+}
+
+// mountsAt reports whether one of the step's own mounts is at a path.
+func (st *Step) mountsAt(name string) bool {
+	return slices.ContainsFunc(st.Mounts, func(m Mount) bool { return path.Clean("/"+m.Target) == name })
 }
 
 func (l Limits) withDefaults() Limits {

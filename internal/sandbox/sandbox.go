@@ -38,8 +38,8 @@ type Layer struct {
 type Network string
 
 const (
-	NetworkNone Network = "none" // a network of its own with a loopback device and nothing else; "" means the same
-	NetworkHost Network = "host" // the network of the calling process
+	NetworkNone Network = "none" // a network of its own with a loopback device, the name localhost and nothing else; "" means the same
+	NetworkHost Network = "host" // the network of the calling process, with its /etc/resolv.conf and /etc/hosts
 )
 
 // A Step is a command and the system it runs in.
@@ -51,7 +51,7 @@ type Step struct {
 
 	Args     []string // the command; Args[0] is looked up in the PATH of Env, inside the root
 	Env      []string // the whole environment
-	Dir      string   // the working directory; "" means /
+	Dir      string   // the working directory; "" means /. It is made, root's and 0755, where it is missing, and is then among the changes
 	UID, GID uint32
 	Groups   []uint32 // supplementary groups
 	Hostname string   // "" means hardpan
@@ -74,10 +74,12 @@ type Step struct {
 // A Mount makes something of the caller's visible to a step. The place it is
 // mounted at is made where it is missing, and leaves nothing in the kept snapshot.
 type Mount struct {
-	Source   string // a file or directory of the host
-	Bytes    []byte // where Source is "": the content of a file in memory, of mode 0400, owned by the step's user
-	Target   string // in the root
-	ReadOnly bool   // always so for Bytes
+	Source   string      // a file or directory of the host
+	Cache    string      // where Source is "": the name of a directory that the space keeps from step to step, root's and 0755 when it is made
+	Bytes    []byte      // where both are "": the content of a file in memory, which belongs to the step's user
+	Mode     fs.FileMode // of Bytes; 0 means 0400
+	Target   string      // in the root
+	ReadOnly bool        // always so for Bytes
 }
 
 // Limits bound a step. A zero field is the default that stands beside it.
@@ -85,7 +87,7 @@ type Limits struct {
 	Time      time.Duration // from start to end: one hour
 	Memory    int64         // bytes of all processes together, files in memory included: three quarters of the machine's
 	Processes int           // processes and threads at any one time: 4096
-	Disk      int64         // bytes that the changes take: 16 GiB
+	Disk      int64         // bytes that the changes take, and each cache: 16 GiB
 }
 
 // A Result says how a command ended.

@@ -24,6 +24,7 @@ import (
 //	MAPPING/.ID/       one in the making, or on its way out
 //	MAPPING/NAME/fs    a snapshot: its files, in the form overlayfs keeps an upper directory
 //	MAPPING/NAME/meta  its [meta]
+//	MAPPING/cNAME/fs   a cache
 type Space struct {
 	dir  string
 	ids  *mapping

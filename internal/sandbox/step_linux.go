@@ -24,6 +24,9 @@ func (in *inner) run(src *sources) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := in.openCaches(src); err != nil {
+		return nil, in.giveUp(err)
+	}
 	r, err := in.makeRoot(src, temp, files)
 	if err != nil {
 		return nil, in.giveUp(err)

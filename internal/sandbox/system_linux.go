@@ -88,7 +88,7 @@ func (r *root) dev(src *sources) error {
 		return err
 	}
 	defer unix.Close(fd)
-	for _, name := range devices {
+	for name := range devices {
 		if mount, ok := src.devices[name]; ok {
 			if err := device(fd, name, mount); err != nil {
 				return fmt.Errorf("cannot make /dev/%s: %w", name, err)
