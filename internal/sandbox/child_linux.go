@@ -306,7 +306,10 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 	}()
 	var drainErr error
 	if drain != nil {
-		if drainErr = drain(ch.out); drainErr != nil {
+		switch drainErr = drain(ch.out); {
+		case errors.Is(drainErr, io.ErrUnexpectedEOF):
+			ch.out.Close() // it is about to say why it stopped
+		case drainErr != nil:
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
