@@ -119,7 +119,8 @@ type build struct {
 	base      *specs.Spec // as the file has it
 	spec      *specs.Spec // the variant of it that is built, or the system of a stage
 	system    string      // whose packages are built, as the lock names it
-	stage     bool        // it is that of a stage
+	stage     bool        // commands run in it
+	without   []string    // packages of it that are left out
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
 	clients   *clients

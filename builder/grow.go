@@ -52,6 +52,9 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 	if err := keep(); err != nil {
 		return nil, nil, nil, err
 	}
+	if err := b.runScripts(ctx, p, t, members); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := b.addCopies(t, copies); err != nil {
 		return nil, nil, nil, err
 	}
@@ -152,17 +155,23 @@ func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *m
 	img := &maint.Image{
 		Tree: t, Architecture: p.DebianArch(), Time: b.epoch.Unix(), Answers: b.spec.Contents.Answers,
 	}
-	for name := range b.spec.Contents.Scripts { // each says skip; see specs
-		img.Skip = append(img.Skip, name)
+	for name, how := range b.spec.Contents.Scripts {
+		if how == specs.ScriptsSkip {
+			img.Skip = append(img.Skip, name)
+		}
 	}
 	for _, d := range b.dropped(p) {
 		img.LeftOut = append(img.LeftOut, d.Name)
 	}
 	for _, m := range members {
 		c := &m.files.control
+		scripts := c.Scripts
+		if b.spec.Contents.Scripts[m.Name] == specs.ScriptsSandbox {
+			scripts = nil // see runScripts
+		}
 		img.Packages = append(img.Packages, maint.Package{
 			Name: m.Name, Version: m.Version, Architecture: m.Architecture, SHA256: m.SHA256,
-			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
+			Scripts: scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
 			Control: c.Paragraph, Files: m.paths,
 		})
 	}

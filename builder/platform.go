@@ -85,7 +85,7 @@ func (b *build) members(p specs.Platform) []*member {
 	locked := b.lock.Platforms[p.String()]
 	var members []*member
 	for i := range locked.Packages {
-		if pkg := &locked.Packages[i]; pkg.In(b.system) {
+		if pkg := &locked.Packages[i]; pkg.In(b.system) && !slices.Contains(b.without, pkg.Name) {
 			members = append(members, newMember(b.store, pkg))
 		}
 	}

@@ -13,8 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/sample"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -226,14 +228,14 @@ func TestTestsOfForeignPlatforms(t *testing.T) {
 	if sandbox.Runs("s390x") == nil {
 		t.Skip("SKIPPED: no test was left out: the host runs programs of s390x")
 	}
-	o := b.tested("platforms: [linux/s390x]\ntests: [{name: it, command: [/usr/bin/hello]}]\n")
-	text, err := os.ReadFile(o.Spec)
-	if err != nil {
+	a := sample.Debian()
+	a.Suites[0].Architectures = []string{"s390x"}
+	a.Suites[0].Packages = slices.DeleteFunc(a.Suites[0].Packages, func(p archivetest.Package) bool { return p.Architecture != "" })
+	if err := b.server.Publish(a); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(o.Spec, []byte(strings.Replace(string(text), ", shell", "", 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	b.write("spec.yaml", "platforms: [linux/s390x]\ncontents: {packages: [base-files]}\ntests: [{name: it, command: [/usr/bin/hello]}]\n")
+	o := b.options("spec.yaml")
 	for range 2 {
 		res := b.build(o)
 		if r := res.Tests[0]; r.Status != TestNotRun || r.Cached || !strings.Contains(r.Why, "cannot run programs of s390x") || !strings.Contains(r.Hint, "qemu") {
@@ -241,8 +243,8 @@ func TestTestsOfForeignPlatforms(t *testing.T) {
 		}
 	}
 	o.RequireTests = true
-	_, err = Build(t.Context(), o)
-	if err == nil || !strings.Contains(err.Error(), `spec.yaml:19:9: linux/s390x: test it (["/usr/bin/hello"]) was not run: cannot run programs of s390x`) {
+	_, err := Build(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), `spec.yaml:7:9: linux/s390x: test it (["/usr/bin/hello"]) was not run: cannot run programs of s390x`) {
 		t.Errorf("error is %v", err)
 	}
 }

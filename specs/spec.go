@@ -94,13 +94,19 @@ type Contents struct {
 	Packages []PackageRequest `yaml:"packages" spec:"set"`
 	// Further archives, each with its own key.
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
-	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
+	// Packages whose maintainer scripts are not interpreted, because they need what is not provided: by name, skip, or sandbox to run them for real, by dpkg in a sandbox.
 	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
 	// Whether the image's Python modules are compiled to bytecode, by its own interpreter in a sandbox, so that programs start sooner.
 	Bytecode bool `yaml:"bytecode"`
 	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
 	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }
+
+// What happens to the scripts of a package that [Contents.Scripts] names.
+const (
+	ScriptsSkip    = "skip"
+	ScriptsSandbox = "sandbox"
+)
 
 // Repository is a further archive (sources.list(5)). Credentials are never part
 // of it: they come from the environment or netrc.

@@ -2,7 +2,6 @@ package specs
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -284,12 +283,6 @@ func (s *Spec) Unsupported() []error {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})
-		}
-	}
-	for _, pkg := range slices.Sorted(maps.Keys(s.Contents.Scripts)) {
-		if how := s.Contents.Scripts[pkg]; how != "skip" {
-			errs = append(errs, &Error{Position: s.Position("contents", "scripts", pkg), Message: fmt.Sprintf("scripts of %s: %q is not supported yet", pkg, how),
-				Advice: "write skip, which builds the image without what they do"})
 		}
 	}
 	return errs

@@ -306,10 +306,9 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 	}()
 	var drainErr error
 	if drain != nil {
-		switch drainErr = drain(ch.out); {
-		case errors.Is(drainErr, io.ErrUnexpectedEOF):
-			ch.out.Close() // it is about to say why it stopped
-		case drainErr != nil:
+		drainErr = drain(ch.out)
+		// Where the child ended the stream early it is about to say why.
+		if drainErr != nil && !errors.Is(drainErr, io.ErrUnexpectedEOF) {
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
