@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
@@ -11,10 +12,10 @@ import (
 
 // judge compares what a command did with what its test expects. It returns "" for a
 // test that passed.
-func judge(res *sandbox.Result, test *record.Test, out *testOutput) (why, hint string) {
+func judge(res *sandbox.Result, test *record.Test, limit time.Duration, out *testOutput) (why, hint string) {
 	switch {
 	case res.Exceeded == "time":
-		return fmt.Sprintf("took longer than %v", test.Timeout), "raise its timeout, if it needs more"
+		return fmt.Sprintf("took longer than %v", limit), "raise its timeout, if it needs more"
 	case res.Exceeded != "":
 		return "went over its limit of " + res.Exceeded, "raise its limit, if it needs more"
 	case res.Signal != "":

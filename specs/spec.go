@@ -296,7 +296,7 @@ type Test struct {
 	ExitCode int `yaml:"exit-code" spec:"min=0,max=255"`
 	// Text that the command's output, of both kinds, must contain.
 	Output string `yaml:"output" spec:"format=text"`
-	// Time after which the test has failed. Default: 30s.
+	// Time after which the test has failed; ten times as long where the platform's processor is emulated. Default: 30s.
 	Timeout Duration `yaml:"timeout"`
 	// Memory of all its processes and of the files that it writes. Default: 2GiB.
 	Memory Size `yaml:"memory"`

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	builds "github.com/hardpan/hardpan/internal/sandbox"
 )
 
 // A sandbox runs a program in a tree of files as an ordinary user can: this test
@@ -61,6 +63,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	builds.Init() // the tests of specs run in a sandbox, whose inside is this binary
 	var err error
 	switch os.Getenv(stageVariable) {
 	case "":
