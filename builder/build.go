@@ -87,7 +87,7 @@ type ImageStats struct {
 	Size     int64        `json:"size"`     // of the layers, compressed, bytes
 	Unpacked int64        `json:"unpacked"` // of the files, bytes
 	Layers   int          `json:"layers"`
-	Packages int          `json:"packages"`
+	Packages int          `json:"packages"` // those of a base image among them
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
@@ -185,9 +185,6 @@ func open(o Options) (*build, error) {
 	spec, err := base.Variant(o.Variant)
 	if err != nil {
 		return nil, err
-	}
-	if errs := spec.Unsupported(); len(errs) > 0 {
-		return nil, Errors(errs)
 	}
 	b := &build{o: o, base: base, spec: spec, system: o.Variant, clients: &clients{}}
 	if _, err := b.policy(); err != nil {
@@ -291,7 +288,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
 	}
-	index, err := oci.NewIndex(b.store, images, b.annotations())
+	index, err := oci.NewIndex(b.store, images, b.annotations(""))
 	if err != nil {
 		return err
 	}

@@ -140,7 +140,7 @@ func (r *stageRun) bottom() *stageSystem {
 func (b *build) space() (*sandbox.Space, error) {
 	var err error
 	if b.snapshots == nil {
-		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), "snapshots"))
+		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), snapshotDir))
 	}
 	return b.snapshots, err
 }

@@ -125,7 +125,7 @@ func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem,
 	if err := b.addDpkgDatabase(p, a); err != nil {
 		return nil, err
 	}
-	strata, err := upperLayers(ctx, b.store, a.tree, b.compression())
+	strata, err := upperLayers(ctx, b.store, a, b.compression())
 	if err != nil {
 		return nil, err
 	}

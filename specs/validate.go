@@ -270,20 +270,3 @@ func linked(p Path) string {
 	}
 	return path.Join(path.Dir(p.Path), p.Target)
 }
-
-// Unsupported returns an error for each key of the spec that this version reads
-// but cannot act on, at the place of the key, or nothing. A build refuses a spec
-// for which it is not empty.
-func (s *Spec) Unsupported() []error {
-	var errs []error
-	for _, key := range []struct {
-		name string
-		used bool
-	}{{"from", s.From != ""}} {
-		if key.used {
-			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
-				Advice: "remove it; this version builds images from packages, accounts and paths"})
-		}
-	}
-	return errs
-}

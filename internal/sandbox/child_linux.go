@@ -49,18 +49,19 @@ const (
 
 // A request is what a child is asked to do.
 type request struct {
-	Verb   string
-	Snaps  string   // the directory of the snapshots, below the space
-	Temp   string   // the name of the temporary directory there
-	IDs    string   // the kind of the mapping
-	Count  int64    // how many ids there are
-	Meta   meta     // of the snapshot that is made
-	Names  []string // of what is removed or listed
-	On     []string // names of snapshots, lowest first
-	Paths  []string
-	Layers int
-	Cache  string // the name of the cache to export
-	Step   *Step
+	Verb     string
+	Snaps    string   // the directory of the snapshots, below the space
+	Temp     string   // the name of the temporary directory there
+	IDs      string   // the kind of the mapping
+	Count    int64    // how many ids there are
+	Meta     meta     // of the snapshot that is made
+	Names    []string // of what is removed or listed
+	On       []string // names of snapshots, lowest first
+	Paths    []string
+	Layers   int
+	Cache    string // the name of the cache to export
+	Step     *Step
+	Emulator *emulator // of the step's programs, if they are foreign
 }
 
 // An order follows a request.

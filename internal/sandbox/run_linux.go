@@ -136,7 +136,11 @@ func (s *Space) runClaimed(ctx context.Context, c *claim, st *Step) (*Result, er
 		return nil, err
 	}
 	defer io.close()
-	req := &request{Verb: verbRun, Temp: "." + c.id, On: snapNames(st.On), Step: st, Meta: s.newMeta(st.Keep, st.On)}
+	emulator, err := findEmulator(st.Arch)
+	if err != nil {
+		return nil, err
+	}
+	req := &request{Verb: verbRun, Temp: "." + c.id, On: snapNames(st.On), Step: st, Emulator: emulator, Meta: s.newMeta(st.Keep, st.On)}
 	ch, err := s.start(req, c, flags, io.theirs)
 	if err != nil {
 		return nil, err
