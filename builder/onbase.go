@@ -12,6 +12,7 @@ import (
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/specs"
 )
 
 // merged are the files of a base image that an image on it may have in another version:
@@ -248,6 +249,9 @@ func (b *build) recordBase(r *record.Record, a *assembly) {
 			r.Base.Packages = append(r.Base.Packages, p.locked())
 		}
 	}
+	if n := len(base.special); n > 0 && !b.spec.Flatten {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d devices or named pipes of the base image, such as %s, are in its layers and are not listed", n, "/"+slices.Min(slices.Collect(maps.Keys(base.special)))))
+	}
 	for _, o := range r.Base.Overwritten {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("/%s of the base image is in the image in another version, and its %d bytes stay in layer %.19s below", o.Path, o.Size, o.Layer))
 	}
@@ -330,7 +334,14 @@ func (b *build) judge(base *baseImage) error {
 		errs = append(errs, b.specError([]any{"from"}, withHint(
 			fmt.Errorf("base image %s has what rule %s of profile %s keeps out: %s", base.reference, rule, b.spec.Hardening.Profile, list(found[rule])), hint)))
 	}
-	if special := slices.Collect(maps.Keys(base.special)); len(special) > 0 && !b.spec.Flatten {
+	var special []string
+	for name := range base.special {
+		// Runtimes mount a /dev of their own over that of an image.
+		if b.spec.Hardening.Profile == specs.ProfileStrict || !strings.HasPrefix(name, "dev/") {
+			special = append(special, name)
+		}
+	}
+	if len(special) > 0 && !b.spec.Flatten {
 		errs = append(errs, b.specError([]any{"from"}, withHint(
 			fmt.Errorf("base image %s has devices or named pipes, which have no place in an image: %s", base.reference, list(special)),
 			"write flatten: true, which leaves them out")))
