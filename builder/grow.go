@@ -240,9 +240,10 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
-// hardening the image is what Debian made, with programs that never had all that
-// they need: only the entrypoint is refused then, and so it is with what a base has.
+// library is missing, its health check cannot be run, or its user cannot write where it
+// says so. It returns what may be missing but need not be. Without hardening the image
+// is what Debian made, with programs that never had all that they need: only the
+// entrypoint is refused then, and so it is with what a base has.
 func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
 	config, err := b.config(p, a.base)
@@ -269,6 +270,9 @@ func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err 
 	}
 	if len(errs) > 0 {
 		return nil, errs
+	}
+	if err := b.checkWritable(a.tree, p); err != nil {
+		return nil, err
 	}
 	unhealthy, err := b.checkHealth(a.tree, p, o)
 	return append(warnings, unhealthy...), err

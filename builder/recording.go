@@ -47,6 +47,7 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 	r.Stripped = append(r.Stripped, a.stripped...)
 	r.Stages = b.recordStages(p)
 	r.Components = b.components(a.tree)
+	r.Tests, r.Writable = b.recordTests(), b.spec.Writable
 	b.recordBase(r, a)
 	below := map[string]int{} // layers of the base, by their digest
 	for i, st := range strata {

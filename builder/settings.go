@@ -98,6 +98,7 @@ func (b *build) described(own map[string]string) map[string]string {
 // annotations say, for those who only see the config.
 func (b *build) labels(platform string) map[string]string {
 	labels := b.annotations(platform).Map()
+	maps.Copy(labels, b.writableLabel())
 	maps.Copy(labels, b.described(b.spec.Labels))
 	return labels
 }

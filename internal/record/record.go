@@ -51,6 +51,11 @@ type Record struct {
 
 	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
 
+	// Tests travel with the image; what became of them is not here, since it depends on
+	// the machine.
+	Tests    []Test   `json:"tests,omitempty"`
+	Writable []string `json:"writable,omitempty"` // directories, beside the volumes, that a running container writes to
+
 	Layers []Layer `json:"layers"`
 
 	Origins []tree.Origin `json:"origins"`
@@ -100,6 +105,17 @@ type StageInput struct {
 	Stage  string `json:"stage,omitempty"`  // that it was copied from
 	URL    string `json:"url,omitempty"`
 	Digest string `json:"digest"` // of the file, of all that the source stands for, or of what the other stage was made from
+}
+
+// Test is a command that is run in the image to see whether it works.
+type Test struct {
+	Name      string        `json:"name"`
+	Command   []string      `json:"command"`
+	ExitCode  int           `json:"exitCode,omitempty"`  // expected
+	Output    string        `json:"output,omitempty"`    // text that the output must contain
+	Timeout   time.Duration `json:"timeout"`             // nanoseconds
+	Memory    int64         `json:"memory,omitempty"`    // bytes
+	Processes int           `json:"processes,omitempty"` // and threads
 }
 
 // Stripped is a path of a package that policy left out, or whose mode bits it dropped.
