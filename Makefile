@@ -52,6 +52,10 @@ generate: ## renew generated files: the JSON Schema and the CLI reference
 	$(GO) generate ./specs
 	$(GO) test ./cmd/hardpan -run 'Generated' -update
 
+.PHONY: probe
+probe: ## compile the health probe for all platforms (needs Debian's gcc-* cross compilers)
+	$(GO) generate ./internal/probe
+
 .PHONY: bench
 bench: build ## measure hardpan against plain tools, as ratios of one run
 	$(GO) run ./internal/bench -hardpan $(BIN)

@@ -82,7 +82,7 @@ type ImageStats struct {
 	Size     int64        `json:"size"`     // of the layers, compressed, bytes
 	Unpacked int64        `json:"unpacked"` // of the files, bytes
 	Layers   int          `json:"layers"`
-	Packages int          `json:"packages"`
+	Packages int          `json:"packages"` // those of a base image among them
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
@@ -114,11 +114,13 @@ type build struct {
 	base      *specs.Spec // as the file has it
 	spec      *specs.Spec // the variant of it that is built, or the system of a stage
 	system    string      // whose packages are built, as the lock names it
+	stage     bool        // commands run in it
+	without   []string    // packages of it that are left out
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
 	clients   *clients
 	epoch     time.Time
-	stages    map[string]*stageRun // by platform and name, see [build.stage]
+	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
 }
@@ -280,7 +282,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
 	}
-	index, err := oci.NewIndex(b.store, images, b.annotations())
+	index, err := oci.NewIndex(b.store, images, b.annotations(""))
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (b *build) compile(ctx context.Context, p specs.Platform, a *assembly, pyth
 	if err != nil {
 		return err
 	}
-	strata, err := stack(ctx, b.store, a, b.spec.Layering.Budget, b.compression())
+	strata, err := b.strata(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (b *build) copies(ctx context.Context, p specs.Platform) ([]*stageCopy, err
 	for i := range b.spec.Copy {
 		c := &stageCopy{copy: &b.spec.Copy[i], index: i}
 		var err error
-		if c.run, err = b.stage(ctx, c.copy.From, p); err != nil {
+		if c.run, err = b.stageRun(ctx, c.copy.From, p); err != nil {
 			return nil, err
 		}
 		c.key = strings.Join([]string{c.run.key(), copyText(c.copy), b.specOrigin("copy", i).Spec}, "\x00")

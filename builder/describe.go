@@ -29,15 +29,21 @@ type Describer struct {
 type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
 
 // describe returns what there is to say of the index and of each platform's image.
-func (b *build) describe(ctx context.Context, x *oci.Index) ([]Predicate, error) {
+func (b *build) describe(ctx context.Context, x *oci.Index, stages []StageStats) ([]Predicate, error) {
 	locked, err := b.lock.Encode()
 	if err != nil {
 		return nil, err
 	}
 	var all []Predicate
 	var records []*record.Record
+	sandboxes := map[string]any{}
+	for _, s := range stages {
+		if s.Sandbox != nil {
+			sandboxes[s.Platform+" "+s.Stage] = s.Sandbox
+		}
+	}
 	origin := func(of store.Digest, records ...*record.Record) error {
-		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder)
+		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder, sandboxes)
 		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, provenance.LockType, locked})
 		return err
 	}
@@ -79,11 +85,11 @@ func (b *build) documents(ctx context.Context, x *oci.Index) (all []Predicate, e
 
 // sign returns the artifacts that are published with the image, none where the build
 // does not sign.
-func (b *build) sign(ctx context.Context, x *oci.Index) ([]*oci.Artifact, error) {
+func (b *build) sign(ctx context.Context, x *oci.Index, stages []StageStats) ([]*oci.Artifact, error) {
 	if b.o.Outputs.Sign == nil {
 		return nil, nil
 	}
-	about, err := b.describe(ctx, x)
+	about, err := b.describe(ctx, x, stages)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,27 @@ func TestLayering(t *testing.T) {
 	}
 }
 
+// Where base-files does not bring the links of a merged /usr, as before trixie, they are
+// there for the first scripts.
+func TestMergedUsrBeforeScripts(t *testing.T) {
+	s, err := archivetest.New(archivetest.Debian(
+		archivetest.Package{Name: "base-files", Files: []archivetest.File{{Path: "/etc/debian_version", Content: "12.0\n"}}},
+		archivetest.Package{Name: "first", Fields: map[string]string{"Essential": "yes"},
+			Files:   []archivetest.File{{Path: "/bin/first", Content: "first\n"}},
+			Control: map[string]string{"postinst": "#!/bin/sh\nset -e\n[ -e /bin/first ]\n[ -L /bin ]\n"}},
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b := &bench{t, s, t.TempDir()}
+	b.write("merged.yaml", "platforms: [linux/amd64]\ncontents: {packages: [base-files, first]}\n")
+	res := b.build(b.options("merged.yaml"))
+	if got := dumpTree(t, res.Index.Images[0]); !strings.Contains(got, "usr/bin/first") {
+		t.Errorf("no /usr/bin/first in\n%s", got)
+	}
+}
+
 // All outputs hold one image, and each is enough to explain its paths.
 func TestOutputs(t *testing.T) {
 	b := newBench(t)

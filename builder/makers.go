@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/specs"
 )
 
 // makers knows what made the paths of a stage.
@@ -67,6 +69,29 @@ func (m *makers) of(name string) tree.Origin {
 		o.Script, o.Command = row.Origin.Script, row.Origin.Command
 	}
 	return o
+}
+
+// stageProvider returns the package that brought a library into a stage's system, which
+// is what an image with a program of that stage lacks.
+func (b *build) stageProvider(p specs.Platform, library string) string {
+	for _, s := range b.spec.Stages {
+		r := b.stages[p.String()+" "+s.Name]
+		if r == nil {
+			continue
+		}
+		rec, err := r.bottom().record()
+		if err != nil {
+			continue // only a hint depends on it
+		}
+		for i, name := range rec.Paths.Path {
+			if path.Base(name) == path.Base(library) {
+				if o := rec.Origins[rec.Paths.Origin[i]]; o.Package != "" {
+					return o.Package
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // refusal collects what a copy brings that the image's policy keeps out. What

@@ -80,7 +80,7 @@ func (b *build) write(ctx context.Context, res *Result) error {
 	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
 		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)
 	}
-	artifacts, err := b.sign(ctx, res.Index)
+	artifacts, err := b.sign(ctx, res.Index, res.Stages)
 	if err != nil {
 		return err
 	}

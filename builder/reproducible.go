@@ -49,7 +49,7 @@ func (b *build) twice(ctx context.Context, platforms []specs.Platform, res *Resu
 	}
 	for _, p := range platforms {
 		for _, c := range b.spec.Copy {
-			if _, err := b.stage(ctx, c.From, p); err != nil {
+			if _, err := b.stageRun(ctx, c.From, p); err != nil {
 				return err
 			}
 		}

@@ -20,7 +20,7 @@ import (
 
 // stageFormat names what this package makes of a stage. It changes when that does,
 // so that no cache answers for an older program.
-const stageFormat = "stage1"
+const stageFormat = "stage3"
 
 // StepEvent is told while a stage runs.
 type StepEvent struct {
@@ -42,7 +42,7 @@ type StageStats struct {
 	Steps    int            `json:"steps"`             // commands
 	Ran      int            `json:"ran"`               // of them, by this build; the others were replayed
 	Network  string         `json:"network"`           // "none" or "host"
-	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // of the last command that ran
+	Sandbox  *sandbox.Facts `json:"sandbox,omitempty"` // that its last command ran in, by this build or an earlier one
 }
 
 // stageRun is one stage on its way, for one platform of the image.
@@ -71,9 +71,9 @@ type link struct {
 	step int // from 1, 0 for the inputs
 }
 
-// stage returns the run of a stage for a platform, with its keys known and nothing
+// stageRun returns the run of a stage for a platform, with its keys known and nothing
 // run yet.
-func (b *build) stage(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
+func (b *build) stageRun(ctx context.Context, name string, target specs.Platform) (*stageRun, error) {
 	id := target.String() + " " + name
 	if r, ok := b.stages[id]; ok {
 		return r, nil
@@ -110,19 +110,20 @@ func (r *stageRun) ground(ctx context.Context) (err error) {
 		r.system = &stageSystem{image: img}
 		return err
 	case s.From != "":
-		if r.parent, err = r.b.stage(ctx, s.From, r.target); err == nil {
+		if r.parent, err = r.b.stageRun(ctx, s.From, r.target); err == nil {
 			r.runs = r.parent.runs
 		}
 		return err
 	}
-	if r.system, err = r.b.stageSystem(ctx, s, r.runs); err != nil {
+	sub, err := r.b.systemBuild(r.b.spec.System(s), r.b.systemOf(s))
+	if err == nil {
+		r.system, err = sub.systemFor(ctx, r.runs)
+	}
+	if err != nil {
 		return fmt.Errorf("stage %s: %w", s.Name, err)
 	}
-	locked := r.b.lock.Platforms[r.runs.String()]
-	for i := range locked.Packages {
-		if pkg := &locked.Packages[i]; pkg.In(r.b.systemOf(s)) {
-			r.packages = append(r.packages, pkg)
-		}
+	for _, m := range sub.members(r.runs) {
+		r.packages = append(r.packages, m.Package)
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ func (r *stageRun) bottom() *stageSystem {
 func (b *build) space() (*sandbox.Space, error) {
 	var err error
 	if b.snapshots == nil {
-		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), "snapshots"))
+		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), snapshotDir))
 	}
 	return b.snapshots, err
 }
@@ -216,7 +217,7 @@ func (r *stageRun) ensure(ctx context.Context) error {
 		if err := r.parent.ensure(ctx); err != nil {
 			return err
 		}
-	} else if err := r.system.unpack(ctx, r); err != nil {
+	} else if err := r.unpackSystem(ctx); err != nil {
 		return fmt.Errorf("stage %s: cannot unpack its system: %w", r.stage.Name, err)
 	}
 	for i, l := range r.links {
@@ -231,6 +232,19 @@ func (r *stageRun) ensure(ctx context.Context) error {
 		}
 	}
 	r.ready = true
+	return nil
+}
+
+func (r *stageRun) unpackSystem(ctx context.Context) error {
+	if r.space.Has(r.system.key()) {
+		return nil
+	}
+	start := time.Now()
+	r.tell(StepEvent{})
+	if err := r.system.unpack(ctx, r.space); err != nil {
+		return err
+	}
+	r.tell(StepEvent{Done: true, Elapsed: time.Since(start)})
 	return nil
 }
 
@@ -274,7 +288,12 @@ func (b *build) prepare(ctx context.Context, p specs.Platform, copies []*stageCo
 func (b *build) stageStats() []StageStats {
 	var list []StageStats
 	for _, id := range slices.Sorted(maps.Keys(b.stages)) {
-		list = append(list, b.stages[id].stats)
+		r := b.stages[id]
+		var facts sandbox.Facts
+		if b.store.Get("facts", r.key(), &facts) {
+			r.stats.Sandbox = &facts
+		}
+		list = append(list, r.stats)
 	}
 	return list
 }
@@ -300,7 +319,7 @@ func (b *build) recordStages(p specs.Platform) []record.Stage {
 		}
 		list = append(list, s)
 	}
-	return list
+	return append(list, b.recordScripts(p)...)
 }
 
 // environment returns the variables of the stage's commands, all of them, sorted.

@@ -13,10 +13,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
@@ -32,22 +30,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// shell is the program of testdata/sh.
-var shell = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "hardpan-sh-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	at := filepath.Join(dir, "sh")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", at, "./testdata/sh")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %v: %s", err, out)
-	}
-	return os.ReadFile(at)
-})
-
 // newStages returns a place to build in whose archive has an essential shell. It
 // skips the test where the host has no namespaces.
 func newStages(t *testing.T) *bench {
@@ -55,19 +37,11 @@ func newStages(t *testing.T) *bench {
 	if _, err := sandbox.Open(t.TempDir()); errors.Is(err, sandbox.ErrUnsupported) {
 		t.Skipf("SKIPPED: no stage was run: %v", err)
 	}
-	program, err := shell()
+	packages, err := sample.Stage()
 	if err != nil {
 		t.Fatal(err)
 	}
-	arch := specs.Machine().DebianArch()
-	s, err := archivetest.New(sample.Debian(
-		archivetest.Package{Name: "shell", Architecture: arch, Fields: map[string]string{"Essential": "yes"}, DataCompression: "none",
-			Files: []archivetest.File{{Path: "/usr/bin/sh", Content: string(program), Mode: 0o755}}},
-		archivetest.Package{Name: "kit", Files: []archivetest.File{
-			{Path: "/usr/share/kit/data", Content: "kit\n"}, {Path: "/usr/include/kit.h", Content: "int kit;\n"},
-			{Path: "/usr/bin/gate", Content: "gate\n", Mode: 0o4755},
-		}},
-	))
+	s, err := archivetest.New(sample.Debian(packages...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,6 +278,8 @@ func TestStagesRefused(t *testing.T) {
 			"secret token: the environment has no variable HARDPAN_NO_SUCH", ""},
 		{"a secret that is kept", "stages: [{name: build, run: [cp /run/secrets/token /out/x], secrets: [{id: token, env: HARDPAN_TEST_SECRET}]}]\n" + take,
 			"wrote secret token into /out/x, which is kept", "remove the file in the same command"},
+		{"a secret in a cache", "stages: [{name: build, caches: [/keep], run: [cp /run/secrets/token /keep/x], secrets: [{id: token, env: HARDPAN_TEST_SECRET}]}]\n" + take,
+			"wrote secret token into /keep/x, which is kept", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("HARDPAN_TEST_SECRET", "hunter2-and-more")
@@ -327,6 +303,9 @@ func TestStagesRefused(t *testing.T) {
 			}](err)
 			if c.hint != "" && (h == nil || !strings.Contains(h.Hint(), c.hint)) {
 				t.Errorf("hint of %v, want one with %q", h, c.hint)
+			}
+			if name := grep(t, b.dir, "hunter2-and-more"); name != "" {
+				t.Errorf("the secret is in %s", name)
 			}
 			if _, err := os.Stat(filepath.Join(b.dir, "out")); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("something was published: %v", err)
@@ -354,21 +333,35 @@ copy: [{from: build, source: /out, path: /opt/x}]
 	if strings.Contains(log.String(), secret) || !strings.Contains(log.String(), "***") {
 		t.Errorf("the log has the secret, or not its place:\n%s", log.String())
 	}
-	files := 0
-	err := filepath.WalkDir(b.dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // what belongs to other ids is looked at as root, on CI
+	if name := grep(t, b.dir, secret); name != "" {
+		t.Errorf("%s has the secret", name)
+	}
+	if name := grep(t, b.dir, "write /out/x done"); name == "" {
+		t.Error("the search finds nothing: the record of the step should be there")
+	}
+}
+
+// grep returns a file below dir that has text, "" where there is none. What belongs to
+// other ids is looked at by root only.
+func grep(t *testing.T, dir, text string) (found string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
 		}
-		files++
-		text, err := os.ReadFile(name)
-		if bytes.Contains(text, []byte(secret)) {
-			t.Errorf("%s has the secret", name)
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		if bytes.Contains(b, []byte(text)) {
+			found = name
 		}
 		return err
 	})
-	if err != nil || files < 20 {
-		t.Errorf("looked at %d files: %v", files, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return found
 }
 
 // What has not changed is not run again; what has, and what follows it, is.
@@ -412,6 +405,23 @@ copy: [{from: build, source: /out, path: /opt/x}]
 	}
 	if got, want := ran(spec("write /out/b 1")), "build1 build2 build3"; got != want {
 		t.Errorf("an input: ran %q, want %q", got, want)
+	}
+}
+
+// A cache keeps from build to build what commands write there.
+func TestStagesKeepCaches(t *testing.T) {
+	b := newStages(t)
+	for _, run := range []string{"write /keep/x kept", "cp /keep/x /out/x"} {
+		res := b.build(b.stages(`
+stages:
+  - name: build
+    caches: [/keep]
+    run: [write /out/y y, ` + run + `]
+copy: [{from: build, source: /out, path: /opt}]
+`))
+		if got := copiedPaths(t, res); strings.Contains(got, "opt/x") != strings.HasPrefix(run, "cp") {
+			t.Errorf("%s: have\n%s", run, got)
+		}
 	}
 }
 

@@ -79,9 +79,7 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 	if r.stage.Network == specs.NetworkHost {
 		step.Network = sandbox.NetworkHost
 	}
-	if step.Mounts, err = r.mounts(secrets); err != nil {
-		return err
-	}
+	step.Mounts = r.mounts(secrets)
 	res, err := r.space.Run(ctx, step)
 	out.flush()
 	if err == nil && (res.ExitCode != 0 || res.Signal != "" || res.Exceeded != "") {
@@ -99,7 +97,9 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 		return fmt.Errorf("%s: stage %s, step %d (%s): %w", at, r.stage.Name, l.step, oneLine(r.stage.Run[l.step-1]), err)
 	}
 	r.stats.Ran++
-	r.stats.Sandbox = &res.Facts
+	if err := r.b.store.Set("facts", l.key, &res.Facts); err != nil {
+		return err
+	}
 	r.tell(StepEvent{Step: l.step, Done: true, Elapsed: res.Elapsed})
 	return nil
 }
@@ -114,21 +114,20 @@ func oneLine(command string) string {
 }
 
 // mounts returns what is mounted over the stage's system while a command runs.
-func (r *stageRun) mounts(secrets []secret) ([]sandbox.Mount, error) {
+func (r *stageRun) mounts(secrets []secret) []sandbox.Mount {
 	var list []sandbox.Mount
 	for _, s := range secrets {
 		list = append(list, sandbox.Mount{Bytes: s.value, Target: path.Join(secretsDir, s.id), ReadOnly: true})
 	}
 	for _, dir := range r.stage.Caches {
-		// A cache is the stage's own, by the names of image and stage.
-		key := store.DigestOf([]byte(strings.Join([]string{r.b.spec.Name, r.stage.Name, r.runs.String(), dir}, "\x00"))).Hex()
-		host := path.Join(r.b.store.Dir(), "caches", key)
-		if err := os.MkdirAll(host, 0o700); err != nil {
-			return nil, fmt.Errorf("cannot make cache: %w", err)
-		}
-		list = append(list, sandbox.Mount{Source: host, Target: dir})
+		list = append(list, sandbox.Mount{Cache: r.cache(dir), Target: dir})
 	}
-	return list, nil
+	return list
+}
+
+// cache names one of the stage's caches, which is its own.
+func (r *stageRun) cache(dir string) string {
+	return strings.Join([]string{r.b.spec.Name, r.stage.Name, r.runs.String(), dir}, " ")
 }
 
 // failure says how a command failed.
@@ -246,6 +245,15 @@ func (r *stageRun) leaks(ctx context.Context, l link, on []string, secrets []sec
 	if len(secrets) == 0 {
 		return nil
 	}
+	for _, dir := range r.stage.Caches {
+		err := r.space.ExportCache(ctx, r.cache(dir), func(h *tar.Header, content io.Reader) error {
+			return findSecret(path.Join(dir[1:], h.Name), content, secrets)
+		})
+		if err != nil {
+			// What found its way there would be seen by every later build.
+			return errors.Join(err, r.space.RemoveCaches(context.WithoutCancel(ctx), r.cache(dir)))
+		}
+	}
 	changes, err := r.space.Changes(ctx, l.key)
 	if err != nil {
 		return err
@@ -319,7 +327,7 @@ func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
 	}
 	for i := range r.stage.Copy {
 		c := &r.stage.Copy[i]
-		from, err := r.b.stage(ctx, c.From, r.target)
+		from, err := r.b.stageRun(ctx, c.From, r.target)
 		if err != nil {
 			return "", err
 		}
@@ -351,7 +359,7 @@ func (r *stageRun) addInputs(ctx context.Context, key string, on []string) error
 		}
 	}
 	for _, c := range r.stage.Copy {
-		from, err := r.b.stage(ctx, c.From, r.target)
+		from, err := r.b.stageRun(ctx, c.From, r.target)
 		if err == nil {
 			err = from.ensure(ctx)
 		}
@@ -447,7 +455,7 @@ func (r *stageRun) addFetched(w *tar.Writer, f *specs.Fetch) error {
 // addCopied copies paths of an earlier stage.
 func (r *stageRun) addCopied(ctx context.Context, w *tar.Writer, i int) error {
 	c := &r.stage.Copy[i]
-	from, err := r.b.stage(ctx, c.From, r.target)
+	from, err := r.b.stageRun(ctx, c.From, r.target)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ func CycloneDX(img *Image) ([]byte, error) {
 	for i := range img.Packages {
 		components = append(components, img.cdxPackage(&img.Packages[i], contents[i]))
 	}
+	for i := range img.Components {
+		components = append(components, img.cdxOwn(&img.Components[i], contents[componentOwner(i)]))
+	}
 	for _, f := range contents[-1] {
 		components = append(components, cdxFile(f))
 	}
@@ -70,6 +73,9 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 	if img.Vendor != "" {
 		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
 		m.Manufacturer = m.Supplier
+	}
+	if base := img.ancestry(); base != "" {
+		*m.Properties = append(*m.Properties, *properties("hardpan:base", base)...)
 	}
 	for _, a := range img.Archives {
 		*m.Properties = append(*m.Properties, *properties("hardpan:archive", fmt.Sprintf("%s InRelease %s signed by %s", a.ID, a.InRelease, strings.Join(a.SignedBy, ", ")))...)
@@ -175,6 +181,12 @@ func (img *Image) cdxDependencies() *[]cdx.Dependency {
 			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))
 		}
 	}
+	for i := range img.Components {
+		purl := img.componentPURL(&img.Components[i])
+		*list[0].Dependencies = append(*list[0].Dependencies, purl)
+		list = append(list, cdx.Dependency{Ref: purl, Dependencies: &[]string{}})
+	}
+	slices.Sort(*list[0].Dependencies)
 	slices.SortFunc(list[1:], func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
 	return &list
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hardpan/hardpan/internal/lock"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -25,7 +26,11 @@ type Image struct {
 
 	Archives []lock.Archive // that the packages were taken from; none without a record
 	Packages []Package      // by name and architecture
-	Files    []File         // regular files and links, by path
+	// Bases are the images that it stands on, the nearest first.
+	Bases []*record.Base
+	// Components are programs that hardpan itself added, by name.
+	Components []record.Component
+	Files      []File // regular files and links, by path
 
 	Completeness Completeness
 	// Gaps are the reasons for which the list is [Incomplete], one line each.
@@ -74,7 +79,8 @@ type Package struct {
 	// of the spec and without a record, its maintainer.
 	Supplier Party
 
-	control *control
+	control  *control
+	archives []lock.Archive // of the image, or of the base image that it came with
 }
 
 // File is a regular file or a link of an image.
@@ -93,9 +99,15 @@ type File struct {
 // hasContent reports whether the documents list the file, as those are lists of content.
 func (f *File) hasContent() bool { return f.SHA256 != "" }
 
-// owner returns the index of the package that ships the file, or -1.
+// owner returns the index of the package that ships the file, what [componentOwner]
+// says of a component whose file it is, or -1.
 func (img *Image) owner(f *File) int {
-	if f.Origin == nil || f.Origin.Kind != tree.FromPackage {
+	for i := range img.Components {
+		if c := &img.Components[i]; "/"+c.Path == f.Path && c.SHA256 == f.SHA256 {
+			return componentOwner(i)
+		}
+	}
+	if f.Origin == nil || f.Origin.Kind != tree.FromPackage && f.Origin.Kind != tree.FromBase || f.Origin.Package == "" {
 		return -1
 	}
 	i, ok := slices.BinarySearchFunc(img.Packages, f.Origin.Package, func(p Package, name string) int {
@@ -107,8 +119,8 @@ func (img *Image) owner(f *File) int {
 	return i
 }
 
-// contents returns the files that the documents list by the package that ships
-// them, with the others, which the image has of its own, under -1.
+// contents returns the files that the documents list by their [Image.owner], with the
+// others, which the image has of its own, under -1.
 func (img *Image) contents() map[int][]*File {
 	m := map[int][]*File{}
 	for i := range img.Files {

@@ -39,16 +39,29 @@ func check(t testing.TB, err error) {
 func sampleImage(t *testing.T) *oci.Image { return sampleIndex(t).Images[0] }
 
 // sampleIndex builds the image of the builder's golden test.
-func sampleIndex(t *testing.T) *oci.Index {
+func sampleIndex(t *testing.T) *oci.Index { return indexOf(t, "") }
+
+// probeImage is one that hardpan added a program of its own to.
+func probeImage(t *testing.T) *oci.Image {
+	return indexOf(t, "apiVersion: hardpan/v1\nextends: sample.yaml\nhealthcheck: {tcp: \"127.0.0.1:8000\"}\n").Images[0]
+}
+
+// indexOf builds the sample, or a child of it.
+func indexOf(t *testing.T, child string) *oci.Index {
 	t.Helper()
 	s, err := archivetest.New(sample.Debian())
 	check(t, err)
 	t.Cleanup(s.Close)
 	dir := t.TempDir()
 	check(t, os.CopyFS(dir, os.DirFS("../testdata/golden")))
-	layout := filepath.Join(dir, "layout")
+	layout, spec := filepath.Join(dir, "layout"), filepath.Join(dir, "sample.yaml")
+	if child != "" {
+		spec = filepath.Join(dir, "child.yaml")
+		check(t, os.WriteFile(spec, []byte(child), 0o644))
+		check(t, os.Rename(filepath.Join(dir, "sample.lock"), filepath.Join(dir, "child.lock")))
+	}
 	_, err = builder.Build(t.Context(), builder.Options{
-		Spec: filepath.Join(dir, "sample.yaml"), CacheDir: filepath.Join(dir, "cache"), Lock: builder.RequireLock,
+		Spec: spec, CacheDir: filepath.Join(dir, "cache"), Lock: builder.RequireLock,
 		Archive: builder.ArchiveOptions{Mirror: s.URL, Keyring: s.Keyring}, Outputs: builder.Outputs{Layout: layout},
 	})
 	check(t, err)
@@ -139,6 +152,7 @@ func images(t *testing.T) map[string]*Image {
 	t.Helper()
 	return map[string]*Image{
 		"sample":  describe(t, sampleImage(t)),
+		"probe":   describe(t, probeImage(t)),
 		"foreign": describe(t, foreign(t)),
 		"empty":   describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "arm64"}})),
 	}

@@ -25,6 +25,9 @@ func SPDX(img *Image) ([]byte, error) {
 	for i := range img.Packages {
 		d.pkg(i)
 	}
+	for i := range img.Components {
+		d.component(i)
+	}
 	for _, f := range d.contents[-1] {
 		d.file(spdxImage, f)
 	}
@@ -104,6 +107,9 @@ func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	}
 	if from := img.provenance(); from != "" {
 		p.PackageSourceInfo = "packages taken from " + from
+	}
+	if base := img.ancestry(); base != "" {
+		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; stands on "+base, "; ")
 	}
 	d.Packages = append(d.Packages, p)
 	return p

@@ -423,12 +423,99 @@ spec.yaml:5:14: stop-signal: found the number 15, expected text
 	{name: "healthcheck", spec: `
 healthcheck: {interval: 30, timeout: 1 minute, start-period: 0s, retries: -1}
 `, want: `
-spec.yaml:5:14: healthcheck: command is missing
 spec.yaml:5:25: healthcheck.interval: found the number 30, expected a duration such as 30s or 1m30s
   hint: give it a unit: 30s
 spec.yaml:5:38: healthcheck.timeout: found "1 minute", expected a duration such as 30s or 1m30s
 spec.yaml:5:62: healthcheck.start-period: found "0s", expected at least 1ms
 spec.yaml:5:75: healthcheck.retries: found the number -1, expected a whole number from 0 to 1000`},
+	{name: "healthcheck of nothing", spec: `
+healthcheck: {interval: 30s}
+`, want: `
+spec.yaml:5:1: healthcheck: expected command, http or tcp`},
+	{name: "healthcheck of two kinds", spec: `
+healthcheck: {command: [/bin/true], http: "http://127.0.0.1/"}
+`, want: `
+spec.yaml:5:43: healthcheck: found command and http, expected only one of command, http and tcp`},
+	{name: "healthcheck by a shell", spec: `
+healthcheck: {command: [CMD-SHELL, "curl localhost || exit 1"]}
+`, want: `
+spec.yaml:5:15: healthcheck.command: found "CMD-SHELL" first, expected a program
+  hint: leave out CMD-SHELL: no shell reads the command`},
+	{name: "healthcheck without a word", spec: `
+healthcheck: {command: []}
+`, want: `
+spec.yaml:5:15: healthcheck.command: found an empty value, expected a program and its arguments`},
+	{name: "healthcheck of another host", spec: `
+healthcheck: {http: "http://example.com/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "example.com", expected an address of the loopback
+  hint: the probe runs in the container and reaches only what runs there: write 127.0.0.1, [::1] or localhost`},
+	{name: "healthcheck of a private address", spec: `
+healthcheck: {tcp: "10.0.0.1:5432"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "10.0.0.1", expected an address of the loopback
+  hint: the probe runs in the container and reaches only what runs there: write 127.0.0.1, [::1] or localhost`},
+	{name: "healthcheck of a mapped address", spec: `
+healthcheck: {tcp: "[::ffff:127.0.0.1]:5432"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "::ffff:127.0.0.1", expected an address of the loopback
+  hint: the probe runs in the container and reaches only what runs there: write 127.0.0.1, [::1] or localhost`},
+	{name: "healthcheck of all addresses", spec: `
+healthcheck: {http: "http://0.0.0.0:8000/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "0.0.0.0", expected an address of the loopback
+  hint: a server that listens at all addresses answers at 127.0.0.1, too`},
+	{name: "healthcheck of all IPv6 addresses", spec: `
+healthcheck: {tcp: "[::]:80"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "::", expected an address of the loopback
+  hint: a server that listens at all addresses answers at [::1], too`},
+	{name: "healthcheck over TLS", spec: `
+healthcheck: {http: "https://127.0.0.1/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "https://127.0.0.1/", expected an address such as http://127.0.0.1:8000/healthz
+  hint: the probe speaks no TLS: ask a plain port of the server, connect with tcp, or write a command`},
+	{name: "healthcheck without a scheme", spec: `
+healthcheck: {http: "127.0.0.1:8000/healthz"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "127.0.0.1:8000/healthz", expected an address such as http://127.0.0.1:8000/healthz
+  hint: write http://127.0.0.1:8000/healthz`},
+	{name: "healthcheck of port 0", spec: `
+healthcheck: {http: "http://127.0.0.1:0/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "0", expected a port from 1 to 65535`},
+	{name: "healthcheck of a port too large", spec: `
+healthcheck: {tcp: "127.0.0.1:65536"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "65536", expected a port from 1 to 65535`},
+	{name: "healthcheck of an empty port", spec: `
+healthcheck: {http: "http://127.0.0.1:/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "", expected a port from 1 to 65535`},
+	{name: "healthcheck with a scheme", spec: `
+healthcheck: {tcp: "tcp://127.0.0.1:80"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "tcp://127.0.0.1:80", expected an address such as 127.0.0.1:5432
+  hint: write 127.0.0.1:80`},
+	{name: "healthcheck of a port alone", spec: `
+healthcheck: {tcp: "5432"}
+`, want: `
+spec.yaml:5:20: healthcheck.tcp: found "5432", expected an address such as 127.0.0.1:5432
+  hint: write 127.0.0.1:5432`},
+	{name: "healthcheck with a password", spec: `
+healthcheck: {http: "http://me:secret@127.0.0.1/"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found credentials in an address, expected none
+  hint: a health check is part of the image, which anybody may read; ask for a page that needs none`},
+	{name: "healthcheck with a fragment", spec: `
+healthcheck: {http: "http://127.0.0.1/#top"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "http://127.0.0.1/#top", expected an address without a fragment`},
+	{name: "healthcheck with a space", spec: `
+healthcheck: {http: "http://127.0.0.1/a b"}
+`, want: `
+spec.yaml:5:21: healthcheck.http: found "http://127.0.0.1/a b", expected an address of printable ASCII
+  hint: percent-encode the rest`},
 	{name: "labels", spec: `
 labels: {"a b": x, a=b: y}
 annotations: {"-a": z}

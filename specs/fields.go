@@ -38,6 +38,7 @@ type field struct {
 	show     bool
 	set      bool
 	key      []string
+	instead  []string
 	format   *format
 	keys     *format
 	enum     []string
@@ -96,6 +97,8 @@ func newField(t reflect.Type, f reflect.StructField) field {
 			out.set = true
 		case "key":
 			out.key = strings.Split(value, "+")
+		case "instead":
+			out.instead = strings.Split(value, "+")
 		case "format":
 			out.format = formats[value]
 		case "keys":

@@ -27,8 +27,12 @@ func (p *problems) merge(parent, child *node, t reflect.Type, f *field, path str
 		out.entries = slices.Clone(parent.entries)
 		out.damaged = out.damaged || parent.damaged
 	}
+	if t.Kind() == reflect.Struct {
+		out.entries = slices.DeleteFunc(out.entries, func(inherited entry) bool { return replaced(inherited.key, child, t) })
+	}
 	for _, e := range child.entries {
-		inner, innerField := t, f
+		var inner reflect.Type
+		innerField := f
 		if t.Kind() == reflect.Struct {
 			innerField = fieldNamed(fieldsOf(t), e.key)
 			inner = innerField.typ
@@ -48,6 +52,13 @@ func (p *problems) merge(parent, child *node, t reflect.Type, f *field, path str
 		}
 	}
 	return out
+}
+
+// replaced reports whether child has a key that stands instead of an inherited one.
+func replaced(key string, child *node, t reflect.Type) bool {
+	return slices.ContainsFunc(child.entries, func(e entry) bool {
+		return slices.Contains(fieldNamed(fieldsOf(t), e.key).instead, key)
+	})
 }
 
 // mergeLists appends child's items to parent's. An item that names the same as an

@@ -40,6 +40,12 @@ var merges = []struct{ name, parent, child, want string }{
 		want:   "entrypoint:\n  - /bin/child\ncmd:\n  - a\n  - b\n",
 	},
 	{
+		name:   "a health check of another kind takes the place of its parent's",
+		parent: "healthcheck: {command: [/bin/check], interval: 1m}\n",
+		child:  "healthcheck: {http: \"http://127.0.0.1/\", timeout: 5s}\n",
+		want:   "healthcheck:\n  http: http://127.0.0.1/\n  interval: \"1m0s\"\n  timeout: 5s\n",
+	},
+	{
 		name:   "a request takes the place of the one for the same package",
 		parent: "contents: {packages: [bash, curl, \"libc6:i386\"]}\n",
 		child:  "contents: {packages: [curl=8.*, libc6, zsh]}\n",

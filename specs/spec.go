@@ -13,6 +13,7 @@ const APIVersion = "hardpan/v1"
 //	  show             written by [Spec.YAML] even where it is zero
 //	  set              a list that appends, without duplicates, "!x" removes x
 //	  key=a+b          a list of entries named by a and b; a child's entry replaces its parent's
+//	  instead=a+b      where a child has the key, its parent's a and b do not hold
 //	  format=f         the format of the string, or of a list's or map's strings (formats.go)
 //	  keys=f           the format of a map's keys
 //	  enum=a|b         the values allowed
@@ -91,13 +92,19 @@ type Contents struct {
 	Packages []PackageRequest `yaml:"packages" spec:"set"`
 	// Further archives, each with its own key.
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
-	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
+	// Packages whose maintainer scripts are not interpreted, because they need what is not provided: by name, skip, or sandbox to run them for real, by dpkg in a sandbox.
 	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
 	// Whether the image's Python modules are compiled to bytecode, by its own interpreter in a sandbox, so that programs start sooner.
 	Bytecode bool `yaml:"bytecode"`
 	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
 	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }
+
+// What happens to the scripts of a package that [Contents.Scripts] names.
+const (
+	ScriptsSkip    = "skip"
+	ScriptsSandbox = "sandbox"
+)
 
 // Repository is a further archive (sources.list(5)). Credentials are never part
 // of it: they come from the environment or netrc.
@@ -212,11 +219,16 @@ type Waiver struct {
 // one value: a child's replaces its parent's.
 type Command []string
 
-// Healthcheck is a command that a runtime runs in the container from time to time
-// (the Healthcheck of Docker's image config). A zero field means the runtime's default.
+// Healthcheck is what a runtime runs in the container from time to time (the
+// Healthcheck of Docker's image config): exactly one of Command, HTTP and TCP says what.
+// A zero field means the runtime's default.
 type Healthcheck struct {
-	// Command that exits 0 where the container is healthy.
-	Command Command `yaml:"command" spec:"required"`
+	// Command that exits 0 where the container is healthy, as a list of words; no shell reads it.
+	Command Command `yaml:"command" spec:"instead=http+tcp"`
+	// Page that a healthy container answers with a status from 200 to 399, asked for by a probe that hardpan adds to the image: http://127.0.0.1:PORT/PATH.
+	HTTP string `yaml:"http" spec:"format=health-url,instead=command+tcp"`
+	// Address that a healthy container takes connections at, tried by a probe that hardpan adds to the image: 127.0.0.1:PORT.
+	TCP string `yaml:"tcp" spec:"format=health-address,instead=command+http"`
 	// Time between two checks.
 	Interval Duration `yaml:"interval"`
 	// Time after which a check has failed.

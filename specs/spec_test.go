@@ -407,3 +407,26 @@ func TestGoodSpecs(t *testing.T) {
 		checkRoundTrip(t, s)
 	}
 }
+
+func TestExcluded(t *testing.T) {
+	for _, c := range []struct {
+		patterns, name string
+		want           bool
+	}{
+		{"*.a", "lib/x.a", true},
+		{"*.a", "lib/x.so", false},
+		{"include", "include", true},
+		{"include", "opt/include/python3.11/Python.h", true}, // with all that is below
+		{"include/", "include/x", true},
+		{"bin/activate*", "bin/activate.fish", true},
+		{"bin/activate*", "opt/bin/activate", false}, // with a slash it is the whole path
+		{"**/activate*", "opt/bin/activate", true},
+		{"a b", "c/b/d", true},
+		{"**", ".", false}, // the source itself stays
+		{"", "x", false},
+	} {
+		if got := Excluded(strings.Fields(c.patterns), c.name); got != c.want {
+			t.Errorf("Excluded(%q, %q) is %v, want %v", c.patterns, c.name, got, c.want)
+		}
+	}
+}

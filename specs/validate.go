@@ -2,7 +2,6 @@ package specs
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -95,6 +94,7 @@ func (v *validator) validate() {
 		{v.copies, []string{"stages", "copy"}},
 		{v.dates, []string{"dates"}},
 		{v.base, []string{"from", "flatten"}},
+		{v.healthcheck, []string{"healthcheck"}},
 	}
 	for _, c := range checks {
 		if v.sound(c.reads) {
@@ -276,16 +276,10 @@ func (s *Spec) Unsupported() []error {
 	for _, key := range []struct {
 		name string
 		used bool
-	}{{"from", s.From != ""}, {"tests", len(s.Tests) > 0}} {
+	}{{"tests", len(s.Tests) > 0}} {
 		if key.used {
 			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
 				Advice: "remove it; this version builds images from packages, accounts and paths"})
-		}
-	}
-	for _, pkg := range slices.Sorted(maps.Keys(s.Contents.Scripts)) {
-		if how := s.Contents.Scripts[pkg]; how != "skip" {
-			errs = append(errs, &Error{Position: s.Position("contents", "scripts", pkg), Message: fmt.Sprintf("scripts of %s: %q is not supported yet", pkg, how),
-				Advice: "write skip, which builds the image without what they do"})
 		}
 	}
 	return errs

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -19,9 +20,12 @@ import (
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/sample"
+	"github.com/hardpan/hardpan/internal/sandbox"
+	"github.com/hardpan/hardpan/specs"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Init() // the inside of a sandbox is this binary
 	testscript.Main(m, map[string]func(){"hardpan": main})
 }
 
@@ -33,6 +37,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", Setup: setUp, Cmds: commands,
 		RequireExplicitExec: true, RequireUniqueNames: true,
+		Condition: func(name string) (bool, error) {
+			if name != "sandbox" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			_, err := sandbox.Open(t.TempDir())
+			return err == nil, nil
+		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }
@@ -50,7 +61,7 @@ func setUp(env *testscript.Env) error {
 		"REGISTRY_GONE": "127.0.0.1:1",
 		"MIRROR":        s.URL, "KEYRING": s.Keyring, "KEY": s.Key.ID(),
 		"HARDPAN_MIRROR": s.URL, "HARDPAN_KEYRING": s.Keyring, "HARDPAN_CACHE_DIR": filepath.Join(env.WorkDir, "cache"),
-		"HOME": env.WorkDir, "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "config"), "XDG_CACHE_HOME": filepath.Join(env.WorkDir, "user-cache"),
+		"HOME": env.WorkDir, "PLATFORM": specs.Machine().String(), "XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "config"), "XDG_CACHE_HOME": filepath.Join(env.WorkDir, "user-cache"),
 	} {
 		env.Setenv(name, value)
 	}
@@ -141,7 +152,14 @@ var archives = map[string]func(*archivetest.Archive){
 		}
 	},
 	// Packages that only maintainer scripts need.
-	"tools":    func(a *archivetest.Archive) { a.Suites[0].Packages = append(a.Suites[0].Packages, sample.Tools()...) },
+	"tools": func(a *archivetest.Archive) { a.Suites[0].Packages = append(a.Suites[0].Packages, sample.Tools()...) },
+	"stages": func(a *archivetest.Archive) {
+		packages, err := sample.Stage()
+		if err != nil {
+			panic(err)
+		}
+		a.Suites[0].Packages = append(a.Suites[0].Packages, packages...)
+	},
 	"expired":  func(a *archivetest.Archive) { a.Suites[0].ValidUntil = archivetest.Epoch.Add(24 * time.Hour) },
 	"older":    func(a *archivetest.Archive) { a.Suites[0].Date = archivetest.Epoch.Add(-24 * time.Hour) },
 	"stranger": func(a *archivetest.Archive) { a.Suites[0].Keys = []*archivetest.Key{stranger()} },

@@ -155,6 +155,13 @@ func TestInstall(t *testing.T) {
 `,
 		},
 		{
+			name: "programs of essential packages count as being there, unless they were and have been removed",
+			packages: []pkg{{name: "a", files: map[string]string{"usr/bin/sed": "x"}, scripts: script("postinst",
+				`for f in /usr/bin/sed /usr/bin/grep; do rm -f $f; [ ! -e $f ] || echo $f >> /etc/there; done`)}},
+			want: `0644 etc/there "/usr/bin/grep\n": postinst a
+`,
+		},
+		{
 			name: "no service may be started, as dpkg is told while images are made",
 			packages: []pkg{{name: "a", scripts: script("postinst",
 				`set +e; [ -x /usr/sbin/policy-rc.d ] && /usr/sbin/policy-rc.d a start; echo $? > /etc/status`)}},

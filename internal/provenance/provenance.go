@@ -30,8 +30,10 @@ type external struct {
 	Version  string   `json:"version"`
 	Variant  string   `json:"variant,omitempty"`
 	Distro   string   `json:"distro"`
-	Spec     string   `json:"spec"`           // digest of the spec with all that it inherits
-	Lock     string   `json:"lock,omitempty"` // digest of the lock file
+	Spec     string   `json:"spec"`              // digest of the spec with all that it inherits
+	Lock     string   `json:"lock,omitempty"`    // digest of the lock file
+	From     string   `json:"from,omitempty"`    // existing image that it stands on
+	Flatten  bool     `json:"flatten,omitempty"` // whose layers were written anew
 	Platform []string `json:"platforms"`
 }
 
@@ -53,6 +55,7 @@ type stage struct {
 	Commands []string `json:"commands"`
 	Network  string   `json:"network"`
 	Secrets  []string `json:"secrets,omitempty"` // ids of what its commands could see
+	Sandbox  any      `json:"sandbox,omitempty"` // see [Predicate]
 }
 
 // executed says in a sentence what was executed.
@@ -65,11 +68,11 @@ func executed(records []*record.Record) string {
 	return "nothing of the image was executed: maintainer scripts were interpreted"
 }
 
-func stages(records []*record.Record) []stage {
+func stages(records []*record.Record, sandboxes map[string]any) []stage {
 	var list []stage
 	for _, r := range records {
 		for _, s := range r.Stages {
-			list = append(list, stage{r.Platform, s.Name, s.Platform, s.From, s.Run, s.Network, s.Secrets})
+			list = append(list, stage{r.Platform, s.Name, s.Platform, s.From, s.Run, s.Network, s.Secrets, sandboxes[r.Platform+" "+s.Name]})
 		}
 	}
 	return list
@@ -77,13 +80,17 @@ func stages(records []*record.Record) []stage {
 
 // Predicate returns the provenance of what the records describe: one for the image of
 // a platform, several for an index of them. locked is the digest of the lock file,
-// "sha256:...", or "" where it is not known.
-func Predicate(records []*record.Record, locked string, b Builder) ([]byte, error) {
+// "sha256:...", or "" where it is not known. sandboxes has, by platform and name of a
+// stage, "linux/amd64 build", what is known of the sandbox that its commands ran in.
+func Predicate(records []*record.Record, locked string, b Builder, sandboxes map[string]any) ([]byte, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("provenance of no image")
 	}
 	first := records[0]
 	params := external{Name: first.Name, Version: first.Version, Variant: first.Variant, Distro: first.Distro, Spec: first.Spec, Lock: locked}
+	if base := first.Base; base != nil {
+		params.From, params.Flatten = base.Reference, base.Layers == 0
+	}
 	for _, r := range records {
 		params.Platform = append(params.Platform, r.Platform)
 	}
@@ -94,7 +101,7 @@ func Predicate(records []*record.Record, locked string, b Builder) ([]byte, erro
 			ExternalParameters: params,
 			InternalParameters: internal{
 				Profile: first.Profile, Created: first.Created.UTC().Format("2006-01-02T15:04:05Z"),
-				Sandbox: executed(records), Stages: stages(records),
+				Sandbox: executed(records), Stages: stages(records, sandboxes),
 			},
 			ResolvedDependencies: append(b.source(), dependencies(records)...),
 		},
@@ -125,6 +132,10 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 			d := pkg(&r.Packages[i], archives[r.Packages[i].Archive])
 			all["1"+d.URI] = d
 		}
+		if r.Base != nil {
+			d := image(r.Base.Reference, string(r.Base.Digest))
+			all["2"+d.Name+d.Digest["sha256"]] = d
+		}
 		for _, s := range r.Stages {
 			for i := range s.Packages {
 				d := pkg(&s.Packages[i], archives[s.Packages[i].Archive])
@@ -142,11 +153,20 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 	return list
 }
 
+// InputOf is the annotation of a dependency that was put into a build stage, with the
+// stage's name. Such dependencies are pinned by the spec, not by the lock.
+const InputOf = "stage"
+
+// image describes an existing image for one platform.
+func image(reference, manifest string) slsa.ResourceDescriptor {
+	return slsa.ResourceDescriptor{Name: reference, Digest: digests(manifest), MediaType: "application/vnd.oci.image.manifest.v1+json"}
+}
+
 // inputs describes what a stage was made of beside packages.
 func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 	var list []slsa.ResourceDescriptor
 	if s.Base != "" {
-		list = append(list, slsa.ResourceDescriptor{Name: s.From, Digest: digests(s.Base), MediaType: "application/vnd.oci.image.manifest.v1+json"})
+		list = append(list, image(s.From, s.Base))
 	}
 	for _, in := range s.Inputs {
 		d := slsa.ResourceDescriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}
@@ -156,6 +176,7 @@ func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 		case in.URL != "":
 			d.Name = in.URL
 		}
+		d.Annotations = map[string]any{InputOf: s.Name}
 		list = append(list, d)
 	}
 	return list

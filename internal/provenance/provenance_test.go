@@ -60,7 +60,7 @@ func TestPredicate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := FromEnvironment(func(name string) string { return test.env[name] }, "v1.0.0")
-			text, err := Predicate(test.records, "sha256:0000", b)
+			text, err := Predicate(test.records, "sha256:0000", b, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestPredicate(t *testing.T) {
 }
 
 func TestPredicateOfNothing(t *testing.T) {
-	if _, err := Predicate(nil, "", Builder{}); err == nil {
+	if _, err := Predicate(nil, "", Builder{}, nil); err == nil {
 		t.Error("no error")
 	}
 }

@@ -37,12 +37,16 @@ type Record struct {
 	Packages []lock.Package `json:"packages"`
 	Dropped  []lock.Dropped `json:"dropped,omitempty"`
 
+	Components []Component `json:"components,omitempty"` // programs that hardpan added
+
 	Profile  string     `json:"profile"`
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
 	Skipped  []string   `json:"skipped,omitempty"` // commands of maintainer scripts that had no effect
 
 	Warnings []string `json:"warnings,omitempty"` // what programs of the image may lack
+
+	Base *Base `json:"base,omitempty"` // existing image that it stands on
 
 	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
 
@@ -51,8 +55,19 @@ type Record struct {
 	Origins []tree.Origin `json:"origins"`
 	Paths   Paths         `json:"paths"`
 	// Partial says that Paths lacks what packages ship, because there was too much of
-	// it: a path of a layer that it does not have comes from a package of that layer.
+	// it: a path of a layer that it does not have comes from a package of that layer, or
+	// from the base image whose layer it is.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// Component is a program of an image that is neither of a package nor of the spec:
+// hardpan brings it.
+type Component struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Licence string `json:"licence"` // an SPDX expression
+	Path    string `json:"path"`    // as [Paths] has it
+	SHA256  string `json:"sha256"`  // 64 hex digits
 }
 
 // Layer is one layer and what is in it.
@@ -135,7 +150,7 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 		i, ok := index[n.Origin]
 		if !ok {
 			o := n.Origin
-			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step)}, o.Inputs...), "\x00")
+			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step), o.Base}, o.Inputs...), "\x00")
 			if i, ok = equal[key]; !ok {
 				i = len(r.Origins)
 				equal[key] = i
@@ -161,11 +176,11 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 	}
 }
 
-// Shorten leaves out of Paths what packages ship.
+// Shorten leaves out of Paths what packages ship and what a base image has.
 func (r *Record) Shorten() {
 	short := Paths{Capability: r.Paths.Capability}
 	for i, origin := range r.Paths.Origin {
-		if r.Origins[origin].Kind == tree.FromPackage {
+		if o := &r.Origins[origin]; o.Kind == tree.FromPackage || o.Base != "" {
 			continue
 		}
 		short.Path = append(short.Path, r.Paths.Path[i])
@@ -241,6 +256,11 @@ func (r *Record) Package(name string) *lock.Package {
 	for i := range r.Packages {
 		if r.Packages[i].Name == name {
 			return &r.Packages[i]
+		}
+	}
+	for p := range r.BasePackages() {
+		if p.Name == name {
+			return p
 		}
 	}
 	return nil

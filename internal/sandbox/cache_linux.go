@@ -95,3 +95,15 @@ func (zeros) Read(b []byte) (int, error) {
 	clear(b)
 	return len(b), nil
 }
+
+// RemoveCaches removes caches, as [Space.Remove] does snapshots.
+func (s *Space) RemoveCaches(ctx context.Context, caches ...string) error {
+	names := make([]string, len(caches))
+	for i, c := range caches {
+		names[i] = cacheName(c)
+	}
+	if err := s.call(ctx, &request{Verb: verbRemove, Names: names}, nil, nil); err != nil {
+		return fmt.Errorf("cannot remove caches: %w", err)
+	}
+	return nil
+}

@@ -317,7 +317,9 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 	}()
 	var drainErr error
 	if drain != nil {
-		if drainErr = drain(ch.out); drainErr != nil {
+		drainErr = drain(ch.out)
+		// Where the child ended the stream early it is about to say why.
+		if drainErr != nil && !errors.Is(drainErr, io.ErrUnexpectedEOF) {
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}

@@ -63,3 +63,8 @@ func (*Space) Changes(context.Context, string) ([]Change, error) {
 func (*Space) Export(context.Context, []string, []string, func(*tar.Header, io.Reader) error) error {
 	return unsupported("cannot export files")
 }
+
+// RemoveCaches fails with [ErrUnsupported] on this system.
+func (*Space) RemoveCaches(context.Context, ...string) error {
+	return unsupported("cannot remove caches")
+}

@@ -17,14 +17,23 @@ type predicate struct {
 	BuildDefinition struct {
 		BuildType          string
 		ExternalParameters struct {
-			Lock, Variant string
-			Platforms     []string
+			Lock, Variant, From string
+			Platforms           []string
+		}
+		InternalParameters struct {
+			Stages []stage
 		}
 		ResolvedDependencies []struct {
-			Name   string
-			Digest map[string]string
+			Name        string
+			Digest      map[string]string
+			Annotations map[string]any
 		}
 	}
+}
+
+// stage is a build stage as the provenance has it.
+type stage struct {
+	Platform, Name, Runs, From string
 }
 
 // origin compares the provenance of an image with its lock: the lock is the one that
@@ -54,12 +63,19 @@ func origin(said, locked []byte) sign.Question {
 	if is := store.DigestOf(text); string(is) != p.BuildDefinition.ExternalParameters.Lock {
 		return no(fmt.Errorf("%w: the lock is %s, the provenance was made with %.80s", ErrProvenance, is, p.BuildDefinition.ExternalParameters.Lock))
 	}
-	want := dependencies(l, p.BuildDefinition.ExternalParameters.Platforms, p.BuildDefinition.ExternalParameters.Variant)
+	params := &p.BuildDefinition.ExternalParameters
+	want := dependencies(l, params.Platforms, params.Variant, p.BuildDefinition.InternalParameters.Stages)
+	if base := l.Image(params.From); base != nil {
+		for _, platform := range params.Platforms {
+			want[store.Digest(base.Platforms[platform]).Hex()] = params.From
+		}
+	}
 	var differences []string
 	for _, d := range p.BuildDefinition.ResolvedDependencies {
 		name, ok := want[d.Digest["sha256"]]
 		switch {
 		case d.Digest["sha256"] == "": // the commit of the spec
+		case d.Annotations[provenance.InputOf] != nil: // which the spec pins
 		case !ok:
 			differences = append(differences, fmt.Sprintf("%.200s is not in the lock", d.Name))
 		case name != d.Name:
@@ -76,19 +92,39 @@ func origin(said, locked []byte) sign.Question {
 	return sign.Question{OK: true, Answer: fmt.Sprintf("made from the attested lock, %.19s", store.DigestOf(text))}
 }
 
-// dependencies returns what the lock has for some platforms and a variant, by SHA-256.
-func dependencies(l *lock.Lock, platforms []string, variant string) map[string]string {
+// dependencies returns what the lock has for some platforms, a variant and its build
+// stages, by SHA-256.
+func dependencies(l *lock.Lock, platforms []string, variant string, stages []stage) map[string]string {
 	all := map[string]string{}
 	for _, a := range l.Archives {
 		all[store.Digest(a.InRelease).Hex()] = a.ID
 	}
-	for _, platform := range platforms {
+	add := func(platform, system string) {
 		locked := l.Platforms[platform]
 		for i := range locked.Packages {
-			if p := &locked.Packages[i]; p.In(variant) {
+			if p := &locked.Packages[i]; p.In(system) {
 				all[p.SHA256] = provenance.NameOf(p)
 			}
 		}
+	}
+	for _, platform := range platforms {
+		add(platform, variant)
+	}
+	for _, s := range stages {
+		if img := l.Image(s.From); img != nil {
+			if digest := img.Platforms[s.Runs]; digest != "" {
+				all[store.Digest(digest).Hex()] = s.From
+			}
+			continue
+		}
+		if s.From != "" { // another stage, which is listed too
+			continue
+		}
+		system := variant + "@" + s.Name
+		if _, ok := l.Request.Packages[system]; !ok {
+			system = "@" + s.Name
+		}
+		add(s.Runs, system)
 	}
 	return all
 }

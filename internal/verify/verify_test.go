@@ -127,7 +127,7 @@ func TestOrigin(t *testing.T) {
 	}
 	made := func(lockText []byte, packages ...lock.Package) []byte {
 		rec := &record.Record{Name: "a", Version: "1", Platform: "linux/amd64", Archives: archives, Packages: packages}
-		text, err := provenance.Predicate([]*record.Record{rec}, string(store.DigestOf(lockText)), provenance.Builder{Repository: "git+https://example.com", Commit: "1"})
+		text, err := provenance.Predicate([]*record.Record{rec}, string(store.DigestOf(lockText)), provenance.Builder{Repository: "git+https://example.com", Commit: "1"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

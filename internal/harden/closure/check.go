@@ -58,6 +58,8 @@ type Problem struct {
 	Entrypoint bool // it is the image's own program that lacks it
 
 	needs    string // what kind of thing is missing: "", "the interpreter ", ...
+	absent   bool   // of a command: no path of the image is the program
+	denied   bool   // it is there, but not for the user
 	library  bool   // what is missing is a shared library that no path of the image has
 	outside  string // directory of the image that has the library, where the dynamic linker does not look
 	holder   string // package of the file that lacks it, "" if none shipped it
@@ -69,6 +71,10 @@ func (p *Problem) Path() string { return p.Chain[0] }
 
 // Missing returns the name of what is missing: a soname or a path.
 func (p *Problem) Missing() string { return p.Chain[len(p.Chain)-1] }
+
+// Absent reports whether the problem is that the image has no program of a command,
+// by path or by PATH.
+func (p *Problem) Absent() bool { return p.absent }
 
 func (p *Problem) Error() string {
 	if len(p.Chain) == 1 {
@@ -89,6 +95,9 @@ func (p *Problem) Hint() string {
 	}
 	if p.outside != "" {
 		return "set LD_LIBRARY_PATH to " + p.outside + " in the environment, or leave out what needs it"
+	}
+	if p.denied {
+		return "change its mode or owner by an entry of paths of type permissions"
 	}
 	if !p.library {
 		return ""
@@ -115,22 +124,12 @@ const nowhere = "which no path of the image has"
 // architecture (Debian's name) that [ldso.ABIOf] does not know is an error, and so is an
 // /etc/ld.so.conf that cannot be read.
 func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
-	abi, err := ldso.ABIOf(arch)
+	c, err := newChecker(t, arch, o)
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := ldso.Dirs(t)
-	if err != nil {
-		return nil, fmt.Errorf("find the directories of shared libraries: %w", err)
-	}
-	c := &checker{
-		Options: o, t: t, abi: abi,
-		standard: newSearch(t, append(dirs, abi.SystemDirs()...)),
-		library:  splitLibraryPath(o.Env["LD_LIBRARY_PATH"]),
-		reached:  map[string]bool{}, reported: map[string]bool{}, warnings: map[string]*Problem{},
-	}
-	c.entrypoint = true
-	c.checkEntrypoint()
+	c.entrypoint, c.role = true, "the entrypoint"
+	c.checkCommand(o.Entrypoint)
 	c.entrypoint = false
 	executables, libraries := c.elfFiles()
 	for _, n := range append(executables, libraries...) {
@@ -144,10 +143,31 @@ func Check(t *tree.Tree, arch string, o Options) ([]*Problem, error) {
 	return c.problems, nil
 }
 
+// newChecker returns a checker of the image, which has looked at nothing yet.
+func newChecker(t *tree.Tree, arch string, o Options) (*checker, error) {
+	abi, err := ldso.ABIOf(arch)
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := ldso.Dirs(t)
+	if err != nil {
+		return nil, fmt.Errorf("find the directories of shared libraries: %w", err)
+	}
+	return &checker{
+		Options: o, t: t, abi: abi,
+		standard: newSearch(t, append(dirs, abi.SystemDirs()...)),
+		library:  splitLibraryPath(o.Env["LD_LIBRARY_PATH"]),
+		reached:  map[string]bool{}, reported: map[string]bool{}, warnings: map[string]*Problem{},
+	}, nil
+}
+
 type checker struct {
 	Options
 	t   *tree.Tree
 	abi ldso.ABI
+
+	role string // what the command is for that is looked at, for messages
+	user *User  // who runs it; nil is anybody
 
 	standard search   // the directories of ld.so.conf and of the system
 	library  []string // LD_LIBRARY_PATH

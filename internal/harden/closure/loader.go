@@ -55,6 +55,10 @@ func (p *process) loadLinker(interp string) bool {
 		reason = "which is no ELF file of this machine"
 	case f.Mode&0o111 == 0:
 		reason = fmt.Sprintf("which is not executable (mode %04o)", f.Mode)
+	default:
+		if problem := c.denied(c.absolute(interp), execute); problem != "" {
+			reason = "which " + problem
+		}
 	}
 	if reason != "" {
 		problem := Problem{Chain: chain, needs: "the dynamic linker ", Reason: reason}
@@ -100,6 +104,9 @@ func (p *process) load(root *object) {
 			if found.hwcaps {
 				p.c.report(Problem{Severity: Warning, Chain: p.chainTo(holder, name),
 					Reason: "which the image has only for newer processors, at " + found.path})
+			}
+			if problem := p.c.denied(found.path, read); problem != "" {
+				p.c.report(Problem{Chain: p.chainTo(holder, name), Reason: "which " + problem, denied: true})
 			}
 			if p.add(found.file, name) {
 				queue = append(queue, &object{file: found.file, path: found.path, loader: holder})

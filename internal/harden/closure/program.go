@@ -33,17 +33,17 @@ func Interpreter(head []byte) string {
 	return interpreter
 }
 
-// checkEntrypoint follows the entrypoint through its interpreters to an ELF file.
-func (c *checker) checkEntrypoint() {
-	if len(c.Entrypoint) == 0 {
+// checkCommand follows a command through its interpreters to an ELF file.
+func (c *checker) checkCommand(args []string) {
+	if len(args) == 0 {
 		return
 	}
-	name, problem := c.find(c.Entrypoint[0])
+	name, problem := c.find(args[0])
 	if problem != "" {
-		c.report(Problem{Chain: []string{c.Entrypoint[0]}, Reason: "is the entrypoint, but " + problem})
+		c.report(Problem{Chain: []string{args[0]}, Reason: "is " + c.role + ", but " + problem, absent: strings.HasPrefix(problem, notInPath)})
 		return
 	}
-	c.checkProgram(name, c.Entrypoint[1:], []string{name}, 0)
+	c.checkProgram(name, args[1:], []string{name}, 0)
 }
 
 // find returns the path that command is run from: itself if it has a slash, else
@@ -66,7 +66,11 @@ func (c *checker) find(command string) (name, problem string) {
 		if err != nil {
 			continue
 		}
-		if problem := c.runnable(n); problem == "" {
+		problem := c.runnable(n)
+		if problem == "" {
+			problem = c.denied(name, execute)
+		}
+		if problem == "" {
 			return name, ""
 		} else if denied == "" {
 			denied = fmt.Sprintf("%s in PATH %s", name, problem)
@@ -75,8 +79,10 @@ func (c *checker) find(command string) (name, problem string) {
 	if denied != "" {
 		return "", denied
 	}
-	return "", "no directory of PATH has it: " + list
+	return "", notInPath + list
 }
+
+const notInPath = "no directory of PATH has it: "
 
 func (c *checker) absolute(name string) string {
 	if strings.HasPrefix(name, "/") {
@@ -119,6 +125,10 @@ func (c *checker) checkProgram(name string, args, chain []string, depth int) {
 		c.report(Problem{Chain: chain, needs: kind, Reason: c.relative(chain, problem)})
 		return
 	}
+	if problem := c.denied(name, execute); problem != "" {
+		c.report(Problem{Chain: chain, needs: kind, Reason: c.relative(chain, problem), denied: true})
+		return
+	}
 	n = c.file(n)
 	if n.ELF == nil {
 		c.checkScript(n, args, chain, kind, depth)
@@ -136,17 +146,17 @@ func (c *checker) checkProgram(name string, args, chain []string, depth int) {
 
 // missing reports that the last of chain is not in the image.
 func (c *checker) missing(kind string, chain []string) {
-	reason := nowhere
+	p := Problem{Chain: chain, needs: kind, Reason: nowhere}
 	if len(chain) == 1 {
-		reason = "is the entrypoint, but no path of the image"
+		p.Reason, p.absent = "is "+c.role+", but no path of the image", true
 	}
-	c.report(Problem{Chain: chain, needs: kind, Reason: reason})
+	c.report(p)
 }
 
 // relative makes a predicate about the last of chain fit the message.
 func (c *checker) relative(chain []string, predicate string) string {
 	if len(chain) == 1 {
-		return "is the entrypoint, but " + predicate
+		return "is " + c.role + ", but " + predicate
 	}
 	return "which " + predicate
 }
@@ -165,6 +175,10 @@ func (c *checker) checkScript(n *tree.Node, args, chain []string, kind string, d
 			what = "is a malformed ELF file"
 		}
 		c.report(Problem{Chain: chain, needs: kind, Reason: c.relative(chain, what)})
+		return
+	}
+	if problem := c.denied(chain[len(chain)-1], read); problem != "" { // the interpreter opens it
+		c.report(Problem{Chain: chain, needs: kind, Reason: c.relative(chain, problem), denied: true})
 		return
 	}
 	chain = append(slices.Clone(chain), interpreter)
@@ -249,7 +263,7 @@ func (c *checker) checkEnv(args, chain []string, depth int) {
 	name, problem := c.find(command)
 	chain = append(slices.Clone(chain), command)
 	switch {
-	case strings.HasPrefix(problem, "no directory"):
+	case strings.HasPrefix(problem, notInPath):
 		c.report(Problem{Chain: chain, needs: "the interpreter ", Reason: nowhere + " in PATH"})
 	case problem != "":
 		c.report(Problem{Chain: chain, needs: "the interpreter ", Reason: "but " + problem})

@@ -29,6 +29,9 @@ type Compression string
 const (
 	Gzip Compression = "gzip"
 	Zstd Compression = "zstd"
+	// Quick is for layers that are never published, such as those of build stages: zstd
+	// at its quickest.
+	Quick Compression = "zstd-quick"
 )
 
 // The levels are part of every layer's digest. On Debian's packages gzip 2 is as
@@ -46,7 +49,7 @@ const Format = "tar1-gzip" + string(rune('0'+gzipLevel))
 
 // MediaType returns the media type of a layer (OCI image spec, media-types.md).
 func (c Compression) MediaType() string {
-	if c == Zstd {
+	if c == Zstd || c == Quick {
 		return "application/vnd.oci.image.layer.v1.tar+zstd"
 	}
 	return "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -59,7 +62,7 @@ type compressor interface {
 
 // Compressors hold a megabyte and more of tables, which are worth keeping from
 // one layer to the next.
-var pools = map[Compression]*sync.Pool{Gzip: {}, Zstd: {}}
+var pools = map[Compression]*sync.Pool{Gzip: {}, Zstd: {}, Quick: {}}
 
 func (c Compression) writer() (compressor, error) {
 	if pool, ok := pools[c]; ok {
@@ -72,12 +75,14 @@ func (c Compression) writer() (compressor, error) {
 		return gzip.NewWriterLevel(io.Discard, gzipLevel)
 	case Zstd:
 		return zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderConcurrency(1))
+	case Quick:
+		return zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	}
 	return nil, fmt.Errorf("layer compression %q, expected %q or %q", c, Gzip, Zstd)
 }
 
 func (c Compression) reader(r io.Reader) (io.ReadCloser, error) {
-	if c == Zstd {
+	if c == Zstd || c == Quick {
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
