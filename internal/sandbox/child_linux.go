@@ -215,7 +215,7 @@ func (c *child) brief(ids *mapping, req *request) error {
 		return c.failed(err)
 	}
 	if err := ids.write(c.cmd.Process.Pid); err != nil {
-		return fmt.Errorf("cannot map the ids of a sandbox: %w", err)
+		return fmt.Errorf("%w: %w", errMapping, err)
 	}
 	if err := enc.Encode(orderGo); err != nil {
 		return c.failed(err)

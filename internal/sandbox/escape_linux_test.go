@@ -210,6 +210,9 @@ func TestFacts(t *testing.T) {
 	if kind := os.Getenv(kindEnv); kind != "" && kind != r.Facts.IDs {
 		t.Errorf("ids of kind %s, want %s", r.Facts.IDs, kind)
 	}
+	if r.Facts.IDs == idsOne && !strings.Contains(s.ids.help, "/etc/subuid") && len(r.Facts.Notes) == 0 {
+		t.Errorf("nothing says why there is one id only: %+v", r.Facts)
+	}
 	if f := r.Facts; f.IDs != s.ids.kind || f.Seccomp != "filter" || f.Landlock == "" || f.Proc == "" || len(f.Limits) == 0 || f.Network != NetworkNone {
 		t.Errorf("got %+v", f)
 	}

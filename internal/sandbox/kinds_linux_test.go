@@ -36,22 +36,27 @@ func TestKinds(t *testing.T) {
 		t.Skip("the host lets only root become other users")
 	}
 	for _, tt := range []struct {
-		name, kind                      string
-		subordinate, container, mappers bool
+		name, kind                                string
+		subordinate, container, mappers, refusing bool
 	}{
 		{name: "an ordinary user with subordinate ids", kind: idsSubordinate, subordinate: true, mappers: true},
 		{name: "an ordinary user without", kind: idsOne},
+		{name: "an ordinary user whose newuidmap is not setuid", kind: idsOne, subordinate: true, refusing: true},
 		{name: "root of an unprivileged container", kind: idsRoot, container: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if tt.mappers && !haveMappers() {
+			if (tt.mappers || tt.refusing) && !haveMappers() {
 				t.Skip("the host has no newuidmap and newgidmap: install uidmap")
 			}
 			dir := outerDir(t, tt.subordinate)
 			owner := testUser
 			attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 			args := []string{outerName, "user", dir}
+			test := "-test.skip=^(TestKinds|TestForeign|Fuzz.*)$"
+			if tt.refusing {
+				args[1], test = "refused user", "-test.run=^(TestFacts|TestKeep)$"
+			}
 			if tt.container {
 				owner, args[1] = testSub, "container"
 				attr.Cloneflags |= syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
@@ -63,7 +68,7 @@ func TestKinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := &exec.Cmd{
-				Path: "/proc/self/exe", Args: append(args, "-test.v", "-test.skip=^(TestKinds|TestForeign|Fuzz.*)$"), Dir: "/",
+				Path: "/proc/self/exe", Args: append(args, "-test.v", test), Dir: "/",
 				Env:         []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "PATH=" + os.Getenv("PATH"), kindEnv + "=" + tt.kind, noRaceSleep},
 				SysProcAttr: attr,
 			}
@@ -130,13 +135,26 @@ func outer(args []string) error {
 		if err := enterContainer(); err != nil {
 			return fmt.Errorf("cannot make a container: %w", err)
 		}
-	} else if err := becomeUser(args[1]); err != nil {
+	} else if err := becomeUser(args[1], args[0] == "refused user"); err != nil {
 		return fmt.Errorf("cannot become another user: %w", err)
 	}
 	return syscall.Exec("/proc/self/exe", append([]string{"sandbox.test"}, args[2:]...), os.Environ())
 }
 
-func becomeUser(dir string) error {
+// becomeUser becomes an ordinary user, with set-up programs that are not setuid, if
+// they are to refuse.
+func becomeUser(dir string, refuse bool) error {
+	if refuse {
+		for _, name := range []string{"newuidmap", "newgidmap"} {
+			path, err := exec.LookPath(name)
+			if err != nil {
+				return err
+			}
+			if err := unix.Mount("/bin/false", path, "", unix.MS_BIND, ""); err != nil {
+				return err
+			}
+		}
+	}
 	for _, name := range []string{"passwd", "subuid", "subgid"} {
 		if err := unix.Mount(filepath.Join(dir, name), "/etc/"+name, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("/etc/%s: %w", name, err)

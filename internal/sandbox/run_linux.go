@@ -48,6 +48,9 @@ func (s *Space) Run(ctx context.Context, st Step) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot run %s: %w", st.Args[0], err)
 	}
+	if s.ids.note != "" {
+		r.Facts.Notes = append(r.Facts.Notes, s.ids.note)
+	}
 	if r.ExitCode != 0 && s.ids.kind == idsOne && r.Exceeded == "" {
 		r.Help = "inside there is one id only, so that changing owners and users fails: " + s.ids.help
 	}

@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,7 +59,12 @@ func Open(dir string) (*Space, error) {
 	}
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	s := &Space{dir: abs, ids: ids, boot: strings.TrimSpace(string(boot))}
-	if err := s.makeDirs(); err != nil {
+	err = s.makeDirs()
+	if errors.Is(err, errMapping) && ids.kind == idsSubordinate {
+		s.ids = ids.withoutSubordinate(err)
+		err = s.makeDirs()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot open snapshots: %w", err)
 	}
 	if err := s.sweep(context.Background()); err != nil {
@@ -81,22 +86,38 @@ func (s *Space) makeDirs() error {
 		return err
 	}
 	snaps := filepath.Join(s.dir, s.ids.name())
-	if err := os.Mkdir(snaps, 0o700); err != nil && !os.IsExist(err) {
-		return err
+	if _, err := os.Lstat(snaps); err == nil {
+		return nil
 	}
-	uid, gid := s.ids.owner()
-	st, err := os.Stat(snaps)
+	// It gets its name when it is finished: another process may come meanwhile.
+	dir, err := os.MkdirTemp(filepath.Join(s.dir, "tmp"), "new")
 	if err != nil {
 		return err
 	}
-	if sys := st.Sys().(*syscall.Stat_t); int(sys.Uid) == uid && int(sys.Gid) == gid {
-		return nil
-	}
-	if err := os.Lchown(snaps, uid, gid); err != nil {
+	defer os.Remove(dir)
+	uid, gid := s.ids.owner()
+	if err := os.Lchown(dir, uid, gid); err != nil {
 		return err
 	}
-	spread(snaps)
-	return nil
+	spread(dir)
+	err = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, snaps, unix.RENAME_NOREPLACE)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.try(snaps)
+}
+
+// try finds out, once for each directory of snapshots, whether a sandbox can be made
+// here at all. Where it cannot, the directory goes, so that the next one tries again.
+func (s *Space) try(snaps string) error {
+	err := s.call(context.Background(), &request{Verb: verbSweep}, nil, nil)
+	if err != nil {
+		os.Remove(snaps)
+	}
+	return err
 }
 
 // spread tells ext4 that what lies below a directory is not related (FS_TOPDIR_FL of
