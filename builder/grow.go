@@ -3,6 +3,7 @@ package builder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -72,6 +73,11 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 // and accounts. It returns what a base that is written anew has lost to the policy.
 func (b *build) begin(img *maint.Image, members []*member, base *baseImage) (stripped []record.Stripped, err error) {
 	if base != nil {
+		if names := sandboxed(&b.spec.Contents); len(names) > 0 {
+			return nil, b.specError([]any{"contents", "scripts", names[0]}, withHint(
+				errors.New("scripts are run in a sandbox on packages alone, not on the image in from"),
+				"leave the line out, so that they are interpreted, or write skip"))
+		}
 		if err := b.judge(base); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -235,12 +236,14 @@ func (b *build) recordBase(r *record.Record, a *assembly) {
 	}
 	known := map[string]bool{}
 	if rec := base.record; rec != nil {
-		r.Base.Packages, r.Base.Archives, r.Base.Distro, r.Base.Spec, r.Base.Base = rec.Packages, rec.Archives, rec.Distro, rec.Spec, rec.Base
-		r.Base.Components = rec.Components
-		for _, p := range rec.Packages {
-			known[p.Name+" "+p.Version] = true
+		r.Base.Packages, r.Base.Archives, r.Base.Distro, r.Base.Spec = base.confirmed(rec.Packages), rec.Archives, rec.Distro, rec.Spec
+		for last, older := r.Base, rec.Base; older != nil; older = older.Base {
+			own := *older
+			own.Packages = base.confirmed(older.Packages)
+			last.Base, last = &own, &own
 		}
-		for p := range rec.BasePackages() {
+		r.Base.Components = rec.Components
+		for p := range r.BasePackages() {
 			known[p.Name+" "+p.Version] = true
 		}
 	}
@@ -255,6 +258,15 @@ func (b *build) recordBase(r *record.Record, a *assembly) {
 	for _, o := range r.Base.Overwritten {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("/%s of the base image is in the image in another version, and its %d bytes stay in layer %.19s below", o.Path, o.Size, o.Layer))
 	}
+}
+
+// confirmed returns those of the packages that a record claims which the database of the
+// base has, too.
+func (base *baseImage) confirmed(claimed []lock.Package) []lock.Package {
+	return slices.DeleteFunc(slices.Clone(claimed), func(p lock.Package) bool {
+		in := base.find(p.Name)
+		return in == nil || in.Version != p.Version
+	})
 }
 
 // keep has what the base's layers do not hold as it is written to the image's own layer.
