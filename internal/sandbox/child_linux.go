@@ -49,18 +49,19 @@ const (
 
 // A request is what a child is asked to do.
 type request struct {
-	Verb   string
-	Snaps  string   // the directory of the snapshots, below the space
-	Temp   string   // the name of the temporary directory there
-	IDs    string   // the kind of the mapping
-	Count  int64    // how many ids there are
-	Meta   meta     // of the snapshot that is made
-	Names  []string // of what is removed or listed
-	On     []string // names of snapshots, lowest first
-	Paths  []string
-	Layers int
-	Cache  string // the name of the cache to export
-	Step   *Step
+	Verb     string
+	Snaps    string   // the directory of the snapshots, below the space
+	Temp     string   // the name of the temporary directory there
+	IDs      string   // the kind of the mapping
+	Count    int64    // how many ids there are
+	Meta     meta     // of the snapshot that is made
+	Names    []string // of what is removed or listed
+	On       []string // names of snapshots, lowest first
+	Paths    []string
+	Layers   int
+	Cache    string // the name of the cache to export
+	Step     *Step
+	Emulator *emulator // of the step's programs, if they are foreign
 }
 
 // An order follows a request.
@@ -151,6 +152,8 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	defer outW.Close()
+	widen(inW)
+	widen(outW)
 	ch := &child{control: os.NewFile(uintptr(pair[0]), "control"), in: inW, out: outR, waited: make(chan struct{})}
 	ch.cmd = &exec.Cmd{
 		Path:   "/proc/self/exe",
@@ -180,6 +183,14 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 	return ch, nil
 }
 
+// widen gives a pipe more room than it has by default, so that its ends seldom wait
+// for each other. The kernel may refuse.
+func widen(pipe *os.File) {
+	if c, err := pipe.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, maxChunk) })
+	}
+}
+
 // launch starts the process from a thread that lives as long as it: that thread's
 // end, too, would be a parent's death to the kernel.
 func (c *child) launch() error {
@@ -204,7 +215,7 @@ func (c *child) brief(ids *mapping, req *request) error {
 		return c.failed(err)
 	}
 	if err := ids.write(c.cmd.Process.Pid); err != nil {
-		return fmt.Errorf("cannot map the ids of a sandbox: %w", err)
+		return fmt.Errorf("%w: %w", errMapping, err)
 	}
 	if err := enc.Encode(orderGo); err != nil {
 		return c.failed(err)
@@ -306,11 +317,16 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 	}()
 	var drainErr error
 	if drain != nil {
-		if drainErr = drain(ch.out); drainErr != nil {
+		drainErr = drain(ch.out)
+		// Where the child ended the stream early it is about to say why.
+		if drainErr != nil && !errors.Is(drainErr, io.ErrUnexpectedEOF) {
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
-	_, err = ch.reply()
+	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	ch.in.Close() // a feed that still writes to a child that is gone ends
 	feedErr := <-fed
 	switch {

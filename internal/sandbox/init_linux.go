@@ -98,6 +98,7 @@ func (in *inner) serve() (*reply, error) {
 	if err := in.dec.Decode(&o); err != nil {
 		return nil, fmt.Errorf("cannot read the order: %w", err)
 	}
+	preferVictim()
 	if err := in.becomeRoot(); err != nil {
 		return nil, err
 	}
