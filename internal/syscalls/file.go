@@ -22,6 +22,8 @@ type File struct {
 
 	// Imports are the functions and variables of other files that it uses.
 	Imports []string `json:"imports,omitempty"`
+	// Names are words of its data that it may look functions up by (dlsym(3)).
+	Names []string `json:"names,omitempty"`
 	// Calls are the system calls that its own instructions make. Of a C library,
 	// Functions has them.
 	Calls []Call `json:"calls,omitempty"`
@@ -71,6 +73,7 @@ func Analyze(data []byte) (*File, error) {
 	}
 	slices.Sort(f.Imports)
 	f.Imports = slices.Compact(f.Imports)
+	f.Names = o.lookups(f.Imports)
 	if len(o.code) == 0 {
 		return f, nil
 	}

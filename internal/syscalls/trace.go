@@ -29,6 +29,15 @@ type state struct {
 	pc    uint32
 	where place
 	add   int64
+	// since is where the question about memory with this base began, and moved how
+	// the stack pointer has changed from pc to there.
+	since uint32
+	moved int64
+}
+
+// at returns the question about another place, from the instruction at pc on.
+func (s state) at(pc uint32, where place) state {
+	return state{pc: pc, where: where, add: s.add, since: pc}
 }
 
 // tracer answers one question by going backwards through the code.
@@ -37,12 +46,15 @@ type tracer struct {
 	seen  map[state]bool
 	work  []state
 	found []finding
+	lost  bool // some way back ended where the place has no value
+	idle  bool // some way back ended in a function that nothing calls
 }
 
-// trace returns the values that a place may have before the instruction at pc.
+// trace returns the values that a place may have before the instruction at pc: none, if
+// only functions that nothing calls lead to it.
 func (c *code) trace(pc uint32, where place) []finding {
 	t := tracer{code: c, seen: map[state]bool{}}
-	t.ask(state{pc: pc, where: where})
+	t.ask(state{}.at(pc, where))
 	for steps := 0; len(t.work) > 0; steps++ {
 		if steps == maxSteps {
 			t.fail(pc, "it takes too long to find out")
@@ -51,6 +63,9 @@ func (c *code) trace(pc uint32, where place) []finding {
 		s := t.work[len(t.work)-1]
 		t.work = t.work[:len(t.work)-1]
 		t.back(s)
+	}
+	if len(t.found) == 0 && (t.lost || !t.idle) {
+		t.fail(pc, "nothing is seen to set it")
 	}
 	return t.found
 }
@@ -131,6 +146,7 @@ func (t *tracer) back(s state) {
 	}
 	isStart := t.units[number] == s.pc
 	if isStart && t.unset(s.where) {
+		t.lost = true
 		return
 	}
 	called := t.enter(s)
@@ -140,7 +156,9 @@ func (t *tracer) back(s state) {
 		t.orphan(u, s)
 	case t.falls(number, s):
 	case t.taken[s.pc] || t.exported(s.pc) || t.entry == uint64(s.pc):
-		t.entered(s) // else nothing calls it
+		t.entered(s)
+	default:
+		t.idle = true
 	}
 }
 
@@ -194,8 +212,7 @@ func (t *tracer) returns(in *inst) bool {
 func (t *tracer) enter(s state) bool {
 	led := false
 	for _, e := range t.incoming(s.pc) {
-		before := s
-		before.pc = e.from
+		before := s.at(e.from, s.where)
 		switch e.kind {
 		case edgeTake:
 			continue
@@ -247,7 +264,8 @@ func (t *tracer) before(in *inst, s state) {
 			if t.m.results>>s.where.reg&1 != 0 {
 				t.fail(s.pc, "it is what a function returns")
 			}
-			return // no compiler uses what a call leaves undefined
+			t.lost = true // no compiler uses what a call leaves undefined
+			return
 		}
 		t.ask(s)
 		return
@@ -259,6 +277,7 @@ func (t *tracer) before(in *inst, s state) {
 	for i := in.n - 1; i >= 0; i-- {
 		d := &in.defs[i]
 		if !s.uses(d) {
+			s.move(t.m, d)
 			continue
 		}
 		if d.maybe {
@@ -281,6 +300,13 @@ func (t *tracer) through(in *inst, i int, s state) {
 	t.ask(s)
 }
 
+// move notes how the def changes the stack pointer.
+func (s *state) move(m *machine, d *def) {
+	if d.to == reg(m.sp) && d.from == d.to {
+		s.moved += d.add
+	}
+}
+
 // uses reports whether the def sets the place, or the register that it is based on.
 func (s *state) uses(d *def) bool {
 	return d.to == s.where || s.where.kind == inMem && d.to.kind == inReg && d.to.reg == s.where.reg
@@ -299,6 +325,7 @@ func (t *tracer) apply(d *def, s *state) bool {
 			return false
 		}
 		s.where, s.add = d.from, s.add+d.add
+		s.since, s.moved = s.pc, 0
 	} else { // the base of memory
 		switch {
 		case d.from.kind == inMem && !d.unknown:
@@ -314,7 +341,7 @@ func (t *tracer) apply(d *def, s *state) bool {
 		case d.from.kind == inAbs:
 			return t.pointed(d, *s)
 		default:
-			s.where = mem(int(d.from.reg), s.where.disp+d.add)
+			t.rebase(d, s)
 		}
 	}
 	if s.where.kind == inAbs {
@@ -322,6 +349,21 @@ func (t *tracer) apply(d *def, s *state) bool {
 		return false
 	}
 	return true
+}
+
+// rebase goes on with the register that the base of memory got its address from. Where
+// that is the stack pointer, what was stored through it in the meantime counts, too.
+func (t *tracer) rebase(d *def, s *state) {
+	to := mem(int(d.from.reg), s.where.disp+d.add)
+	if int(d.from.reg) == t.m.sp && d.from.reg != s.where.reg && s.since != s.pc {
+		aside := to
+		aside.disp -= s.moved
+		t.ask(s.at(s.since, aside))
+	}
+	if d.from.reg != s.where.reg {
+		s.since, s.moved = s.pc, 0
+	}
+	s.where = to
 }
 
 // maxDepth bounds questions that are asked while another one is answered.
@@ -356,7 +398,7 @@ func (t *tracer) pointed(d *def, s state) bool {
 	for _, pc := range stores {
 		for _, d := range t.storesOf(pc) {
 			if d.from.kind == inReg && !d.unknown {
-				t.ask(state{pc: pc, where: mem(int(d.from.reg), s.where.disp), add: s.add})
+				t.ask(s.at(pc, mem(int(d.from.reg), s.where.disp)))
 			} else if d.from.kind != inNone || d.unknown {
 				t.fail(pc, "it is in memory that something points to")
 			}
@@ -371,7 +413,8 @@ func (t *tracer) global(s state) {
 	stores := t.stores(addr)
 	for _, pc := range stores {
 		for _, d := range t.storesOf(pc) {
-			next := state{pc: pc, where: d.from, add: s.add + d.add}
+			next := s.at(pc, d.from)
+			next.add += d.add
 			switch {
 			case d.unknown || d.from.kind == inAbs || d.from.kind == inMem:
 				t.fail(pc, "it is in memory")

@@ -260,6 +260,12 @@ func (d *x86) set(to place, value int64) {
 
 // push and pop move the stack pointer and one word.
 func (d *x86) push(from place, value int64, known bool) {
+	switch { // what is pushed is as it was before the stack pointer moves
+	case from.kind == inMem && from.reg == rsp:
+		from.disp += 8
+	case from == reg(rsp):
+		value = 8
+	}
 	d.in.define(def{to: reg(rsp), from: reg(rsp), add: -8})
 	d.in.define(def{to: mem(rsp, 0), from: from, add: value, unknown: !known})
 }
