@@ -15,10 +15,12 @@ const syscallFunction = "syscall"
 // File is what an ELF file says of the system calls that it may make. It is what is
 // remembered of a file, and so depends on nothing but its content.
 type File struct {
-	Arch   string   `json:"arch"` // as GOARCH: "amd64" or "arm64"
-	Interp string   `json:"interp,omitempty"`
-	Soname string   `json:"soname,omitempty"`
-	Needed []string `json:"needed,omitempty"`
+	Arch string `json:"arch"` // as GOARCH: "amd64" or "arm64"
+	// Problem says why nothing is known of the file: it is malformed, or for another machine.
+	Problem string   `json:"problem,omitempty"`
+	Interp  string   `json:"interp,omitempty"`
+	Soname  string   `json:"soname,omitempty"`
+	Needed  []string `json:"needed,omitempty"`
 
 	// Imports are the functions and variables of other files that it uses.
 	Imports []string `json:"imports,omitempty"`

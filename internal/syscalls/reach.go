@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 )
 
 // Program is a file of an image that was analyzed.
@@ -68,7 +69,6 @@ func Reach(arch string, programs []Program) *Result {
 		}
 	}
 	slices.SortFunc(r.programs, func(a, b Program) int { return cmp.Compare(a.Path, b.Path) })
-	r.starting()
 	for i, p := range r.programs {
 		if p.Functions != nil {
 			r.libraries = append(r.libraries, i)
@@ -78,6 +78,7 @@ func Reach(arch string, programs []Program) *Result {
 		r.direct(p)
 	}
 	r.search()
+	r.starting()
 	res := &Result{Arch: arch, Unknown: r.unknown}
 	for _, name := range slices.Sorted(maps.Keys(r.found)) {
 		res.Calls = append(res.Calls, r.found[name])
@@ -174,4 +175,20 @@ func (r *reach) chain(n node) Reason {
 		}
 		n = r.from[n]
 	}
+}
+
+// String returns the reason on one line: the file, and the functions from the first to
+// the one that makes the call.
+func (r Reason) String() string {
+	if r.File == "" {
+		return r.Why
+	}
+	s := r.File
+	if len(r.Chain) > 0 {
+		s += ": " + strings.Join(r.Chain, " -> ")
+	}
+	if r.Why != "" {
+		s += " (" + r.Why + ")"
+	}
+	return s
 }
