@@ -104,6 +104,9 @@ func (in *inner) stackOf(names []string) (root int, err error) {
 	if err := in.hold(names); err != nil {
 		return -1, err
 	}
+	if in.req.Copy {
+		return in.merged(names)
+	}
 	if len(names) > 0 {
 		// Alone, too, a snapshot is seen through overlayfs: it may hold whiteouts.
 		lower := append([]string{"empty"}, lowerDirs(names)...)
@@ -134,7 +137,7 @@ type lister struct {
 
 func (in *inner) changes() error {
 	l := &lister{below: -1}
-	if len(in.req.On) > 0 {
+	if len(in.req.On) > 0 && !in.req.Copy {
 		below, err := in.stackOf(in.req.On)
 		if err != nil {
 			return err
@@ -149,6 +152,18 @@ func (in *inner) changes() error {
 		return err
 	}
 	w := bufio.NewWriterSize(in.out, 64<<10)
+	if in.req.Copy {
+		// What it changed stands beside it, or else is all that it has.
+		f, err := in.file(in.req.Names[0] + "/" + changesName)
+		if err == nil {
+			defer f.Close()
+			_, err = io.Copy(w, f)
+			return errors.Join(err, w.Flush())
+		}
+		if !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
 	l.enc = json.NewEncoder(w)
 	if err := l.walk(fd, "", 0); err != nil {
 		return err

@@ -41,11 +41,23 @@ func (in *inner) run(src *sources) (*reply, error) {
 		return nil, in.giveUp(err)
 	}
 	result.Facts = in.facts(r, c)
+	if r.copied != nil {
+		if err := r.unmountAll(); err != nil {
+			return nil, in.giveUp(err)
+		}
+	}
 	rep := &reply{Result: result}
 	if in.req.Meta.Key == "" || result.ExitCode != 0 || result.Exceeded != "" || st.ReadOnly {
 		return rep, removeTree(in.space, in.req.Temp)
 	}
-	taken, err := tidy(files, st.Clock)
+	var since unix.Timespec
+	if r.copied != nil {
+		since = r.copied.since
+		if err := r.copied.finish(in, temp, st.Clock); err != nil {
+			return nil, in.giveUp(fmt.Errorf("cannot find out what it changed: %w", err))
+		}
+	}
+	taken, err := tidy(files, st.Clock, since)
 	if err != nil {
 		return nil, in.giveUp(fmt.Errorf("cannot go over what it changed: %w", err))
 	}
@@ -78,6 +90,9 @@ func (in *inner) facts(r *root, c *command) Facts {
 	}
 	if r.own {
 		f.Proc = "own"
+	}
+	if in.req.Copy {
+		f.Root = "copy"
 	}
 	if f.Network == NetworkHost && !c.held.scoped {
 		f.Notes = append(f.Notes, "abstract sockets of the host are in reach: its kernel has no landlock of version 6")
