@@ -20,6 +20,9 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
 		Effects: a.report.Applied, Dropped: b.dropped(p),
 	}
+	for _, w := range b.spec.Hardening.Waive {
+		r.Waived = append(r.Waived, record.Waived{Rule: w.Rule, Reason: w.Reason, Expires: string(w.Expires)})
+	}
 	for _, s := range a.report.Skipped {
 		r.Skipped = append(r.Skipped, s.String())
 	}

@@ -152,6 +152,8 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	defer outW.Close()
+	widen(inW)
+	widen(outW)
 	ch := &child{control: os.NewFile(uintptr(pair[0]), "control"), in: inW, out: outR, waited: make(chan struct{})}
 	ch.cmd = &exec.Cmd{
 		Path:   "/proc/self/exe",
@@ -179,6 +181,14 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	return ch, nil
+}
+
+// widen gives a pipe more room than it has by default, so that its ends seldom wait
+// for each other. The kernel may refuse.
+func widen(pipe *os.File) {
+	if c, err := pipe.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, maxChunk) })
+	}
 }
 
 // launch starts the process from a thread that lives as long as it: that thread's
@@ -313,7 +323,10 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
-	_, err = ch.reply()
+	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	ch.in.Close() // a feed that still writes to a child that is gone ends
 	feedErr := <-fed
 	switch {

@@ -74,7 +74,7 @@ func findMapping() (*mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 && haveCaps(unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_SYS_ADMIN, unix.CAP_CHOWN) {
+	if os.Geteuid() == 0 && haveCaps(unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN) {
 		u, g := spareRange(uids), spareRange(gids)
 		if u.Count > 1 && g.Count > 1 {
 			return &mapping{kind: idsRoot, uids: []idRange{u}, gids: []idRange{g}}, nil

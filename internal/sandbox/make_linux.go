@@ -40,30 +40,12 @@ func (s *Space) Unpack(ctx context.Context, key string, layers []Layer) error {
 	}
 	req := &request{Verb: verbUnpack, Meta: s.newMeta(key, nil), Layers: len(layers)}
 	err := s.call(ctx, req, func(w io.Writer) error {
-		for i, l := range layers {
-			if err := feedLayer(w, l); err != nil {
-				return fmt.Errorf("cannot read layer %d: %w", i+1, err)
-			}
-		}
-		return nil
+		return feedLayers(w, layers)
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("cannot unpack layers: %w", err)
 	}
 	return nil
-}
-
-func feedLayer(w io.Writer, l Layer) error {
-	r, err := l.Open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	p := partWriter{w}
-	if _, err := io.CopyBuffer(p, onlyReader{r}, make([]byte, 256<<10)); err != nil {
-		return err
-	}
-	return p.end()
 }
 
 // Add makes a snapshot of files over the stack on, which it does not change.

@@ -48,6 +48,9 @@ func (*Space) ExportCache(context.Context, string, func(*tar.Header, io.Reader) 
 	return unsupported("cannot export a cache")
 }
 
+// Sync fails with [ErrUnsupported] on this system.
+func (*Space) Sync(context.Context) error { return unsupported("cannot make snapshots durable") }
+
 // Run fails with [ErrUnsupported] on this system.
 func (*Space) Run(context.Context, Step) (*Result, error) { return nil, unsupported("cannot run") }
 

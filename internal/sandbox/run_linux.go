@@ -155,6 +155,9 @@ func (s *Space) runClaimed(ctx context.Context, c *claim, st *Step) (*Result, er
 		time.AfterFunc(stopGrace, func() { ch.kill.Do(func() { ch.cmd.Process.Kill() }) })
 	})
 	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	timer.Stop()
 	writeErr := io.wait()
 	select {

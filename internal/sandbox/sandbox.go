@@ -30,7 +30,8 @@ func (e *Error) Hint() string { return e.Help }
 
 // A Layer is one layer of an OCI image.
 type Layer struct {
-	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md).
+	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md). Several
+	// layers are opened and read at once.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -87,7 +88,7 @@ type Limits struct {
 	Time      time.Duration // from start to end: one hour
 	Memory    int64         // bytes of all processes together, files in memory included: three quarters of the machine's
 	Processes int           // processes and threads at any one time: 4096
-	Disk      int64         // bytes that the changes take, and each cache: 16 GiB
+	Disk      int64         // bytes that the changes take, and by which each cache may grow, within a factor of two: 16 GiB
 }
 
 // A Result says how a command ended.

@@ -42,7 +42,7 @@ func newWatch(r *root, files int) (*watch, error) {
 	}
 	w.start = w.available()
 	var err error
-	w.disk, err = newDiskWatch(r.st.Limits.Disk, append([]int{files}, r.caches...))
+	w.disk, err = newDiskWatch(r.st.Limits.Disk, files, r.caches)
 	return w, err
 }
 
@@ -224,17 +224,21 @@ func inMemory(dir int, name string) bool {
 	return unix.Fstatfs(fd, &st) == nil && (st.Type == unix.TMPFS_MAGIC || st.Type == unix.HUGETLBFS_MAGIC)
 }
 
-// A diskWatch holds what lies in directories to so many bytes each.
+// A diskWatch holds the changes to so many bytes, and the growth of each cache. How
+// large a cache was in the beginning is not found out, because most steps never come
+// near a limit: what it has grown by before it is first looked through is free.
 type diskWatch struct {
-	limit int64
-	dirs  []int
-	taken int64 // by the largest one, when they were looked through
-	free  int64 // bytes that the file system had to spare then
-	next  time.Time
+	limit  int64
+	files  int // the changes
+	caches []int
+	began  []int64 // bytes that each cache took when it was first looked through
+	taken  int64   // by the largest of them, when they were last looked through
+	free   int64   // bytes that the file system had to spare then
+	next   time.Time
 }
 
-func newDiskWatch(limit int64, dirs []int) (*diskWatch, error) {
-	d := &diskWatch{limit: limit, dirs: dirs, next: time.Now().Add(diskInterval)}
+func newDiskWatch(limit int64, files int, caches []int) (*diskWatch, error) {
+	d := &diskWatch{limit: limit, files: files, caches: caches, next: time.Now().Add(diskInterval)}
 	var err error
 	if d.free, err = d.spare(); err != nil {
 		return nil, fmt.Errorf("cannot watch the disk: %w", err)
@@ -248,7 +252,7 @@ const diskInterval = 5 * time.Second
 
 func (d *diskWatch) spare() (int64, error) {
 	var st unix.Statfs_t
-	err := unix.Fstatfs(d.dirs[0], &st)
+	err := unix.Fstatfs(d.files, &st)
 	return int64(st.Bfree) * st.Bsize, err
 }
 
@@ -257,21 +261,21 @@ func (d *diskWatch) near() bool {
 	return err != nil || d.free-free > (d.limit-d.taken)/2
 }
 
-// full reports whether one of the directories takes more than its limit. They are
-// looked through only if the file system has lost as much as is left to them.
+// full reports whether a limit is passed. Directories are looked through only if the
+// file system has lost as much as is left to them.
 func (d *diskWatch) full(deleted func() int64) bool {
 	free, err := d.spare()
 	if err == nil && d.free-free <= d.limit-d.taken && time.Now().Before(d.next) {
 		return false
 	}
 	start := time.Now()
-	d.free, d.taken = free, 0
-	for i, dir := range d.dirs {
-		taken := diskUse(dir)
-		if i == 0 {
-			taken += deleted()
+	d.free, d.taken = free, diskUse(d.files)+deleted()
+	for i, c := range d.caches {
+		now := diskUse(c)
+		if len(d.began) == i {
+			d.began = append(d.began, now)
 		}
-		d.taken = max(d.taken, taken)
+		d.taken = max(d.taken, now-d.began[i])
 	}
 	d.next = time.Now().Add(max(diskInterval, 50*time.Since(start)))
 	return d.taken > d.limit
