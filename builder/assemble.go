@@ -114,6 +114,9 @@ func (p *placement) add(m *member, e *entry) error {
 		return t.Add(n)
 	}
 	switch other := p.owners[real]; {
+	case other == nil && old.Type == tree.Symlink && n.Type == tree.Symlink && old.Link == n.Link:
+		p.owners[real] = m // a link of a merged /usr, made before its package came
+		return t.Set(n)
 	case n.Type == tree.Dir && old.Type == tree.Symlink, n.Type == tree.Symlink && old.Type == tree.Dir:
 		// dpkg keeps a directory that another package has as a link to one, and the
 		// other way round.

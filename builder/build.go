@@ -34,6 +34,9 @@ type Options struct {
 	// CheckReproducible runs build stages twice; see [DifferenceError].
 	CheckReproducible bool
 
+	// RequireTests makes it an error where tests of the spec cannot be run here.
+	RequireTests bool
+
 	CacheDir string          // required
 	Jobs     int             // packages that are unpacked at a time, and stages that run; 0 is one per CPU
 	OnStep   func(StepEvent) // told what build stages do; calls come one at a time; may be nil
@@ -69,6 +72,8 @@ type Result struct {
 
 	// Differences are those that [Options.CheckReproducible] found outside of the image.
 	Differences []Difference `json:"differences,omitempty"`
+
+	Tests []TestResult `json:"tests,omitempty"` // of all platforms
 
 	Written []Written `json:"written"`
 
@@ -157,7 +162,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if res, err = b.publish(ctx, res); err != nil {
+	tests, err := b.test(ctx, res, false)
+	if err != nil {
+		return nil, err
+	}
+	if res, err = b.publish(ctx, res, tests); err != nil {
 		return nil, err
 	}
 	res.Lock, res.Locked, res.LockError = locked.path, locked.made, locked.failure()
@@ -176,9 +185,6 @@ func open(o Options) (*build, error) {
 	spec, err := base.Variant(o.Variant)
 	if err != nil {
 		return nil, err
-	}
-	if errs := spec.Unsupported(); len(errs) > 0 {
-		return nil, Errors(errs)
 	}
 	b := &build{o: o, base: base, spec: spec, system: o.Variant, clients: &clients{}}
 	if _, err := b.policy(); err != nil {

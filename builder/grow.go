@@ -3,6 +3,7 @@ package builder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -72,6 +73,11 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 // and accounts. It returns what a base that is written anew has lost to the policy.
 func (b *build) begin(img *maint.Image, members []*member, base *baseImage) (stripped []record.Stripped, err error) {
 	if base != nil {
+		if names := sandboxed(&b.spec.Contents); len(names) > 0 {
+			return nil, b.specError([]any{"contents", "scripts", names[0]}, withHint(
+				errors.New("scripts are run in a sandbox on packages alone, not on the image in from"),
+				"leave the line out, so that they are interpreted, or write skip"))
+		}
 		if err := b.judge(base); err != nil {
 			return nil, err
 		}
@@ -240,9 +246,10 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
-// hardening the image is what Debian made, with programs that never had all that
-// they need: only the entrypoint is refused then, and so it is with what a base has.
+// library is missing, its health check cannot be run, or its user cannot write where it
+// says so. It returns what may be missing but need not be. Without hardening the image
+// is what Debian made, with programs that never had all that they need: only the
+// entrypoint is refused then, and so it is with what a base has.
 func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
 	config, err := b.config(p, a.base)
@@ -269,6 +276,9 @@ func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err 
 	}
 	if len(errs) > 0 {
 		return nil, errs
+	}
+	if err := b.checkWritable(a.tree, p); err != nil {
+		return nil, err
 	}
 	unhealthy, err := b.checkHealth(a.tree, p, o)
 	return append(warnings, unhealthy...), err

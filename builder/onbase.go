@@ -10,8 +10,8 @@ import (
 
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci/layer"
-	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/specs"
 )
 
 // merged are the files of a base image that an image on it may have in another version:
@@ -217,42 +217,6 @@ func (a *assembly) below(ctx context.Context, b *build) ([]stratum, error) {
 	return strata, nil
 }
 
-// recordBase writes down what the image stands on.
-func (b *build) recordBase(r *record.Record, a *assembly) {
-	base := a.base
-	if base == nil {
-		return
-	}
-	r.Base = &record.Base{Reference: base.reference, Digest: base.Digest, Named: base.named, Overwritten: a.overwritten()}
-	if !b.spec.Flatten {
-		r.Base.Layers = len(base.layers)
-		for i := range base.layers {
-			if base.record != nil {
-				r.Layers[i].Packages = base.record.Layers[i].Packages
-			}
-		}
-	}
-	known := map[string]bool{}
-	if rec := base.record; rec != nil {
-		r.Base.Packages, r.Base.Archives, r.Base.Distro, r.Base.Spec, r.Base.Base = rec.Packages, rec.Archives, rec.Distro, rec.Spec, rec.Base
-		r.Base.Components = rec.Components
-		for _, p := range rec.Packages {
-			known[p.Name+" "+p.Version] = true
-		}
-		for p := range rec.BasePackages() {
-			known[p.Name+" "+p.Version] = true
-		}
-	}
-	for _, p := range base.packages { // those in the image in another version are left out by who reads it
-		if !known[p.Name+" "+p.Version] {
-			r.Base.Packages = append(r.Base.Packages, p.locked())
-		}
-	}
-	for _, o := range r.Base.Overwritten {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("/%s of the base image is in the image in another version, and its %d bytes stay in layer %.19s below", o.Path, o.Size, o.Layer))
-	}
-}
-
 // keep has what the base's layers do not hold as it is written to the image's own layer.
 // Directories of the base that hold something of another layer are written again: an
 // extracted layer whose directories are not in it gets some of the runtime's making,
@@ -280,20 +244,6 @@ func (s *settlement) keep(t *tree.Tree, p *placement) error {
 	}
 	maps.DeleteFunc(s.kept, func(name string, _ bool) bool { return needed[name] })
 	return nil
-}
-
-// overwritten returns what the image's own layer has in another version than the base's
-// layers, whose bytes are in the image too.
-func (s *settlement) overwritten() (all []record.Overwritten) {
-	for _, name := range s.replaced {
-		old := s.on.tree.Lookup(name)
-		if old.Type == tree.Symlink {
-			continue // no bytes
-		}
-		all = append(all, record.Overwritten{Path: name, SHA256: old.SHA256, Size: old.Size, Layer: old.Origin.Base})
-	}
-	slices.SortFunc(all, func(a, b record.Overwritten) int { return strings.Compare(a.Path, b.Path) })
-	return all
 }
 
 // judge refuses what the policy would leave out of packages and a base image has, and
@@ -330,7 +280,14 @@ func (b *build) judge(base *baseImage) error {
 		errs = append(errs, b.specError([]any{"from"}, withHint(
 			fmt.Errorf("base image %s has what rule %s of profile %s keeps out: %s", base.reference, rule, b.spec.Hardening.Profile, list(found[rule])), hint)))
 	}
-	if special := slices.Collect(maps.Keys(base.special)); len(special) > 0 && !b.spec.Flatten {
+	var special []string
+	for name := range base.special {
+		// Runtimes mount a /dev of their own over that of an image.
+		if b.spec.Hardening.Profile == specs.ProfileStrict || !strings.HasPrefix(name, "dev/") {
+			special = append(special, name)
+		}
+	}
+	if len(special) > 0 && !b.spec.Flatten {
 		errs = append(errs, b.specError([]any{"from"}, withHint(
 			fmt.Errorf("base image %s has devices or named pipes, which have no place in an image: %s", base.reference, list(special)),
 			"write flatten: true, which leaves them out")))

@@ -153,6 +153,7 @@ func TestBaseRefused(t *testing.T) {
 		{"a pin", "", "contents: {packages: [libtool1=1.4*]}", `the base image has libtool1 1.0-1, which "libtool1=1.4*" rules out`, "take a newer base image, or write flatten"},
 		{"an exclusion", "", "contents: {packages: [\"!libtool1\"]}", `the base image has libtool1 1.0-1, which "!libtool1" rules out`, "take another base image"},
 		{"an account with another id", "", "accounts: {groups: [{name: web, gid: 1000}], users: [{name: web, uid: 1000, gid: 1000}]}", `group "web": name already taken by gid 2033`, ""},
+		{"scripts in a sandbox", "", "contents: {packages: [sharer], scripts: {sharer: sandbox}}", "scripts are run in a sandbox on packages alone", "write skip"},
 		{"documentation", "file usr/share/doc/x/README 0644 x\nfile usr/share/doc/x/copyright 0644 x", "",
 			"base image oci:IMAGE has what rule documentation of profile strict keeps out: /usr/share/doc/x/README", "write hardening: {waive: [{rule: documentation, reason: ...}]}, or flatten: true"},
 		{"a set-user-id program", "file usr/bin/su 04755 x", "hardening: {waive: [{rule: privilege-tool-present, reason: x}]}", "rule privilege-bits of profile strict keeps out: /usr/bin/su", "flatten: true"},

@@ -20,6 +20,9 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
 		Effects: a.report.Applied, Dropped: b.dropped(p),
 	}
+	for _, w := range b.spec.Hardening.Waive {
+		r.Waived = append(r.Waived, record.Waived{Rule: w.Rule, Reason: w.Reason, Expires: string(w.Expires)})
+	}
 	for _, s := range a.report.Skipped {
 		r.Skipped = append(r.Skipped, s.String())
 	}
@@ -44,6 +47,7 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 	r.Stripped = append(r.Stripped, a.stripped...)
 	r.Stages = b.recordStages(p)
 	r.Components = b.components(a.tree)
+	r.Tests, r.Writable = b.recordTests(), b.spec.Writable
 	b.recordBase(r, a)
 	below := map[string]int{} // layers of the base, by their digest
 	for i, st := range strata {

@@ -17,7 +17,7 @@ import (
 
 // imageFormat names what this package makes of packages and spec. It changes when
 // that does, so that no cache answers for an older program.
-const imageFormat = "image7"
+const imageFormat = "image8"
 
 // key returns the text under which the result of this build is remembered: all
 // that it depends on and nothing else.
@@ -98,6 +98,7 @@ func (b *build) described(own map[string]string) map[string]string {
 // annotations say, for those who only see the config.
 func (b *build) labels(platform string) map[string]string {
 	labels := b.annotations(platform).Map()
+	maps.Copy(labels, b.writableLabel())
 	maps.Copy(labels, b.described(b.spec.Labels))
 	return labels
 }

@@ -183,23 +183,6 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-func TestUnsupported(t *testing.T) {
-	var got []string
-	for _, err := range loaded(t, "testdata/images/python/3.13.yaml").Unsupported() {
-		got = append(got, err.Error())
-	}
-	want := []string{
-		`testdata/images/python/3.13.yaml:49:1: key "tests" is not supported yet`,
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	dir := writeFiles(t, "spec.yaml", header+"healthcheck: {command: [x]}\n")
-	if errs := loaded(t, filepath.Join(dir, "spec.yaml")).Unsupported(); len(errs) != 0 {
-		t.Errorf("a healthcheck: found %v, expected nothing", errs)
-	}
-}
-
 // TestRunAs resolves what an image runs as to numbers.
 func TestRunAs(t *testing.T) {
 	for _, test := range []struct {

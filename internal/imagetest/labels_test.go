@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	hardentool "github.com/hardpan/hardpan/internal/harden/tool"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -86,14 +87,21 @@ func (f *facts) internalPorts(value string) error {
 	return nil
 }
 
-// writable: the paths are the image's volumes, and its user's alone.
+// writable: the paths are the image's volumes and the directories that its spec names,
+// and its user's alone or, like /tmp, everybody's.
 func (f *facts) writable(value string) error {
-	if paths := strings.Fields(value); !slices.Equal(paths, f.img.Config.Volumes) {
-		return fmt.Errorf("the image's volumes are %q", f.img.Config.Volumes)
+	rec, err := record.Decode(f.img.Config.Record)
+	if err != nil {
+		return err
 	}
-	for _, dir := range strings.Fields(value) {
+	declared := slices.Sorted(slices.Values(slices.Concat(f.img.Config.Volumes, rec.Writable)))
+	if paths := strings.Fields(value); !slices.Equal(paths, declared) {
+		return fmt.Errorf("the image's volumes and writable directories are %q", declared)
+	}
+	for _, dir := range declared {
 		e := f.find(dir)
-		if e == nil || e.Typeflag != tar.TypeDir || fmt.Sprintf("%d:%d", e.Uid, e.Gid) != f.img.Config.User || e.Mode&0o027 != 0 {
+		shared := e != nil && e.Mode&0o7777 == 0o1777
+		if e == nil || e.Typeflag != tar.TypeDir || !shared && (fmt.Sprintf("%d:%d", e.Uid, e.Gid) != f.img.Config.User || e.Mode&0o027 != 0) {
 			return fmt.Errorf("%s is not a directory that the image's user can write to and others cannot enter", dir)
 		}
 	}

@@ -40,6 +40,7 @@ type Record struct {
 	Components []Component `json:"components,omitempty"` // programs that hardpan added
 
 	Profile  string     `json:"profile"`
+	Waived   []Waived   `json:"waived,omitempty"` // rules that the spec lets the image break
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
 	Skipped  []string   `json:"skipped,omitempty"` // commands of maintainer scripts that had no effect
@@ -49,6 +50,11 @@ type Record struct {
 	Base *Base `json:"base,omitempty"` // existing image that it stands on
 
 	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
+
+	// Tests travel with the image; what became of them is not here, since it depends on
+	// the machine.
+	Tests    []Test   `json:"tests,omitempty"`
+	Writable []string `json:"writable,omitempty"` // directories, beside the volumes, that a running container writes to
 
 	Layers []Layer `json:"layers"`
 
@@ -101,6 +107,17 @@ type StageInput struct {
 	Digest string `json:"digest"` // of the file, of all that the source stands for, or of what the other stage was made from
 }
 
+// Test is a command that is run in the image to see whether it works.
+type Test struct {
+	Name      string        `json:"name"`
+	Command   []string      `json:"command"`
+	ExitCode  int           `json:"exitCode,omitempty"`  // expected
+	Output    string        `json:"output,omitempty"`    // text that the output must contain
+	Timeout   time.Duration `json:"timeout"`             // nanoseconds
+	Memory    int64         `json:"memory,omitempty"`    // bytes
+	Processes int           `json:"processes,omitempty"` // and threads
+}
+
 // Stripped is a path of a package that policy left out, or whose mode bits it dropped.
 type Stripped struct {
 	Package string `json:"package"`
@@ -108,6 +125,13 @@ type Stripped struct {
 	Rule    string `json:"rule"`
 	Size    int64  `json:"size,omitempty"` // bytes
 	Bits    bool   `json:"bits,omitempty"` // the path stays, without its set-id bits or capabilities
+}
+
+// Waived is a rule of the hardening policy that the spec lets the image break.
+type Waived struct {
+	Rule    string `json:"rule"`
+	Reason  string `json:"reason"`
+	Expires string `json:"expires,omitempty"` // last day on which it holds, 2006-01-02
 }
 
 // Paths is every path of the image, sorted, in columns, which compress better

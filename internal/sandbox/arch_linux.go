@@ -94,6 +94,14 @@ func findEmulator(name string) (*emulator, error) {
 	return e, nil
 }
 
+// Runs says whether this host has what runs programs of an architecture, by its Debian
+// or GOARCH name: nil, or an error with [ErrUnsupported] in its chain. It does not find
+// out whether the host can make sandboxes.
+func Runs(arch string) error {
+	_, err := findEmulator(arch)
+	return err
+}
+
 func (e *emulator) unsupported(err error) error {
 	return &Error{
 		Doing: "cannot run programs of " + e.Name,

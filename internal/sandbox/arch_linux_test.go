@@ -106,3 +106,13 @@ func TestArchitectures(t *testing.T) {
 		t.Errorf("an unknown one: %v", err)
 	}
 }
+
+// The host runs its own programs, and none of an architecture that there is not.
+func TestRuns(t *testing.T) {
+	if err := Runs(runtime.GOARCH); err != nil {
+		t.Error(err)
+	}
+	if err := Runs("pdp11"); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("pdp11: %v", err)
+	}
+}

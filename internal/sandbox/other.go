@@ -22,6 +22,9 @@ func unsupported(doing string) error {
 // Open fails with [ErrUnsupported] on this system.
 func Open(dir string) (*Space, error) { return nil, unsupported("cannot open " + dir) }
 
+// Runs fails with [ErrUnsupported] on this system.
+func Runs(arch string) error { return unsupported("cannot run programs of " + arch) }
+
 // Has reports whether there is a snapshot under key.
 func (*Space) Has(key string) bool { return false }
 

@@ -246,6 +246,9 @@ func (r *root) tmpfs(target string, attrs int, options ...string) (int, error) {
 
 func (r *root) writable(dir string) error {
 	fd, err := openIn(r.fd, dir, unix.O_PATH|unix.O_DIRECTORY)
+	if errors.Is(err, unix.ENOENT) { // it lies in one that is writable, and so empty
+		fd, err = mkdirAll(r.fd, dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -253,6 +256,13 @@ func (r *root) writable(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
+	}
+	if below, err := openIn(r.base, dir, unix.O_PATH|unix.O_DIRECTORY); err == nil {
+		err = unix.Fstat(below, &st)
+		unix.Close(below)
+		if err != nil {
+			return err
+		}
 	}
 	m, err := r.tmpfs(dir, 0, "mode="+strconv.FormatUint(uint64(st.Mode&0o7777), 8), fmt.Sprintf("uid=%d", st.Uid), fmt.Sprintf("gid=%d", st.Gid), r.memorySize())
 	if err == nil {

@@ -66,7 +66,7 @@ func (s *Space) check(st *Step) error {
 		if int64(id) >= s.ids.count() {
 			return &Error{
 				Doing: "cannot run " + st.Args[0],
-				Err:   fmt.Errorf("it is to run with id %d, and a sandbox of this host has %d of them", id, s.ids.count()),
+				Err:   fmt.Errorf("%w: it is to run with id %d, and a sandbox of this host has %d of them", ErrUnsupported, id, s.ids.count()),
 				Help:  s.ids.help,
 			}
 		}
