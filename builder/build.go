@@ -169,6 +169,13 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if res, err = b.publish(ctx, res, tests); err != nil {
 		return nil, err
 	}
+	if b.snapshots != nil {
+		// What stages made should outlive the machine's next start. It costs a wait for
+		// the disk, after the image is published.
+		if err := b.snapshots.Sync(ctx); err != nil {
+			return nil, err
+		}
+	}
 	res.Lock, res.Locked, res.LockError = locked.path, locked.made, locked.failure()
 	return res, nil
 }

@@ -229,6 +229,11 @@ func printResult(w io.Writer, res *builder.Result) {
 			fmt.Fprintf(w, "  %-12s %s\n", "", line)
 		}
 	}
+	for _, st := range res.Stages {
+		if st.Network == specs.NetworkHost {
+			fmt.Fprintf(w, "  %-12s stage %s ran with the network of this machine\n", st.Platform, st.Stage)
+		}
+	}
 	for _, d := range res.Differences {
 		fmt.Fprintf(w, "  %-12s not reproducible, and not in the image: %s of stage %s differs in %s\n", d.Platform, oneLine(d.Path), d.Stage, d.What)
 	}

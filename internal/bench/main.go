@@ -20,12 +20,15 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hardpan/hardpan/internal/sandbox"
 )
 
 //go:embed bench-set.txt
 var packages string
 
 func main() {
+	sandbox.Init()
 	hardpan := flag.String("hardpan", "bin/hardpan", "`binary` to measure")
 	rounds := flag.Int("rounds", 5, "measured rounds")
 	only := flag.String("only", "", "measure layers or stages `only`")

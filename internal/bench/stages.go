@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,7 +35,9 @@ stages:
   - {name: build, contents: {packages: [gcc, libc6-dev, make]}, files: [{source: c, path: /src}], run: [make -C /src]}
 copy: [{from: build, source: /src/program, path: /usr/local/bin/program}]
 `,
-	"runtime": "contents: {packages: [base-files, libc6]}\nlayering: {budget: 8}\n",
+	"runtime":  "contents: {packages: [base-files, libc6]}\nlayering: {budget: 8}\n",
+	"plain":    "contents: {packages: [python3]}\n",
+	"compiled": "contents: {packages: [python3], bytecode: true}\n",
 	"three": `contents: {packages: [base-files, libc6]}
 stages:
   - {name: tools, contents: {packages: [gcc, libc6-dev, make]}, run: [cc --version]}
@@ -71,7 +74,10 @@ func (b *bench) stages() error {
 			}
 		}
 	}
-	return reportStages(results)
+	if err := reportStages(results); err != nil {
+		return err
+	}
+	return b.startup(context.Background())
 }
 
 func (b *bench) prepareStages() error {
@@ -98,7 +104,7 @@ func (b *bench) prepareStages() error {
 	if err := b.edit(); err != nil {
 		return err
 	}
-	for _, spec := range []string{"program", "runtime", "three"} {
+	for _, spec := range []string{"program", "runtime", "three", "plain", "compiled"} {
 		if _, err := b.time(b.build(spec)); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ const (
 
 // The verbs of a [request].
 const (
+	verbTry       = "try"
 	verbSweep     = "sweep"
 	verbRemove    = "remove"
 	verbRemoveAll = "remove all"
@@ -54,6 +55,7 @@ type request struct {
 	Temp     string   // the name of the temporary directory there
 	IDs      string   // the kind of the mapping
 	Count    int64    // how many ids there are
+	Copy     bool     // snapshots are copies
 	Meta     meta     // of the snapshot that is made
 	Names    []string // of what is removed or listed
 	On       []string // names of snapshots, lowest first
@@ -81,15 +83,15 @@ type reply struct {
 
 // A replyError is an error on its way out of a child.
 type replyError struct {
-	Text, Help           string
-	NoSnapshot, NotExist bool
-	Unsupported          bool
+	Text, Help             string
+	NoSnapshot, NotExist   bool
+	Unsupported, NoOverlay bool
 }
 
 func (e *replyError) Error() string { return e.Text }
 func (e *replyError) Hint() string  { return e.Help }
 func (e *replyError) Is(target error) bool {
-	return e.NoSnapshot && target == ErrNoSnapshot || e.NotExist && target == os.ErrNotExist || e.Unsupported && target == ErrUnsupported
+	return e.NoSnapshot && target == ErrNoSnapshot || e.NotExist && target == os.ErrNotExist || e.Unsupported && target == ErrUnsupported || e.NoOverlay && target == errNoOverlay
 }
 
 // A child is this program again, in namespaces of its own.
@@ -135,7 +137,8 @@ var childCaps = []uintptr{
 
 // start starts a child for a request. stdio is the command's, or nil.
 func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (*child, error) {
-	req.Snaps, req.IDs, req.Count = s.ids.name(), s.ids.kind, s.ids.count()
+	req.Snaps, req.IDs, req.Count = s.snaps(), s.ids.kind, s.ids.count()
+	req.Copy = s.copies
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -343,7 +346,7 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 // clear gives a claim back. Where the child could not clean up after itself,
 // another one does.
 func (s *Space) clear(c *claim) {
-	if _, err := os.Lstat(s.dir + "/" + s.ids.name() + "/." + c.id); err == nil {
+	if _, err := os.Lstat(s.dir + "/" + s.snaps() + "/." + c.id); err == nil {
 		// What fails here is done by the next Open.
 		ch, err := s.start(&request{Verb: verbSweep, Names: []string{"." + c.id}}, c, 0, nil)
 		if err != nil {

@@ -210,6 +210,9 @@ func TestFacts(t *testing.T) {
 	if kind := os.Getenv(kindEnv); kind != "" && kind != r.Facts.IDs {
 		t.Errorf("ids of kind %s, want %s", r.Facts.IDs, kind)
 	}
+	if root := os.Getenv(rootEnv); root != "" && root != r.Facts.Root {
+		t.Errorf("snapshots are stacked by %s, want %s", r.Facts.Root, root)
+	}
 	if r.Facts.IDs == idsOne && !strings.Contains(s.ids.help, "/etc/subuid") && len(r.Facts.Notes) == 0 {
 		t.Errorf("nothing says why there is one id only: %+v", r.Facts)
 	}

@@ -33,6 +33,7 @@ type inner struct {
 	stop    chan struct{} // closed at orderStop
 	space   int           // the directory of the snapshots
 	held    []*os.File    // snapshots that must not be removed meanwhile
+	notes   []string      // for [Facts.Notes]
 }
 
 // inside is the main function of a child. Its exit status means nothing: the reply does.
@@ -74,6 +75,7 @@ func newReplyError(err error) *replyError {
 		NoSnapshot:  errors.Is(err, ErrNoSnapshot),
 		NotExist:    errors.Is(err, fs.ErrNotExist),
 		Unsupported: errors.Is(err, ErrUnsupported),
+		NoOverlay:   errors.Is(err, errNoOverlay),
 	}
 	if h, ok := errors.AsType[interface {
 		error
@@ -109,6 +111,9 @@ func (in *inner) serve() (*reply, error) {
 	if in.space, err = unix.Open("space", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return nil, fmt.Errorf("cannot open the snapshots: %w", err)
 	}
+	if in.req.Verb == verbTry {
+		return &reply{}, in.try()
+	}
 	if in.req.Verb == verbRun {
 		return in.run(sources)
 	}
@@ -120,6 +125,9 @@ func (in *inner) serve() (*reply, error) {
 
 // help does the verbs that run nothing. Nothing but the snapshots is in sight.
 func (in *inner) help() (*reply, error) {
+	if in.req.Copy && (in.req.Verb == verbChanges || in.req.Verb == verbExport) {
+		defer removeTree(in.space, in.req.Temp) // a copy made for the occasion
+	}
 	switch in.req.Verb {
 	case verbSweep:
 		return &reply{}, in.sweep()

@@ -22,6 +22,10 @@ const outerName = "hardpan-outer"
 // kindEnv says, to the tests run again, which kind they are to find.
 const kindEnv = "HARDPAN_TEST_KIND"
 
+// rootEnv says how they are to find snapshots stacked. They make copies if it is
+// given without the kind.
+const rootEnv = "HARDPAN_TEST_ROOT"
+
 // The ids of TestKinds: nobody's on the host.
 const (
 	testUser = 0x68690000
@@ -36,13 +40,14 @@ func TestKinds(t *testing.T) {
 		t.Skip("the host lets only root become other users")
 	}
 	for _, tt := range []struct {
-		name, kind                                string
-		subordinate, container, mappers, refusing bool
+		name, kind                                        string
+		subordinate, container, mappers, refusing, copies bool
 	}{
 		{name: "an ordinary user with subordinate ids", kind: idsSubordinate, subordinate: true, mappers: true},
 		{name: "an ordinary user without", kind: idsOne},
 		{name: "an ordinary user whose newuidmap is not setuid", kind: idsOne, subordinate: true, refusing: true},
 		{name: "root of an unprivileged container", kind: idsRoot, container: true},
+		{name: "one whose root is an overlay", kind: idsRoot, container: true, copies: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -63,13 +68,20 @@ func TestKinds(t *testing.T) {
 				attr.UidMappings = []syscall.SysProcIDMap{{HostID: testSub, Size: wantIDs}}
 				attr.GidMappings, attr.GidMappingsEnableSetgroups = attr.UidMappings, true
 				attr.Credential = &syscall.Credential{}
+				if tt.copies {
+					args[1] = "overlay container"
+				}
 			}
 			if err := os.Lchown(filepath.Join(dir, "tmp"), owner, owner); err != nil {
 				t.Fatal(err)
 			}
+			root := "overlay"
+			if tt.copies {
+				root = "copy"
+			}
 			cmd := &exec.Cmd{
 				Path: "/proc/self/exe", Args: append(args, "-test.v", test), Dir: "/",
-				Env:         []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "PATH=" + os.Getenv("PATH"), kindEnv + "=" + tt.kind, noRaceSleep},
+				Env:         []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "PATH=" + os.Getenv("PATH"), kindEnv + "=" + tt.kind, rootEnv + "=" + root, noRaceSleep},
 				SysProcAttr: attr,
 			}
 			out, err := cmd.CombinedOutput()
@@ -131,8 +143,8 @@ func outer(args []string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	if args[0] == "container" {
-		if err := enterContainer(); err != nil {
+	if args[0] != "user" && args[0] != "refused user" {
+		if err := enterContainer(args[1], args[0] == "overlay container"); err != nil {
 			return fmt.Errorf("cannot make a container: %w", err)
 		}
 	} else if err := becomeUser(args[1], args[0] == "refused user"); err != nil {
@@ -171,7 +183,20 @@ func becomeUser(dir string, refuse bool) error {
 
 // enterContainer does what rootless container runtimes do to a container: parts of
 // /proc are hidden, and few capabilities are left.
-func enterContainer() error {
+func enterContainer(dir string, overlay bool) error {
+	if overlay {
+		tmp := filepath.Join(dir, "tmp")
+		for _, name := range []string{"lower", "upper", "work", "root"} {
+			if err := os.Mkdir(filepath.Join(tmp, name), 0o755); err != nil {
+				return err
+			}
+		}
+		options := fmt.Sprintf("userxattr,lowerdir=%s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", tmp)
+		if err := unix.Mount("overlay", filepath.Join(tmp, "root"), "overlay", 0, options); err != nil {
+			return fmt.Errorf("an overlay: %w", err)
+		}
+		os.Setenv("TMPDIR", filepath.Join(tmp, "root"))
+	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("/proc: %w", err)
 	}

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(outer(os.Args[1:]))
 		os.Exit(1)
 	}
+	forceCopies = os.Getenv(rootEnv) == "copy" && os.Getenv(kindEnv) == ""
 	childEnv = []string{noRaceSleep}
 	os.Exit(m.Run())
 }

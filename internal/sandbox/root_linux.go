@@ -19,9 +19,10 @@ type root struct {
 	proc int  // its /proc
 	own  bool // which shows the sandbox's processes and no others
 
-	memory  []int // the mounts of files in memory that the step may write
-	caches  []int // the mounts of its caches
-	scratch int   // the one among the step's mounts that is in memory and not read-only; or -1
+	memory  []int       // the mounts of files in memory that the step may write
+	caches  []int       // the mounts of its caches
+	copied  *copiedRoot // where overlayfs cannot be mounted
+	scratch int         // the one among the step's mounts that is in memory and not read-only; or -1
 }
 
 // makeRoot mounts everything a step sees at "root".
@@ -76,6 +77,9 @@ func (r *root) workDir() error {
 // stack mounts the snapshots, the mount points they lack, and over them the
 // directory that takes the changes.
 func (r *root) stack(src *sources, temp, files int) error {
+	if r.in.req.Copy {
+		return r.copyStack(src, files)
+	}
 	lower := append([]string{"empty"}, lowerDirs(r.in.req.On)...)
 	if err := mountOverlay(lower, "", "", "root"); err != nil {
 		return err
@@ -187,6 +191,11 @@ func (r *root) point(target string, isDir bool) error {
 		err = copyDirMeta(below, at)
 		unix.Close(below)
 		if err != nil {
+			return err
+		}
+	}
+	if r.copied != nil {
+		if err := r.copied.remember(at, found, missing); err != nil {
 			return err
 		}
 	}

@@ -83,7 +83,10 @@ type Mount struct {
 	ReadOnly bool        // always so for Bytes
 }
 
-// Limits bound a step. A zero field is the default that stands beside it.
+// Limits bound a step. A zero field is the default that stands beside it. Without
+// control groups, which an ordinary user seldom has, memory and disk are held by
+// looking at them, 10 to 100 times a second: a step is stopped soon after it passes
+// a limit, not at it.
 type Limits struct {
 	Time      time.Duration // from start to end: one hour
 	Memory    int64         // bytes of all processes together, files in memory included: three quarters of the machine's
@@ -115,7 +118,7 @@ type Facts struct {
 	Network  Network  `json:"network"`            // none or host
 	Seccomp  string   `json:"seccomp"`            // filter, or why there is none
 	Landlock string   `json:"landlock"`           // the ABI in force, such as v6, or none
-	Limits   []string `json:"limits"`             // what holds the limits: cgroup, rlimit, watch
+	Limits   []string `json:"limits"`             // what holds the limits: rlimit (the kernel, processes) and watch (see Limits)
 	Emulator string   `json:"emulator,omitempty"` // what runs programs of a foreign architecture
 	Notes    []string `json:"notes,omitempty"`    // what the snapshots had to leave out: devices, owners
 }

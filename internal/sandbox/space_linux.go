@@ -32,6 +32,7 @@ type Space struct {
 	ids  *mapping
 	boot string
 
+	copies   bool        // overlayfs cannot be mounted here: see copy_linux.go
 	unsynced atomic.Bool // this process has made snapshots since the last Sync
 }
 
@@ -85,10 +86,26 @@ func (s *Space) makeDirs() error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "tmp"), 0o700); err != nil {
 		return err
 	}
-	snaps := filepath.Join(s.dir, s.ids.name())
-	if _, err := os.Lstat(snaps); err == nil {
+	if _, err := os.Lstat(filepath.Join(s.dir, s.ids.name())); err == nil && !forceCopies {
 		return nil
 	}
+	s.copies = true
+	if _, err := os.Lstat(filepath.Join(s.dir, s.snaps())); err == nil {
+		return nil
+	}
+	if s.copies = forceCopies; !s.copies {
+		err := s.makeSnaps()
+		if !errors.Is(err, errNoOverlay) {
+			return err
+		}
+	}
+	s.copies = true
+	return s.makeSnaps()
+}
+
+// makeSnaps makes the directory of the snapshots, and tries whether a sandbox can be
+// made here at all. Where it cannot, the directory goes: the next one tries again.
+func (s *Space) makeSnaps() error {
 	// It gets its name when it is finished: another process may come meanwhile.
 	dir, err := os.MkdirTemp(filepath.Join(s.dir, "tmp"), "new")
 	if err != nil {
@@ -100,6 +117,7 @@ func (s *Space) makeDirs() error {
 		return err
 	}
 	spread(dir)
+	snaps := filepath.Join(s.dir, s.snaps())
 	err = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, snaps, unix.RENAME_NOREPLACE)
 	if errors.Is(err, os.ErrExist) {
 		return nil
@@ -107,17 +125,11 @@ func (s *Space) makeDirs() error {
 	if err != nil {
 		return err
 	}
-	return s.try(snaps)
-}
-
-// try finds out, once for each directory of snapshots, whether a sandbox can be made
-// here at all. Where it cannot, the directory goes, so that the next one tries again.
-func (s *Space) try(snaps string) error {
-	err := s.call(context.Background(), &request{Verb: verbSweep}, nil, nil)
-	if err != nil {
+	if err := s.call(context.Background(), &request{Verb: verbTry}, nil, nil); err != nil {
 		os.Remove(snaps)
+		return err
 	}
-	return err
+	return nil
 }
 
 // spread tells ext4 that what lies below a directory is not related (FS_TOPDIR_FL of
@@ -137,6 +149,17 @@ func spread(dir string) {
 		_ = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, flags|topDir)
 	}
 }
+
+// snaps is the name of the directory of the snapshots.
+func (s *Space) snaps() string {
+	if s.copies {
+		return s.ids.name() + "-copy"
+	}
+	return s.ids.name()
+}
+
+// forceCopies makes copies of snapshots everywhere. It is for tests.
+var forceCopies bool
 
 // snapName is the name of the directory of a snapshot: short, because a hundred of
 // them must fit the options of a mount on older kernels.
@@ -160,7 +183,7 @@ func (s *Space) Has(key string) bool {
 }
 
 func (s *Space) meta(key string) (meta, bool) {
-	snap := filepath.Join(s.dir, s.ids.name(), snapName(key))
+	snap := filepath.Join(s.dir, s.snaps(), snapName(key))
 	m, ok := readMeta(snap)
 	if !ok || m.Key != key {
 		return m, false
@@ -236,7 +259,7 @@ func (s *Space) sweep(ctx context.Context) error {
 		id := strings.TrimSuffix(filepath.Base(path), ".lock")
 		found, _ := filepath.Glob(filepath.Join(s.dir, "*", "."+id))
 		if len(found) > 0 {
-			if filepath.Base(filepath.Dir(found[0])) != s.ids.name() {
+			if filepath.Base(filepath.Dir(found[0])) != s.snaps() {
 				f.Close() // left under other ids: not ours to remove
 				continue
 			}

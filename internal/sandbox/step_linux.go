@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -41,11 +42,23 @@ func (in *inner) run(src *sources) (*reply, error) {
 		return nil, in.giveUp(err)
 	}
 	result.Facts = in.facts(r, c)
+	if r.copied != nil {
+		if err := r.unmountAll(); err != nil {
+			return nil, in.giveUp(err)
+		}
+	}
 	rep := &reply{Result: result}
 	if in.req.Meta.Key == "" || result.ExitCode != 0 || result.Exceeded != "" || st.ReadOnly {
 		return rep, removeTree(in.space, in.req.Temp)
 	}
-	taken, err := tidy(files, st.Clock)
+	var since unix.Timespec
+	if r.copied != nil {
+		since = r.copied.since
+		if err := r.copied.finish(in, temp, st.Clock); err != nil {
+			return nil, in.giveUp(fmt.Errorf("cannot find out what it changed: %w", err))
+		}
+	}
+	taken, err := tidy(files, st.Clock, since)
 	if err != nil {
 		return nil, in.giveUp(fmt.Errorf("cannot go over what it changed: %w", err))
 	}
@@ -59,7 +72,11 @@ func (in *inner) run(src *sources) (*reply, error) {
 
 // enter makes the root that is put together the only one.
 func (in *inner) enter(st *Step) error {
-	if err := unix.Sethostname([]byte(st.Hostname)); err != nil {
+	if err := unix.Sethostname([]byte(st.Hostname)); errors.Is(err, unix.EPERM) {
+		// The filter of system calls of the container that we are in does not tell its
+		// own namespaces from ours.
+		in.notes = append(in.notes, "the host name is that of the container around, whose seccomp profile forbids sethostname(2)")
+	} else if err != nil {
 		return fmt.Errorf("cannot set the host name: %w", err)
 	}
 	if st.Network == NetworkNone {
@@ -74,10 +91,13 @@ func (in *inner) facts(r *root, c *command) Facts {
 	f := Facts{
 		IDs: in.req.IDs, IDCount: in.req.Count, Root: "overlay", Proc: "outer", Network: in.req.Step.Network,
 		Seccomp: c.held.seccomp, Landlock: c.held.landlock, Emulator: c.held.emulator,
-		Limits: []string{"rlimit", "watch"},
+		Limits: []string{"rlimit", "watch"}, Notes: in.notes,
 	}
 	if r.own {
 		f.Proc = "own"
+	}
+	if in.req.Copy {
+		f.Root = "copy"
 	}
 	if f.Network == NetworkHost && !c.held.scoped {
 		f.Notes = append(f.Notes, "abstract sockets of the host are in reach: its kernel has no landlock of version 6")

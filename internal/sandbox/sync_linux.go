@@ -40,7 +40,7 @@ func (s *Space) Sync(ctx context.Context) error {
 
 // sync marks the snapshots of before the kernel was asked to write all it has.
 func (s *Space) sync() error {
-	dir := filepath.Join(s.dir, s.ids.name())
+	dir := filepath.Join(s.dir, s.snaps())
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err

@@ -12,21 +12,22 @@ const inodeSize = 1024
 // A tidier goes over the changes of a step.
 type tidier struct {
 	latest time.Time
+	since  unix.Timespec // files that changed earlier are none of the step's
 	taken  int64
 	live   bool // the step still runs: what is gone counts no more
 }
 
 // tidy gives what is newer than latest that time, unless it is zero, and returns
-// how many bytes of disk everything takes.
-func tidy(dir int, latest time.Time) (taken int64, err error) {
-	t := &tidier{latest: latest}
+// how many bytes of disk everything takes that changed since then.
+func tidy(dir int, latest time.Time, since unix.Timespec) (taken int64, err error) {
+	t := &tidier{latest: latest, since: since}
 	err = t.walk(dir, 0)
 	return t.taken, err
 }
 
 // diskUse is how many bytes of disk a directory takes that processes write to.
-func diskUse(dir int) int64 {
-	t := &tidier{live: true}
+func diskUse(dir int, since unix.Timespec) int64 {
+	t := &tidier{live: true, since: since}
 	_ = t.walk(dir, 0)
 	return t.taken
 }
@@ -61,9 +62,13 @@ func (t *tidier) entry(dir int, name string, depth int) error {
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
+	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	if !isDir && earlier(st.Ctim, t.since) {
+		return nil
+	}
 	// Of a file with several names each takes its share.
 	t.taken += (st.Blocks*512 + inodeSize) / max(int64(st.Nlink), 1)
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if isDir {
 		t.taken += st.Blocks * 512 // that of a directory counts its subdirectories
 		fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {

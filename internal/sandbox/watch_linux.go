@@ -43,6 +43,9 @@ func newWatch(r *root, files int) (*watch, error) {
 	w.start = w.available()
 	var err error
 	w.disk, err = newDiskWatch(r.st.Limits.Disk, files, r.caches)
+	if r.copied != nil {
+		w.disk.since = r.copied.since
+	}
 	return w, err
 }
 
@@ -229,7 +232,8 @@ func inMemory(dir int, name string) bool {
 // near a limit: what it has grown by before it is first looked through is free.
 type diskWatch struct {
 	limit  int64
-	files  int // the changes
+	files  int           // the changes
+	since  unix.Timespec // of them, where there are other files
 	caches []int
 	began  []int64 // bytes that each cache took when it was first looked through
 	taken  int64   // by the largest of them, when they were last looked through
@@ -269,9 +273,9 @@ func (d *diskWatch) full(deleted func() int64) bool {
 		return false
 	}
 	start := time.Now()
-	d.free, d.taken = free, diskUse(d.files)+deleted()
+	d.free, d.taken = free, diskUse(d.files, d.since)+deleted()
 	for i, c := range d.caches {
-		now := diskUse(c)
+		now := diskUse(c, unix.Timespec{})
 		if len(d.began) == i {
 			d.began = append(d.began, now)
 		}
