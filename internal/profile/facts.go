@@ -95,6 +95,9 @@ func factsOf(img *oci.Image, c *content, o Options) *Facts {
 // notLabel is what no DNS label has.
 var notLabel = regexp.MustCompile(`[^a-z0-9]+`)
 
+// tag is what the tag of a reference may be (OCI distribution spec, Pulling manifests).
+var tag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+
 func dnsLabel(s string) string {
 	s = strings.Trim(notLabel.ReplaceAllString(strings.ToLower(s), "-"), "-")
 	return strings.Trim(s[:min(len(s), 40)], "-")
@@ -115,7 +118,7 @@ func (f *Facts) name(img *oci.Image, rec *record.Record, o Options) {
 		f.Reference = o.Repository + "@" + string(cmp.Or(o.Digest, img.Digest))
 	default:
 		f.Reference = f.Name
-		if version != "" {
+		if tag.MatchString(version) {
 			f.Reference += ":" + version
 		}
 		f.unknown("which registry the image is pulled from: it is called %s here; --image names it", f.Reference)
@@ -216,8 +219,8 @@ func (f *Facts) writable(volumes []string, rec *record.Record) {
 		}
 	}
 	slices.Sort(f.Writable)
-	if !ok && rec == nil && len(volumes) == 0 {
-		f.unknown("where it writes: the image names no volumes and has no label %s", labelWritable)
+	if !ok && len(f.Writable) == 0 {
+		f.unknown("where it writes: the image names no volume, and has no label %s", labelWritable)
 	}
 }
 
