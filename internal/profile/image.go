@@ -52,7 +52,7 @@ type content struct {
 // Versions of what is remembered; they change with what is read and how.
 const (
 	layerFormat = "1 "
-	fileFormat  = "1 "
+	fileFormat  = syscalls.Format + " "
 )
 
 type reader struct {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -20,11 +21,34 @@ import (
 
 func of(t *testing.T, c profiletest.Case, o profile.Options) *profile.Profile {
 	t.Helper()
+	o.Store = shared()
 	p, err := profile.Of(t.Context(), profiletest.Image(t, c), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// shared remembers the program of the images, which all of them have.
+var shared = sync.OnceValue(func() *store.Store {
+	dir, err := os.MkdirTemp("", "hardpan-profile-")
+	if err != nil {
+		panic(err)
+	}
+	temporary = dir
+	st, err := store.Open(dir)
+	if err != nil {
+		panic(err)
+	}
+	return st
+})
+
+var temporary string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(temporary)
+	os.Exit(code)
 }
 
 func write(t *testing.T, p *profile.Profile, name string) string {

@@ -29,7 +29,7 @@ func (c *code) endlessAt(addr uint32, depth int) bool {
 		c.dead[addr] = true
 		return true
 	}
-	if depth == 0 || c.m.golang { // functions of Go's runtime leave by other ways
+	if depth == 0 || c.golang[uint64(addr)] { // functions of Go's runtime leave by other ways
 		return false // and not remembered: from elsewhere it may be seen
 	}
 	c.dead[addr] = false // of a recursion

@@ -12,6 +12,10 @@ import (
 // number is its argument (syscall(2)).
 const syscallFunction = "syscall"
 
+// Format is the version of what [Analyze] finds. It changes with that, so that nothing
+// that an older program remembered answers for a newer one.
+const Format = "9"
+
 // File is what an ELF file says of the system calls that it may make. It is what is
 // remembered of a file, and so depends on nothing but its content.
 type File struct {
@@ -42,6 +46,9 @@ type Call struct {
 	Number   int    `json:"number"`             // -1 if it is not known
 	Function string `json:"function,omitempty"` // that says the number
 	Why      string `json:"why,omitempty"`      // the number is not known
+	// Exports are the names of the function, if it takes the number as an argument and
+	// only other files call it so.
+	Exports []string `json:"exports,omitempty"`
 }
 
 // Function is a function of a C library.
@@ -98,14 +105,18 @@ func unique(calls []Call) []Call {
 	slices.SortFunc(calls, func(a, b Call) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Why, b.Why))
 	})
-	return slices.CompactFunc(calls, func(a, b Call) bool { return a.Number == b.Number && a.Number >= 0 || a == b })
+	return slices.CompactFunc(calls, func(a, b Call) bool {
+		return a.Number == b.Number && (a.Number >= 0 || a.Function == b.Function && a.Why == b.Why)
+	})
 }
 
 // calls returns the system calls of each function, by the index of its unit.
 func (c *code) calls() map[int][]Call {
 	calls := map[int][]Call{}
 	for _, pc := range c.sites {
-		c.collect(calls, pc, reg(c.m.number))
+		if !c.isData(pc) {
+			c.collect(calls, pc, reg(c.m.number))
+		}
 	}
 	// Calls of the C library's function syscall, through the word with its address.
 	for _, u := range c.through {
@@ -124,6 +135,17 @@ func (c *code) calls() map[int][]Call {
 	return calls
 }
 
+// isData reports whether what looks like an instruction is a part of a table among the
+// code (OpenSSL's assembly code has some): no function begins there by the table for
+// unwinding the stack, and around it are bytes that are no instructions.
+func (c *code) isData(pc uint32) bool {
+	i := c.unitAt(pc)
+	if !c.unwound || i < 0 || c.sure[uint64(c.units[i])] {
+		return false
+	}
+	return slices.ContainsFunc(c.unit(i).insts, func(in inst) bool { return in.bad })
+}
+
 // jumpsThrough reports whether the load is a part of a jump through the word, of
 // which arm64 makes several instructions.
 func (c *code) jumpsThrough(load use) bool {
@@ -131,20 +153,41 @@ func (c *code) jumpsThrough(load use) bool {
 	return slices.ContainsFunc(c.through, func(u use) bool { return u.addr == load.addr && u.from-load.from <= near })
 }
 
-// collectLoaded is about a function that has the address of syscall in a register:
-// any of its calls through a register may be the one.
+// collectLoaded is about a function that has the address of syscall in a register, and
+// may call through that.
 func (c *code) collectLoaded(calls map[int][]Call, pc uint32) {
 	number := c.unitAt(pc)
 	some := false
 	for _, in := range c.unit(number).insts {
-		if (in.flow == flowCallIndirect || in.flow == flowJumpIndirect) && in.through.kind == inReg {
+		if (in.flow == flowCallIndirect || in.flow == flowJumpIndirect) && (in.through.kind == inReg || in.through.kind == inMem) && c.isSyscall(in.pc, in.through) {
 			c.collect(calls, uint32(in.pc), reg(c.m.argument))
 			some = true
 		}
 	}
-	if !some {
+	if !some && c.keeps(number) {
 		calls[number] = append(calls[number], Call{Number: -1, Function: c.name(pc), Why: "it keeps the address of the function syscall"})
 	}
+}
+
+// keeps reports whether a function stores the address of syscall elsewhere than on its
+// stack. One that only loads it does not call it: compilers move loads out of loops.
+func (c *code) keeps(number int) bool {
+	for _, in := range c.unit(number).insts {
+		for _, d := range in.defs[:in.n] {
+			if d.from.kind != inReg || d.to.kind != inAbs && (d.to.kind != inMem || int(d.to.reg) == c.m.sp) {
+				continue
+			}
+			if c.isSyscall(in.pc, d.from) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isSyscall reports whether a place may hold the address of the function syscall.
+func (c *code) isSyscall(pc uint64, where place) bool {
+	return slices.ContainsFunc(c.trace(uint32(pc), where), func(f finding) bool { return f.symbol == syscallFunction })
 }
 
 // maxNumber is above all numbers of system calls.
@@ -160,12 +203,26 @@ func (c *code) collect(calls map[int][]Call, pc uint32, where place) {
 		call := Call{Number: int(uint32(f.value)), Function: c.name(f.at), Why: f.why}
 		if call.Why != "" {
 			call.Number = -1
+			if f.exported {
+				call.Exports = c.exportNames(f.at)
+			}
 		} else if call.Number >= maxNumber {
 			continue // the kernel has none of that number
 		}
 		number := c.unitAt(f.at)
 		calls[number] = append(calls[number], call)
 	}
+}
+
+// exportNames returns the names that other files find a function by.
+func (c *code) exportNames(pc uint32) []string {
+	var names []string
+	for _, s := range c.symbols {
+		if s.defined && s.addr == uint64(pc) && s.kind == elf.STT_FUNC {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 // name returns the name of the function that an address is in, or its address.
@@ -234,7 +291,7 @@ func (c *code) roots(f *File, defined map[string]uint64) {
 		}
 	}
 	always := map[int]bool{}
-	for _, addr := range slices.Concat(c.data, c.initial) {
+	for _, addr := range slices.Concat(c.pointed, c.initial) {
 		if c.stretchOf(addr) != nil {
 			always[c.unitAt(uint32(addr))] = true
 		}

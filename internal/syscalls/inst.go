@@ -66,6 +66,7 @@ type inst struct {
 	n       int    // defs that are used
 	wiped   uint32 // registers with a value that is not known afterwards, as bits
 	ref     uint64 // an address that the instruction makes, 0 if none
+	bad     bool   // it is none, or one that programs do not have
 	padding bool   // it does nothing, as what fills the space between blocks
 	wide    bool   // arm64: ref is a page, the start of an address
 }
@@ -99,7 +100,6 @@ type machine struct {
 	pushes   int64  // bytes that a call puts on the stack
 	scratch  uint32 // registers that a call leaves undefined (C's calling convention)
 	results  uint32 // those of them with a result
-	golang   bool   // the calling convention is Go's
 	dataOf   map[uint32]relocKind
 }
 
@@ -119,14 +119,4 @@ func registers(regs ...int) uint32 {
 		m |= 1 << r
 	}
 	return m
-}
-
-// forGo returns the machine with Go's calling convention (Go's internal ABI): a call
-// leaves no register as it was but that of the stack, and may return values in any.
-func (m *machine) forGo() *machine {
-	g := *m
-	g.golang = true
-	g.scratch = ^uint32(1 << m.sp)
-	g.results = g.scratch
-	return &g
 }

@@ -69,13 +69,15 @@ type object struct {
 	pointers       []pointer         // words of data with an address of the file itself
 	initial        []uint64          // functions that run before main and after it
 
-	starts []uint64          // where functions begin, sorted
-	sure   map[uint64]bool   // those that a table says, other than a call
-	labels map[uint64]string // names of functions
+	starts  []uint64          // where functions begin, sorted
+	sure    map[uint64]bool   // those that a table says, other than a call
+	labels  map[uint64]string // names of functions
+	golang  map[uint64]bool   // functions that Go's compiler made
+	unwound bool              // there is a table for unwinding the stack
 }
 
 func parse(data []byte) (*object, error) {
-	o := &object{data: data, slots: map[uint64]string{}, labels: map[uint64]string{}, kept: map[string]bool{}, exports: map[uint64]bool{}, sure: map[uint64]bool{}}
+	o := &object{data: data, slots: map[uint64]string{}, labels: map[uint64]string{}, golang: map[uint64]bool{}, kept: map[string]bool{}, exports: map[uint64]bool{}, sure: map[uint64]bool{}}
 	if err := o.header(); err != nil {
 		return nil, err
 	}

@@ -110,6 +110,9 @@ func (r *reach) add(call Call, why Reason) {
 // names. A C library's own data may point to functions, too.
 func (r *reach) direct(p Program) {
 	for _, call := range p.Calls {
+		if call.Exports != nil && !slices.ContainsFunc(call.Exports, r.used) {
+			continue
+		}
 		why := Reason{File: p.Path}
 		if call.Function != "" {
 			why.Chain = []string{call.Function}
@@ -129,6 +132,13 @@ func (r *reach) direct(p Program) {
 			}
 		}
 	}
+}
+
+// used reports whether some file calls a function of another one by the name.
+func (r *reach) used(name string) bool {
+	return slices.ContainsFunc(r.programs, func(p Program) bool {
+		return slices.Contains(p.Imports, name) || slices.Contains(p.Names, name)
+	})
 }
 
 func (r *reach) enter(n node, why Reason) {

@@ -32,23 +32,24 @@ type use struct {
 // code is what one pass over all instructions of an object finds.
 type code struct {
 	*object
-	units   []uint32 // where functions begin, sorted; the last one is an end
-	edges   []edge   // by to
-	sites   []uint32 // system calls
-	through []use    // calls and jumps through a word, by from
-	reads   []use    // loads of a word
-	writes  []use    // stores to a word, by addr
-	cache   map[int]*unit
-	data    []uint64        // addresses of code that data has
-	taken   map[uint32]bool // addresses of code that are made somewhere
-	depth   int             // of questions that are being answered
-	dead    map[uint32]bool // functions, and whether they never return
+	units    []uint32 // where functions begin, sorted; the last one is an end
+	edges    []edge   // by to
+	sites    []uint32 // system calls
+	through  []use    // calls and jumps through a word, by from
+	reads    []use    // loads of a word
+	indirect []uint32 // calls and jumps through pointers, other than to imports
+	writes   []use    // stores to a word, by addr
+	cache    map[int]*unit
+	pointed  []uint64        // addresses of code that data has
+	taken    map[uint32]bool // addresses of code that are made somewhere
+	depth    int             // of questions that are being answered
+	dead     map[uint32]bool // functions, and whether they never return
 }
 
 // scan reads all code once.
 func scan(o *object) *code {
 	c := &code{object: o, cache: map[int]*unit{}, taken: map[uint32]bool{}, dead: map[uint32]bool{}}
-	if o.sparse() {
+	if o.sparse() || !o.unwound && len(o.golang) == 0 {
 		o.callTargets()
 	}
 	for _, addr := range o.starts {
@@ -84,7 +85,7 @@ func (c *code) takePointers() {
 			table[p.at] = p.to
 		} else {
 			c.taken[uint32(p.to)] = true
-			c.data = append(c.data, p.to)
+			c.pointed = append(c.pointed, p.to)
 		}
 	}
 	for _, u := range slices.Concat(c.reads, c.through) {
@@ -147,7 +148,7 @@ func (o *object) step(s *stretch, at int, in *inst) {
 		return
 	}
 	in.reset(s.addr + uint64(at))
-	in.size, in.wiped = int(o.m.align), ^uint32(0)
+	in.size, in.wiped, in.bad = int(o.m.align), ^uint32(0), true
 }
 
 // unitAt returns the index of the unit that an address is in, -1 if none.
@@ -198,6 +199,9 @@ func (c *code) note(in *inst, start, end uint64) {
 	case flowCallIndirect, flowJumpIndirect:
 		if in.through.kind == inAbs {
 			c.through = append(c.through, use{pc, uint32(in.through.disp)})
+		}
+		if in.through.kind != inAbs || c.slots[uint64(in.through.disp)] == "" {
+			c.indirect = append(c.indirect, pc)
 		}
 	}
 	if in.ref != 0 && !in.wide {

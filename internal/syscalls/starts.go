@@ -75,6 +75,7 @@ const (
 // readUnwind reads the sorted table of functions in PT_GNU_EH_FRAME (LSB Core, "The
 // .eh_frame_hdr section"), and their ends from the entries that it points to.
 func (o *object) readUnwind() {
+	defer func(before int) { o.unwound = len(o.starts) > before }(len(o.starts))
 	for _, s := range o.segments {
 		if elf.ProgType(s.Type) != elf.PT_GNU_EH_FRAME {
 			continue
@@ -135,9 +136,10 @@ func (o *object) readGo() {
 	}
 	for i := range t.Funcs {
 		o.start(t.Funcs[i].Entry, t.Funcs[i].Name)
-	}
-	if len(t.Funcs) > 0 {
-		o.m = o.m.forGo()
+		// C code that Go's own linker adds (of the race detector) has names without a package.
+		if name := t.Funcs[i].Name; strings.Contains(name, ".") && !strings.HasPrefix(name, "_") {
+			o.golang[t.Funcs[i].Entry] = true
+		}
 	}
 }
 

@@ -12,10 +12,16 @@ type finding struct {
 	why   string // "" if the value is known
 	// argument: the value is the first argument of the exported function at at.
 	argument bool
+	// exported: why holds only if another file calls the function at at by its name.
+	exported bool
+	symbol   string // that the value is the address of, from another file
 }
 
 // maxSteps bounds the work of one question. What is asked beyond is not known.
 const maxSteps = 1 << 16
+
+// maxAdded is above what compilers add to make one number of another.
+const maxAdded = 512
 
 // unit is the decoded code of one function.
 type unit struct {
@@ -71,7 +77,7 @@ func (c *code) trace(pc uint32, where place) []finding {
 }
 
 func (t *tracer) ask(s state) {
-	if s.add > maxNumber || s.add < -maxNumber {
+	if s.add > maxAdded || s.add < -maxAdded {
 		t.fail(s.pc, "it is computed in a loop")
 		return
 	}
@@ -244,9 +250,37 @@ func (t *tracer) entered(s state) {
 		t.found = append(t.found, finding{at: s.pc, argument: true})
 	case s.where.kind == inAbs:
 		t.global(s)
+	case !t.taken[s.pc] && t.exported(s.pc):
+		t.found = append(t.found, finding{at: s.pc, exported: true, why: "it is an argument of an exported function"})
+	case t.passed(s):
 	default:
 		t.fail(s.pc, "it is an argument of a function that is called through a pointer or from another file")
 	}
+}
+
+// maxIndirect bounds the calls through pointers, of one file, that are asked what they pass.
+const maxIndirect = 512
+
+// passed asks the file's own calls through pointers, where these are the only ones that
+// may reach a function: those with a constant are taken for calls of it, and those
+// without for calls of others. It reports false where that is no answer.
+func (t *tracer) passed(s state) bool {
+	if t.depth > 0 || len(t.indirect) > maxIndirect || t.exported(s.pc) || t.entry == uint64(s.pc) || s.where.kind != inReg {
+		return false
+	}
+	t.depth++
+	defer func() { t.depth-- }()
+	some := false
+	for _, pc := range t.indirect {
+		for _, f := range t.code.trace(pc, s.where) {
+			if f.why == "" && !f.argument && f.value >= 0 && f.value < maxNumber {
+				f.value += s.add
+				t.found = append(t.found, f)
+				some = true
+			}
+		}
+	}
+	return some
 }
 
 // exported reports whether other files may call the function.
@@ -260,8 +294,9 @@ func (t *tracer) before(in *inst, s state) {
 		return
 	}
 	if in.flow == flowCall || in.flow == flowCallIndirect {
-		if s.where.kind == inReg && t.m.scratch>>s.where.reg&1 != 0 {
-			if t.m.results>>s.where.reg&1 != 0 {
+		scratch, results := t.convention(s.pc)
+		if s.where.kind == inReg && scratch>>s.where.reg&1 != 0 {
+			if results>>s.where.reg&1 != 0 {
 				t.fail(s.pc, "it is what a function returns")
 			}
 			t.lost = true // no compiler uses what a call leaves undefined
@@ -305,6 +340,17 @@ func (s *state) move(m *machine, d *def) {
 	if d.to == reg(m.sp) && d.from == d.to {
 		s.moved += d.add
 	}
+}
+
+// convention returns the registers that a call leaves undefined, and those of them with
+// results. In Go's own code a call leaves no register as it was but that of the stack,
+// and may return values in any (Go's internal ABI).
+func (t *tracer) convention(pc uint32) (scratch, results uint32) {
+	if i := t.unitAt(pc); i >= 0 && t.golang[uint64(t.units[i])] {
+		all := ^uint32(1 << t.m.sp)
+		return all, all
+	}
+	return t.m.scratch, t.m.results
 }
 
 // uses reports whether the def sets the place, or the register that it is based on.
@@ -410,8 +456,11 @@ func (t *tracer) pointed(d *def, s state) bool {
 // global asks all instructions that store to a variable at a fixed address.
 func (t *tracer) global(s state) {
 	addr := uint64(s.where.disp)
-	stores := t.stores(addr)
-	for _, pc := range stores {
+	if name := t.slots[addr]; name != "" {
+		t.found = append(t.found, finding{at: s.pc, symbol: name, why: "it is an address"})
+		return
+	}
+	for _, pc := range t.stores(addr) {
 		for _, d := range t.storesOf(pc) {
 			next := s.at(pc, d.from)
 			next.add += d.add

@@ -145,6 +145,7 @@ func (d *x86) single(op byte) {
 		d.imm(1)
 		in.wipe(d.regField)
 	case 0x6c, 0x6d, 0x6e, 0x6f:
+		in.bad = true // of the kernel, as are others that talk to devices
 		in.wipe(rdi, rsi, rcx)
 	case 0x84, 0x85:
 		d.modRM(0)
@@ -235,8 +236,10 @@ func (d *x86) rest(op byte) {
 	case 0xc2, 0xca:
 		d.imm(2)
 		in.flow = flowReturn
+		in.bad = op == 0xca
 	case 0xc3, 0xcb, 0xcf:
 		in.flow = flowReturn
+		in.bad = op != 0xc3
 	case 0xc6:
 		d.modRM(1)
 		d.imm(1)
@@ -261,11 +264,15 @@ func (d *x86) rest(op byte) {
 	case 0xcd:
 		d.imm(1)
 		in.wipe(rax)
-	case 0xd7, 0xec, 0xed:
+	case 0xd7:
 		in.wipe(rax)
+	case 0xec, 0xed:
+		in.wipe(rax)
+		in.bad = true
 	case 0xe4, 0xe5, 0xe6, 0xe7:
 		d.imm(1)
 		in.wipe(rax)
+		in.bad = true
 	case 0xe8:
 		d.jump(flowCall, 4)
 	case 0xe9:
@@ -273,6 +280,7 @@ func (d *x86) rest(op byte) {
 	case 0xeb:
 		d.jump(flowJump, 1)
 	case 0xee, 0xef, 0xf1:
+		in.bad = true
 	case 0xf6, 0xf7:
 		d.unary(op)
 	case 0xfe:
