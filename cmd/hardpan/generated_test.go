@@ -108,6 +108,7 @@ var rooms = map[string][]string{
 	"internal/provenance": {"internal/oci", "internal/tree/", "internal/maint", "internal/harden", "internal/sign", "specs", "builder", "sboms"},
 	"internal/sign":       {"internal/debian", "internal/lock", "internal/record", "internal/maint", "internal/harden", "specs", "builder", "sboms"},
 	"internal/verify":     {"internal/maint", "specs", "builder"},
+	"internal/check":      {"internal/debian", "internal/maint", "internal/verify", "specs", "builder", "sboms"},
 	"builder":             {"cmd/", "internal/sign", "internal/verify", "sboms"},
 	"sboms":               {"internal/maint", "internal/harden", "specs", "builder"},
 }

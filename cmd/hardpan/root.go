@@ -67,7 +67,7 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	flags.String("output", "text", "print results as text or json")
 	flags.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	flags.Lookup("cpuprofile").Hidden = true
-	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newCopy(a), newSBOM(a), newSchema(a), newCompletion(a), newVersion(a))
+	root.AddCommand(newBuild(a), newLock(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newCopy(a), newSBOM(a), newCheck(a), newSchema(a), newCompletion(a), newVersion(a))
 	for _, verb := range verbs(root) {
 		work := verb.RunE
 		verb.RunE = func(cmd *cobra.Command, args []string) error {
@@ -143,8 +143,20 @@ func (a *app) configure(cmd *cobra.Command, configFile string) error {
 	if err := a.checkSettings(cmd.Flags()); err != nil {
 		return err
 	}
-	if out := v.GetString("output"); out != "text" && out != "json" {
-		return usagef("output is %q, expected text or json", out)
+	return checkOutput(cmd, v.GetString("output"))
+}
+
+// outputsKey is the annotation of a verb with forms of output beyond text and json.
+const outputsKey = "outputs"
+
+func checkOutput(cmd *cobra.Command, out string) error {
+	forms := []string{"text", "json"}
+	if more, ok := cmd.Annotations[outputsKey]; ok {
+		forms = strings.Fields(more)
+	}
+	if !slices.Contains(forms, out) {
+		last := len(forms) - 1
+		return usagef("output is %q, expected %s or %s", out, strings.Join(forms[:last], ", "), forms[last])
 	}
 	return nil
 }

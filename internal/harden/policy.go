@@ -53,7 +53,7 @@ func NewPolicy(profile Profile, keep, waived []string) (*Policy, error) {
 // Drop returns the rule that leaves the path out, or nil where it stays.
 func (p *Policy) Drop(name string) *Rule {
 	for _, r := range p.rules {
-		if matchAny(r.Strip.Drop, name) && !matchAny(r.Strip.But, name) && !p.keeps(name) {
+		if r.Strip.Leaves(name) && !p.keeps(name) {
 			return r
 		}
 	}

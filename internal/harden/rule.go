@@ -74,6 +74,9 @@ type Strip struct {
 	Packages     bool // packages that only maintainer scripts need are left out; see internal/debian/prune
 }
 
+// Leaves reports whether the path is left out.
+func (s *Strip) Leaves(name string) bool { return matchAny(s.Drop, name) && !matchAny(s.But, name) }
+
 // Controls are the controls of others that a rule answers, each a list of numbers
 // separated by spaces.
 type Controls struct {
@@ -82,6 +85,22 @@ type Controls struct {
 	CCI      string // DISA Control Correlation Identifiers, which lead to NIST SP 800-53
 	Dockle   string // checkpoints of Dockle
 	Hadolint string // rules of hadolint, where a Dockerfile shows the same
+}
+
+// Control is one control of one list.
+type Control struct{ Of, Number string }
+
+// List returns the controls one by one, the name of their list with each.
+func (c *Controls) List() []Control {
+	var list []Control
+	for _, l := range []struct{ of, numbers string }{
+		{"CIS Docker", c.CIS}, {"NIST SP 800-190", c.NIST}, {"DISA", c.CCI}, {"Dockle", c.Dockle}, {"hadolint", c.Hadolint},
+	} {
+		for number := range strings.FieldsSeq(l.numbers) {
+			list = append(list, Control{l.of, number})
+		}
+	}
+	return list
 }
 
 // RuleOf returns the rule of that name, nil where there is none.

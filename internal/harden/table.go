@@ -8,7 +8,7 @@ import (
 )
 
 // Rules is the table of all rules, in the order in which they are asked and told.
-var Rules = slices.Concat(stripRules, toolRules)
+var Rules = slices.Concat(stripRules, toolRules, runRules, fileRules, originRules, elfRules)
 
 // stripRules are those by which the builder leaves things out.
 var stripRules = []Rule{

@@ -23,7 +23,7 @@ var toolRules = []Rule{
 		Looks:    "package managers of distributions and of languages," + byFile + "; pip, npm and others where an interpreter would import them",
 		Fix:      "install in a build stage and copy the result",
 		Kinds:    []tool.Kind{tool.PackageManager},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764", Hadolint: "DL3026"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764"},
 	},
 	{
 		ID: "compiler-present", Profiles: []Profile{Strict}, Severity: Medium,
@@ -77,6 +77,6 @@ var toolRules = []Rule{
 		Looks:    "files where package managers, version control, loggers and interactive programs leave theirs",
 		Fix:      "remove them in the step that makes them, or copy only what runs out of a build stage",
 		Kinds:    []tool.Kind{tool.Leftover},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381", Dockle: "DKL-DI-0005 DKL-LI-0003", Hadolint: "DL3009 DL3032 DL3035 DL3036 DL3040 DL3042"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381", Dockle: "DKL-DI-0005 DKL-LI-0003", Hadolint: "DL3009 DL3019 DL3032 DL3036 DL3040 DL3042 DL3060"},
 	},
 }

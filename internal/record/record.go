@@ -40,6 +40,7 @@ type Record struct {
 	Components []Component `json:"components,omitempty"` // programs that hardpan added
 
 	Profile  string     `json:"profile"`
+	Waived   []Waived   `json:"waived,omitempty"` // rules that the spec lets the image break
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
 	Skipped  []string   `json:"skipped,omitempty"` // commands of maintainer scripts that had no effect
@@ -105,6 +106,13 @@ type Stripped struct {
 	Rule    string `json:"rule"`
 	Size    int64  `json:"size,omitempty"` // bytes
 	Bits    bool   `json:"bits,omitempty"` // the path stays, without its set-id bits or capabilities
+}
+
+// Waived is a rule of the hardening policy that the spec lets the image break.
+type Waived struct {
+	Rule    string `json:"rule"`
+	Reason  string `json:"reason"`
+	Expires string `json:"expires,omitempty"` // last day on which it holds, 2006-01-02
 }
 
 // Paths is every path of the image, sorted, in columns, which compress better
