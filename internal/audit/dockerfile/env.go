@@ -41,6 +41,9 @@ func (e *Env) set(v Variable) {
 	e.list = append(e.list, v)
 }
 
+// NoEnv returns an empty set.
+func NoEnv() *Env { return newEnv(nil) }
+
 // Get returns a variable.
 func (e *Env) Get(name string) (Variable, bool) {
 	i, ok := e.index[name]

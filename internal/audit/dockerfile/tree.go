@@ -115,6 +115,18 @@ func (t *Tree) directory(name string, mode uint32, line int) *Node {
 	return n
 }
 
+// ofBase are directories that every base image has.
+var ofBase = []string{"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/tmp"}
+
+// parents makes the directories above a path that the base image does not have.
+func (t *Tree) parents(name string, line int, owner string) {
+	for at := path.Dir(name); !slices.Contains(ofBase, at) && at != "."; at = path.Dir(at) {
+		if t.Get(at) == nil {
+			t.directory(at, 0o777&^t.umask, line).Owner = owner
+		}
+	}
+}
+
 // workdir is what WORKDIR does: it makes the directory, for the user of the moment.
 func (t *Tree) workdir(dir, user string, step *Step) {
 	if dir == "" || dir == "/" || windowsPath(dir) || t.Get(dir) != nil {
@@ -136,6 +148,9 @@ func (t *Tree) follow(c *Command, step *Step, accounts *Accounts) {
 	case "mkdir":
 		values, words := c.options(map[string]string{"-m": "mode", "--mode": "mode"})
 		for _, p := range c.paths(words) {
+			if c.Has("-p", "--parents") {
+				t.parents(p, c.Line, userOf(step))
+			}
 			n := t.directory(p, 0o777&^t.umask, c.Line)
 			n.Owner = cmpOr(n.Owner, userOf(step))
 			if mode, ok := applyMode(values["mode"], 0o777, true); values["mode"] != "" && ok {
@@ -318,8 +333,8 @@ func (t *Tree) copied(step *Step, sources []string, contents []instructions.Sour
 		}
 		return n
 	}
-	if !many {
-		place(to)
+	if !many || len(contents) == 0 && len(sources) == 1 && (strings.HasSuffix(sources[0], "/") || strings.HasSuffix(sources[0], ".")) {
+		place(to).Dir = many // of a directory its content is copied
 		return
 	}
 	if t.Get(to) == nil {
