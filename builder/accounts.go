@@ -12,14 +12,27 @@ import (
 )
 
 // addFirstAccounts gives an image without base-passwd the accounts of every Debian
-// system, which the scripts of its packages count on; see trimAccounts.
-func (b *build) addFirstAccounts(img *maint.Image) error {
-	if img.Package("base-passwd") != nil {
+// system, which the scripts of its packages count on; see trimAccounts. Those of a base
+// image stay as they are.
+func (b *build) addFirstAccounts(img *maint.Image, base *baseImage) error {
+	if img.Package("base-passwd") != nil || base.hasAccounts() && len(img.Packages) == 0 {
 		return nil
 	}
 	file, err := baseAccounts()
 	if err != nil {
 		return err
+	}
+	if base.hasAccounts() {
+		all := file
+		if file, err = base.accounts(); err != nil {
+			return b.specError([]any{"from"}, err)
+		}
+		for _, g := range all.Groups {
+			_ = file.AddGroup(g) // whose name or id is taken is not needed by that of Debian's
+		}
+		for _, u := range all.Users {
+			_ = file.AddUser(u)
+		}
 	}
 	return file.Write(img.Tree, b.epoch.Unix(), &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of every Debian system"})
 }
@@ -42,14 +55,13 @@ func baseAccounts() (*accounts.File, error) {
 	return file, nil
 }
 
-// trimAccounts returns the smallest useful accounts and those that scripts added to
-// what addFirstAccounts wrote. What else the image needs addBaseAccounts adds.
-func trimAccounts(found *accounts.File) (*accounts.File, error) {
+// trimAccounts returns file, the least that the image is to have, with those accounts
+// that scripts added to what addFirstAccounts wrote. What else the image needs addBaseAccounts adds.
+func trimAccounts(found, file *accounts.File) (*accounts.File, error) {
 	base, err := baseAccounts()
 	if err != nil {
 		return nil, err
 	}
-	file := accounts.Minimal()
 	for _, g := range found.Groups {
 		if b := base.Group(g.Name); b != nil && len(g.Members) == 0 {
 			continue
@@ -61,6 +73,10 @@ func trimAccounts(found *accounts.File) (*accounts.File, error) {
 		}
 	}
 	for _, u := range found.Users {
+		if old := file.User(u.Name); old != nil {
+			*old = u
+			continue
+		}
 		if base.User(u.Name) != nil {
 			continue
 		}
@@ -82,25 +98,40 @@ func trimAccounts(found *accounts.File) (*accounts.File, error) {
 
 // addAccounts writes the accounts of the packages and the spec, and makes the home
 // directories of the spec's users.
-func (b *build) addAccounts(img *maint.Image) error {
+func (b *build) addAccounts(img *maint.Image, base *baseImage) error {
 	t := img.Tree
 	file, err := accounts.Read(t)
+	if err != nil && base.hasAccounts() {
+		return b.specError([]any{"from"}, fmt.Errorf("cannot read the accounts of base image %s: %w", base.reference, err))
+	}
 	if err != nil {
 		return err
 	}
 	found := file.Text(0)
+	least := accounts.Minimal()
+	if base.hasAccounts() {
+		if least, err = base.accounts(); err != nil {
+			return err
+		}
+	}
 	if img.Package("base-passwd") == nil {
-		if file, err = trimAccounts(file); err != nil {
+		if file, err = trimAccounts(file, least); err != nil {
 			return fmt.Errorf("cannot take over the accounts of the packages: %w", err)
 		}
 	}
 	for i, g := range b.spec.Accounts.Groups {
+		if old := file.Group(g.Name); base.hasAccounts() && old != nil && old.GID == uint32(g.GID) {
+			continue
+		}
 		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID)}); err != nil {
 			return b.specError([]any{"accounts", "groups", i}, err)
 		}
 	}
 	for i, u := range b.spec.Accounts.Users {
 		user := accounts.User{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Gecos: u.GECOS, Home: u.Home, Shell: u.Shell}
+		if old := file.User(u.Name); base.hasAccounts() && old != nil && isAccount(*old, user) {
+			continue
+		}
 		if err := file.AddUser(user); err != nil {
 			return b.specError([]any{"accounts", "users", i}, err)
 		}
@@ -115,8 +146,17 @@ func (b *build) addAccounts(img *maint.Image) error {
 			}
 		}
 	}
-	if now := file.Text(0); reflect.DeepEqual(found, now) {
+	now := file.Text(0)
+	if reflect.DeepEqual(found, now) {
 		return b.addHomes(t) // the files say it already
+	}
+	if base.hasAccounts() {
+		if was, err := base.accounts(); err == nil && reflect.DeepEqual(was.Text(0), now) {
+			if err := base.restore(t, accountFiles...); err != nil {
+				return err
+			}
+			return b.addHomes(t)
+		}
 	}
 	origin := &tree.Origin{Kind: tree.FromBuilder, Command: "accounts of the packages"}
 	if len(b.spec.Accounts.Users)+len(b.spec.Accounts.Groups) > 0 {
@@ -179,6 +219,9 @@ func (b *build) neededAccounts(t *tree.Tree) (needed, error) {
 	}
 	n.uids[uid], n.gids[gid] = true, true
 	for node := range t.All() {
+		if node.Origin != nil && node.Origin.Base != "" {
+			continue // whoever made the base image gave its files their owners
+		}
 		n.uids[specs.ID(node.UID)], n.gids[specs.ID(node.GID)] = true, true
 	}
 	for _, p := range b.spec.Paths {
@@ -222,4 +265,38 @@ func (b *build) addHomes(t *tree.Tree) error {
 		}
 	}
 	return nil
+}
+
+// accountFiles are the files that accounts are in.
+var accountFiles = []string{"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"}
+
+// hasAccounts reports whether there is a base image, and it has accounts.
+func (base *baseImage) hasAccounts() bool {
+	return base != nil && base.tree.Lookup("etc/passwd") != nil
+}
+
+// accounts returns those of the base image.
+func (base *baseImage) accounts() (*accounts.File, error) {
+	file, err := accounts.Read(base.tree)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the accounts of base image %s: %w", base.reference, err)
+	}
+	return file, nil
+}
+
+// restore makes paths what they are in the base image.
+func (base *baseImage) restore(t *tree.Tree, names ...string) error {
+	for _, name := range names {
+		if old := base.tree.Lookup(name); old == nil {
+			t.Remove(name)
+		} else if err := t.Set(clone(old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isAccount reports whether an account of a base image is the one that a spec declares.
+func isAccount(old, user accounts.User) bool {
+	return old.UID == user.UID && old.GID == user.GID && old.Home == user.Home && old.Shell == user.Shell
 }

@@ -43,6 +43,7 @@ type placement struct {
 	installs installer
 	epoch    int64             // time of directories
 	stripped []record.Stripped // privileges that scripts gave and policy took
+	base     *baseImage        // that the image stands on, or nil
 }
 
 // installer is dpkg's part in an installation: the scripts, see
@@ -113,6 +114,9 @@ func (p *placement) add(m *member, e *entry) error {
 		return t.Add(n)
 	}
 	switch other := p.owners[real]; {
+	case other == nil && old.Type == tree.Symlink && n.Type == tree.Symlink && old.Link == n.Link:
+		p.owners[real] = m // a link of a merged /usr, made before its package came
+		return t.Set(n)
 	case n.Type == tree.Dir && old.Type == tree.Symlink, n.Type == tree.Symlink && old.Type == tree.Dir:
 		// dpkg keeps a directory that another package has as a link to one, and the
 		// other way round.
@@ -120,8 +124,15 @@ func (p *placement) add(m *member, e *entry) error {
 			return nil
 		}
 		return conflict(old, n)
-	case old.Type == tree.Dir || n.Type == tree.Dir || other == nil:
+	case old.Type == tree.Dir || n.Type == tree.Dir || other == nil && !p.base.has(old):
 		return conflict(old, n)
+	case p.base.has(old): // whose every path is compared in the end
+		if p.base.same(n) {
+			return nil
+		}
+		p.owners[real] = m
+		p.tree.HandOver(real)
+		return t.Set(n)
 	case replaces(m, other):
 		p.owners[real] = m
 		return t.Set(n)
@@ -189,7 +200,7 @@ func (p *placement) replan(members []*member, epoch int64) []*member {
 func (p *placement) verify(members []*member) error {
 	left := 0
 	for n := range p.tree.All() {
-		if n.Layered {
+		if n.Layered && !(p.base != nil && p.owners[n.Path] == nil) { // those of the base [build.settle] has compared
 			left++
 		}
 	}

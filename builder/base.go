@@ -156,6 +156,11 @@ func (b *build) existing(ctx context.Context, reference string, p specs.Platform
 	if locked == nil {
 		return nil, b.specError(path, fmt.Errorf("the lock has no image %q", reference))
 	}
+	return b.imageOfReference(ctx, b.spec, locked, p, path)
+}
+
+// imageOfReference is existing for a reference of any spec.
+func (b *build) imageOfReference(ctx context.Context, spec *specs.Spec, locked *lock.Image, p specs.Platform, path []any) (*oci.Image, error) {
 	want := store.Digest(locked.Platforms[p.String()])
 	if want != "" {
 		img, err := oci.OpenStoredImage(ctx, b.store, want)
@@ -163,12 +168,12 @@ func (b *build) existing(ctx context.Context, reference string, p specs.Platform
 			return img, err
 		}
 	}
-	img, err := b.importImage(ctx, reference, locked.Digest, p)
+	img, err := b.importImage(ctx, spec, locked, p)
 	if err == nil && want != "" && img.Digest != want {
-		err = fmt.Errorf("image %s is %s for %s, the lock says %s", reference, img.Digest, p, want)
+		err = fmt.Errorf("image %s is %s for %s, the lock says %s", locked.Reference, img.Digest, p, want)
 	}
 	if err != nil {
-		return nil, imageError(b.spec, path, err)
+		return nil, imageError(spec, path, err)
 	}
 	return img, nil
 }
@@ -183,12 +188,12 @@ func imageError(spec *specs.Spec, path []any, err error) error {
 	return fmt.Errorf("%s: %w", spec.Position(path...), err)
 }
 
-func (b *build) importImage(ctx context.Context, reference, digest string, p specs.Platform) (*oci.Image, error) {
-	r, ok := specs.ParseImage(reference)
+func (b *build) importImage(ctx context.Context, spec *specs.Spec, locked *lock.Image, p specs.Platform) (*oci.Image, error) {
+	r, ok := specs.ParseImage(locked.Reference)
 	if !ok {
-		return nil, fmt.Errorf("%q is not an image", reference)
+		return nil, fmt.Errorf("%q is not an image", locked.Reference)
 	}
-	src, err := oci.Open(ctx, b.spec.Locate(r.WithDigest(digest)), b.openImage(p))
+	src, err := oci.Open(ctx, spec.Locate(r.WithDigest(locked.Digest)), b.openImage(p))
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	// CheckReproducible runs build stages twice; see [DifferenceError].
 	CheckReproducible bool
 
+	// RequireTests makes it an error where tests of the spec cannot be run here.
+	RequireTests bool
+
 	CacheDir string          // required
 	Jobs     int             // packages that are unpacked at a time, and stages that run; 0 is one per CPU
 	OnStep   func(StepEvent) // told what build stages do; calls come one at a time; may be nil
@@ -70,6 +73,8 @@ type Result struct {
 	// Differences are those that [Options.CheckReproducible] found outside of the image.
 	Differences []Difference `json:"differences,omitempty"`
 
+	Tests []TestResult `json:"tests,omitempty"` // of all platforms
+
 	Written []Written `json:"written"`
 
 	Index *oci.Index `json:"-"` // in the cache
@@ -82,7 +87,7 @@ type ImageStats struct {
 	Size     int64        `json:"size"`     // of the layers, compressed, bytes
 	Unpacked int64        `json:"unpacked"` // of the files, bytes
 	Layers   int          `json:"layers"`
-	Packages int          `json:"packages"`
+	Packages int          `json:"packages"` // those of a base image among them
 	Paths    int          `json:"paths"`
 	Stripped []RuleStats  `json:"stripped,omitempty"`
 	Dropped  []string     `json:"dropped,omitempty"`  // packages that an exclusion kept out
@@ -114,7 +119,8 @@ type build struct {
 	base      *specs.Spec // as the file has it
 	spec      *specs.Spec // the variant of it that is built, or the system of a stage
 	system    string      // whose packages are built, as the lock names it
-	stage     bool        // it is that of a stage
+	stage     bool        // commands run in it
+	without   []string    // packages of it that are left out
 	canonical string      // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
 	clients   *clients
@@ -156,8 +162,19 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if res, err = b.publish(ctx, res); err != nil {
+	tests, err := b.test(ctx, res, false)
+	if err != nil {
 		return nil, err
+	}
+	if res, err = b.publish(ctx, res, tests); err != nil {
+		return nil, err
+	}
+	if b.snapshots != nil {
+		// What stages made should outlive the machine's next start. It costs a wait for
+		// the disk, after the image is published.
+		if err := b.snapshots.Sync(ctx); err != nil {
+			return nil, err
+		}
 	}
 	res.Lock, res.Locked, res.LockError = locked.path, locked.made, locked.failure()
 	return res, nil
@@ -175,9 +192,6 @@ func open(o Options) (*build, error) {
 	spec, err := base.Variant(o.Variant)
 	if err != nil {
 		return nil, err
-	}
-	if errs := spec.Unsupported(); len(errs) > 0 {
-		return nil, Errors(errs)
 	}
 	b := &build{o: o, base: base, spec: spec, system: o.Variant, clients: &clients{}}
 	if _, err := b.policy(); err != nil {
@@ -281,7 +295,7 @@ func (b *build) make(ctx context.Context, platforms []specs.Platform, res *Resul
 		images = append(images, img)
 		res.Images = append(res.Images, *stats)
 	}
-	index, err := oci.NewIndex(b.store, images, b.annotations())
+	index, err := oci.NewIndex(b.store, images, b.annotations(""))
 	if err != nil {
 		return err
 	}

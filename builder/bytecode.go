@@ -141,24 +141,17 @@ func (b *build) compile(ctx context.Context, p specs.Platform, a *assembly, pyth
 	if err != nil {
 		return err
 	}
-	strata, err := stack(ctx, b.store, a, b.spec.Layering.Budget, b.compression())
+	strata, err := b.strata(ctx, a)
 	if err != nil {
 		return err
 	}
-	var ids, names strings.Builder
-	var layers []sandbox.Layer
-	for _, l := range imageLayers(b.store, strata) {
-		layers = append(layers, sandbox.Layer{Open: l.Uncompressed})
-		ids.WriteString(string(l.DiffID) + "\n")
-	}
+	var names strings.Builder
 	for _, n := range modules {
 		names.WriteString("/" + n.Path + "\x00")
 	}
-	ground := string(store.DigestOf([]byte(ids.String())))
-	if !space.Has(ground) {
-		if err := space.Unpack(ctx, ground, layers); err != nil {
-			return err
-		}
+	ground, err := unpackImage(ctx, space, imageLayers(b.store, strata))
+	if err != nil {
+		return err
 	}
 	key := string(store.DigestOf([]byte(ground + bytecodeKey(p, python, modules))))
 	defer space.Remove(context.WithoutCancel(ctx), key, ground)

@@ -101,7 +101,7 @@ func (r *stageRun) export(ctx context.Context, c *specs.Copy, each func(h *tar.H
 
 func (r *stageRun) exportFrom(ctx context.Context, on []string, c *specs.Copy, each func(h *tar.Header, content io.Reader) error) error {
 	source := strings.TrimPrefix(c.Source, "/")
-	first := true
+	first := source != "" // the root is not handed over itself
 	err := r.space.Export(ctx, on, []string{source}, func(h *tar.Header, content io.Reader) error {
 		name := strings.Trim(h.Name, "/")
 		if first {

@@ -28,8 +28,10 @@ type Describer struct {
 // with it.
 type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
 
-// describe returns what there is to say of the index and of each platform's image.
-func (b *build) describe(ctx context.Context, x *oci.Index, stages []StageStats) ([]Predicate, error) {
+// describe returns what there is to say of the index and of each platform's image, and
+// what became of the tests that were run.
+func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) {
+	x, stages := res.Index, res.Stages
 	locked, err := b.lock.Encode()
 	if err != nil {
 		return nil, err
@@ -55,6 +57,13 @@ func (b *build) describe(ctx context.Context, x *oci.Index, stages []StageStats)
 		records = append(records, rec)
 		if err := origin(img.Digest, rec); err != nil {
 			return nil, err
+		}
+		if passed := namesPassed(res.Tests, img.Digest); len(passed) > 0 {
+			text, err := provenance.TestResult(rec, passed)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, Predicate{img.Digest, provenance.TestResultType, text})
 		}
 	}
 	if err := origin(x.Digest, records...); err != nil {
@@ -85,15 +94,15 @@ func (b *build) documents(ctx context.Context, x *oci.Index) (all []Predicate, e
 
 // sign returns the artifacts that are published with the image, none where the build
 // does not sign.
-func (b *build) sign(ctx context.Context, x *oci.Index, stages []StageStats) ([]*oci.Artifact, error) {
+func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) {
 	if b.o.Outputs.Sign == nil {
 		return nil, nil
 	}
-	about, err := b.describe(ctx, x, stages)
+	about, err := b.describe(ctx, res)
 	if err != nil {
 		return nil, err
 	}
-	image, err := oci.Unpublished(x, b.o.Outputs.Push, oci.OpenOptions{Insecure: b.o.Outputs.InsecureRegistry})
+	image, err := oci.Unpublished(res.Index, b.o.Outputs.Push, oci.OpenOptions{Insecure: b.o.Outputs.InsecureRegistry})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package builder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/hardpan/hardpan/internal/harden/closure"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
 	"github.com/hardpan/hardpan/specs"
@@ -20,19 +22,21 @@ import (
 // grow makes the tree: what packages ship, what the spec adds, what the packages'
 // scripts would have made of both, what is copied out of stages, and at last what the
 // spec changes.
-func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, copies []*stageCopy) (*tree.Tree, *placement, *maint.Report, error) {
+func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, copies []*stageCopy, base *baseImage) (*tree.Tree, *placement, *maint.Report, error) {
 	implied := &tree.Origin{Kind: tree.FromBuilder, Command: "directory above another path"}
 	t := tree.New(implied, b.epoch.Unix())
 	img := b.maintImage(t, p, members)
-	if err := b.addFirstAccounts(img); err != nil {
+	below, err := b.begin(img, members, base)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	in, keep, err := b.installation(img)
+	in, keep, err := b.installation(img, base)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	batches := img.Batches()
 	placed := newPlacement(t, in, b.epoch.Unix())
+	placed.base = base
 	for i, batch := range batches {
 		if err := placed.unpack(ctx, members, batch.Packages); err != nil {
 			return nil, nil, nil, err
@@ -52,24 +56,55 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 	if err := keep(); err != nil {
 		return nil, nil, nil, err
 	}
+	if err := b.runScripts(ctx, p, t, members); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := b.addCopies(t, copies); err != nil {
 		return nil, nil, nil, err
 	}
-	if placed.stripped, err = b.dropPrivileges(t); err != nil {
+	if placed.stripped, err = b.dropPrivileges(t, base); err != nil {
 		return nil, nil, nil, err
 	}
-	return t, placed, in.Report(), b.finish(img)
+	placed.stripped = append(below, placed.stripped...)
+	return t, placed, in.Report(), b.finish(img, base)
+}
+
+// begin puts into the tree what is there before any package: what the base image has,
+// and accounts. It returns what a base that is written anew has lost to the policy.
+func (b *build) begin(img *maint.Image, members []*member, base *baseImage) (stripped []record.Stripped, err error) {
+	if base != nil {
+		if names := sandboxed(&b.spec.Contents); len(names) > 0 {
+			return nil, b.specError([]any{"contents", "scripts", names[0]}, withHint(
+				errors.New("scripts are run in a sandbox on packages alone, not on the image in from"),
+				"leave the line out, so that they are interpreted, or write skip"))
+		}
+		if err := b.judge(base); err != nil {
+			return nil, err
+		}
+		if b.spec.Flatten {
+			policy, err := b.policy()
+			if err != nil {
+				return nil, err
+			}
+			stripped = base.strip(policy)
+		}
+		if err := b.standOn(img.Tree, base, members); err != nil {
+			return nil, err
+		}
+		img.Installed = base.maint(members)
+	}
+	return stripped, b.addFirstAccounts(img, base)
 }
 
 // dropPrivileges takes the privileges that the policy forbids from the files that
 // scripts gave them to. Those of packages never had them.
-func (b *build) dropPrivileges(t *tree.Tree) (list []record.Stripped, err error) {
+func (b *build) dropPrivileges(t *tree.Tree, base *baseImage) (list []record.Stripped, err error) {
 	policy, err := b.policy()
 	if err != nil {
 		return nil, err
 	}
 	for n := range t.All() {
-		if n.Type != tree.File && n.Type != tree.Hardlink {
+		if n.Type != tree.File && n.Type != tree.Hardlink || base.same(n) {
 			continue
 		}
 		mode, rule := policy.Mode(n.Path, n.Mode)
@@ -94,8 +129,8 @@ func (b *build) dropPrivileges(t *tree.Tree) (list []record.Stripped, err error)
 
 // installation returns the installation of an image's packages, and what keeps its
 // effects for the next time: scripts have the same effects for the same packages.
-func (b *build) installation(img *maint.Image) (in installer, keep func() error, err error) {
-	key, err := b.effectsKey(img)
+func (b *build) installation(img *maint.Image, base *baseImage) (in installer, keep func() error, err error) {
+	key, err := b.effectsKey(img, base)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +152,7 @@ func (b *build) installation(img *maint.Image) (in installer, keep func() error,
 
 // effectsKey returns the text that the effects of scripts depend on: the packages
 // as the policy leaves them, and of the spec what the scripts see.
-func (b *build) effectsKey(img *maint.Image) (string, error) {
+func (b *build) effectsKey(img *maint.Image, base *baseImage) (string, error) {
 	policy, err := b.policy()
 	if err != nil {
 		return "", err
@@ -126,13 +161,16 @@ func (b *build) effectsKey(img *maint.Image) (string, error) {
 	for _, p := range img.Packages {
 		parts = append(parts, p.SHA256)
 	}
+	if base != nil {
+		parts = append(parts, baseLayerFormat, string(base.Digest))
+	}
 	return strings.Join(append(parts, img.LeftOut...), "\x00"), nil
 }
 
 // finish adds what is the spec's to say, after all that packages do.
-func (b *build) finish(img *maint.Image) error {
+func (b *build) finish(img *maint.Image, base *baseImage) error {
 	t := img.Tree
-	if err := b.addAccounts(img); err != nil {
+	if err := b.addAccounts(img, base); err != nil {
 		return err
 	}
 	if err := b.addOSRelease(t); err != nil {
@@ -152,17 +190,23 @@ func (b *build) maintImage(t *tree.Tree, p specs.Platform, members []*member) *m
 	img := &maint.Image{
 		Tree: t, Architecture: p.DebianArch(), Time: b.epoch.Unix(), Answers: b.spec.Contents.Answers,
 	}
-	for name := range b.spec.Contents.Scripts { // each says skip; see specs
-		img.Skip = append(img.Skip, name)
+	for name, how := range b.spec.Contents.Scripts {
+		if how == specs.ScriptsSkip {
+			img.Skip = append(img.Skip, name)
+		}
 	}
 	for _, d := range b.dropped(p) {
 		img.LeftOut = append(img.LeftOut, d.Name)
 	}
 	for _, m := range members {
 		c := &m.files.control
+		scripts := c.Scripts
+		if b.spec.Contents.Scripts[m.Name] == specs.ScriptsSandbox {
+			scripts = nil // see runScripts
+		}
 		img.Packages = append(img.Packages, maint.Package{
 			Name: m.Name, Version: m.Version, Architecture: m.Architecture, SHA256: m.SHA256,
-			Scripts: c.Scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
+			Scripts: scripts, Templates: c.Templates, Triggers: c.Triggers, Conffiles: absolute(c.Conffiles),
 			Control: c.Paragraph, Files: m.paths,
 		})
 	}
@@ -202,22 +246,29 @@ func linkMergedUsr(t *tree.Tree) error {
 }
 
 // complete refuses an image that cannot run: its entrypoint, an interpreter or a
-// library is missing, or its health check cannot be run. It returns what may be missing but need not be. Without
-// hardening the image is what Debian made, with programs that never had all that
-// they need: only the entrypoint is refused then.
-func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (warnings []string, err error) {
+// library is missing, its health check cannot be run, or its user cannot write where it
+// says so. It returns what may be missing but need not be. Without hardening the image
+// is what Debian made, with programs that never had all that they need: only the
+// entrypoint is refused then, and so it is with what a base has.
+func (b *build) complete(a *assembly, p specs.Platform) (warnings []string, err error) {
 	interpreter := leftOutInterpreter(b.dropped(p))
+	config, err := b.config(p, a.base)
+	if err != nil {
+		return nil, err
+	}
 	o := closure.Options{
-		Entrypoint: b.command(), Env: b.spec.Environment, WorkDir: b.spec.WorkDir, Recommends: recommends(members),
+		Entrypoint: command(config), Env: variables(config.Env), WorkDir: config.WorkingDir, Recommends: recommends(a.members),
 		Provider: func(name string) string { return cmp.Or(interpreter(name), b.stageProvider(p, name)) }, LeftOut: interpreter,
 	}
-	problems, err := closure.Check(t, p.DebianArch(), o)
+	problems, err := closure.Check(a.tree, p.DebianArch(), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p, err)
 	}
 	var errs Errors
 	for _, problem := range problems {
-		if problem.Severity == closure.Error && (problem.Entrypoint || b.spec.Hardening.Profile != specs.ProfileNone) {
+		lacking := a.tree.Lookup(tree.Clean(problem.Path()))
+		inBase := lacking != nil && a.base.same(lacking) // and lacked it before
+		if problem.Severity == closure.Error && (problem.Entrypoint || b.spec.Hardening.Profile != specs.ProfileNone && !inBase) {
 			errs = append(errs, fmt.Errorf("%s: %w", p, problem))
 		} else {
 			warnings = append(warnings, problem.Error())
@@ -226,7 +277,10 @@ func (b *build) complete(t *tree.Tree, p specs.Platform, members []*member) (war
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	unhealthy, err := b.checkHealth(t, p, o)
+	if err := b.checkWritable(a.tree, p); err != nil {
+		return nil, err
+	}
+	unhealthy, err := b.checkHealth(a.tree, p, o)
 	return append(warnings, unhealthy...), err
 }
 
@@ -272,9 +326,9 @@ func recommends(members []*member) func(pkg string) []string {
 
 // command returns what a container of the image runs: the entrypoint, or where
 // there is none the default command.
-func (b *build) command() []string {
-	if len(b.spec.Entrypoint) > 0 {
-		return b.spec.Entrypoint
+func command(c oci.Config) []string {
+	if len(c.Entrypoint) > 0 {
+		return c.Entrypoint
 	}
-	return b.spec.Cmd
+	return c.Cmd
 }

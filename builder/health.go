@@ -47,6 +47,9 @@ func (b *build) addProbe(t *tree.Tree, arch string) error {
 			Kind: tree.FromBuilder, Command: "health probe " + probe.Name + " " + probe.Version, Spec: b.specOrigin("healthcheck").Spec,
 		}}
 		setContent(n, binary)
+		if old := t.Lookup(n.Path); old != nil && old.SHA256 == n.SHA256 {
+			return nil // a base image has it
+		}
 		err = t.Add(n)
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ type stratum struct {
 	layer.Info
 	members []*member
 	stage   string
+	base    *baseLayer // of the image that this one stands on, which it is or was made from
 }
 
 // stack returns the layers of an image, lowest first: one for each package, the
@@ -32,7 +33,7 @@ type stratum struct {
 // uppermost layer has, and because a package's layer must not depend on which other
 // packages share its directories.
 func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer.Compression) ([]stratum, error) {
-	upper, err := upperLayers(ctx, s, a.tree, c)
+	upper, err := upperLayers(ctx, s, a, c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +62,12 @@ func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer
 
 // upperLayers writes what no package brought: a layer for each stage that something
 // was copied from, by the name of the stage, and the image's own.
-func upperLayers(ctx context.Context, s *store.Store, t *tree.Tree, c layer.Compression) ([]stratum, error) {
+func upperLayers(ctx context.Context, s *store.Store, a *assembly, c layer.Compression) ([]stratum, error) {
 	var own []*tree.Node
 	copied := map[string][]*tree.Node{}
-	for n := range t.All() {
+	for n := range a.tree.All() {
 		switch stage := stageOf(n); {
-		case n.Layered || n.Path == ".":
+		case n.Layered || n.Path == "." || a.keeps(n):
 		case stage != "":
 			copied[stage] = append(copied[stage], n)
 		default:
@@ -150,13 +151,9 @@ func join(ctx context.Context, s *store.Store, parts []layer.Info) (layer.Info, 
 // copiedLayer writes nodes that were copied out of a stage, unless the store
 // remembers having done so.
 func copiedLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
-	var key strings.Builder
-	fmt.Fprintln(&key, layer.Format, c)
-	for _, n := range nodes {
-		fmt.Fprintf(&key, "%q %d %o %d:%d %d %d %q %s %s\n", n.Path, n.Type, n.Mode, n.UID, n.GID, n.ModTime, n.Size, n.Link, n.SHA256, n.Capability)
-	}
+	key := nodesKey(nodes, c)
 	var info layer.Info
-	if s.Get("copied-layer", key.String(), &info) {
+	if s.Get("copied-layer", key, &info) {
 		if size, ok := s.Stat(info.Digest); ok && size == info.Size {
 			return info, nil
 		}
@@ -165,17 +162,21 @@ func copiedLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c laye
 	if err != nil {
 		return info, err
 	}
-	return info, s.Set("copied-layer", key.String(), info)
+	return info, s.Set("copied-layer", key, info)
 }
 
-// writeLayer writes a layer of nodes, in their order.
+// writeLayer writes a layer of nodes, in their order, hard links last: who extracts the
+// layer cannot link to a file that is not there yet.
 func writeLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
 	w, err := layer.NewWriter(s, c)
 	if err != nil {
 		return layer.Info{}, err
 	}
 	defer w.Close()
-	for _, n := range nodes {
+	isLink := map[tree.Type]int{tree.Hardlink: 1}
+	inOrder := slices.Clone(nodes)
+	slices.SortStableFunc(inOrder, func(a, b *tree.Node) int { return isLink[a.Type] - isLink[b.Type] })
+	for _, n := range inOrder {
 		if err := ctx.Err(); err != nil {
 			return layer.Info{}, err
 		}
@@ -203,6 +204,10 @@ func addNode(w *layer.Writer, n *tree.Node) error {
 func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 	layers := make([]oci.Layer, len(strata))
 	for i, st := range strata {
+		if st.base != nil && st.base.layer.Digest == st.Digest {
+			layers[i] = st.base.layer
+			continue
+		}
 		layers[i] = oci.Layer{
 			Digest: st.Digest, DiffID: st.DiffID, Size: st.Size, MediaType: st.Compression.MediaType(),
 			CreatedBy: st.history(), Comment: "hardpan",
@@ -213,6 +218,9 @@ func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 }
 
 func (st *stratum) history() string {
+	if st.base != nil {
+		return "written anew from layer " + string(st.base.layer.Digest) + " of the base image"
+	}
 	if st.stage == bytecodeLayer {
 		return "bytecode of Python modules"
 	}

@@ -35,10 +35,12 @@ type LockResult struct {
 
 // LockPlatform sums up one platform of a lock.
 type LockPlatform struct {
-	Platform string    `json:"platform"`
-	Packages int       `json:"packages"`
-	Size     int64     `json:"size"`              // of the .debs, bytes
-	LeftOut  []LeftOut `json:"leftOut,omitempty"` // of all variants or some
+	Platform string `json:"platform"`
+	Packages int    `json:"packages"`
+	Size     int64  `json:"size"` // of the .debs, bytes
+	// Installed are packages of a base image, "name version", that others count on.
+	Installed []string  `json:"installed,omitempty"`
+	LeftOut   []LeftOut `json:"leftOut,omitempty"` // of all variants or some
 }
 
 // Lock resolves the packages of a spec, for each of its platforms and variants,
@@ -63,6 +65,9 @@ func Lock(ctx context.Context, o Options) (*LockResult, error) {
 		for _, pkg := range made.Platforms[p].Packages {
 			sum.Packages++
 			sum.Size += pkg.Size
+		}
+		for _, in := range made.Platforms[p].Installed {
+			sum.Installed = append(sum.Installed, in.Name+" "+in.Version)
 		}
 		sum.LeftOut = leftOut(made.Platforms[p].Dropped)
 		res.Platforms = append(res.Platforms, sum)

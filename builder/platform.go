@@ -11,6 +11,7 @@ import (
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/tree"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -20,7 +21,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
-	warnings, err := b.complete(a.tree, p, a.members)
+	warnings, err := b.complete(a, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,13 +29,13 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
-	strata, err := stack(ctx, b.store, a, b.spec.Layering.Budget, b.compression())
+	strata, err := b.strata(ctx, a)
 	if err != nil {
 		return nil, nil, err
 	}
 	rec := b.record(p, a, strata)
-	rec.Warnings = warnings
-	img, err := b.imageOf(p, rec, strata)
+	rec.Warnings = append(rec.Warnings, warnings...)
+	img, err := b.imageOf(p, rec, a, strata)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,9 +50,24 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 // packages whose layers hold what of it is theirs.
 type assembly struct {
 	*placement
-	members []*member
-	report  *maint.Report
+	members     []*member
+	report      *maint.Report
+	*settlement // with the image that it stands on; empty where it stands on none
 }
+
+// strata returns the layers of the image. On a base it has at least one of its own.
+func (b *build) strata(ctx context.Context, a *assembly) ([]stratum, error) {
+	below, err := a.below(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	own, err := stack(ctx, b.store, a, max(1, b.spec.Layering.Budget-len(below)), b.compression())
+	return append(below, own...), err
+}
+
+// keeps reports whether a path is in a layer of the image that the system stands on, and
+// need be in no other.
+func (a *assembly) keeps(n *tree.Node) bool { return a.kept[n.Path] }
 
 // assemble makes the tree of a system out of its packages and of what is copied into
 // it, and unpacks those once
@@ -66,7 +82,11 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 	if err := b.unpack(ctx, u, members); err != nil {
 		return nil, err
 	}
-	t, placed, report, err := b.grow(ctx, p, members, copies)
+	base, err := b.baseImage(ctx, b.spec, b.lock.Images, p)
+	if err != nil {
+		return nil, err
+	}
+	t, placed, report, err := b.grow(ctx, p, members, copies, base)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +96,13 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 		}
 		refresh(t, changed)
 	}
-	return &assembly{placed, members, report}, placed.verify(members)
+	a := &assembly{placement: placed, members: members, report: report, settlement: &settlement{}}
+	if base != nil {
+		if a.settlement, err = b.settle(t, placed, base); err != nil {
+			return nil, err
+		}
+	}
+	return a, a.verify(members)
 }
 
 // members returns the packages of the image in the order in which they are
@@ -85,7 +111,7 @@ func (b *build) members(p specs.Platform) []*member {
 	locked := b.lock.Platforms[p.String()]
 	var members []*member
 	for i := range locked.Packages {
-		if pkg := &locked.Packages[i]; pkg.In(b.system) {
+		if pkg := &locked.Packages[i]; pkg.In(b.system) && !slices.Contains(b.without, pkg.Name) {
 			members = append(members, newMember(b.store, pkg))
 		}
 	}

@@ -56,9 +56,11 @@ type Written struct {
 	Place string `json:"place"` // its path, or the pinned reference
 }
 
-// publish writes the image to its outputs. Layers in the cache that turn out to be
-// damaged are made again, once.
-func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
+// publish writes the image to its outputs, with what its tests gave. Layers in the
+// cache that turn out to be damaged are made again, once: the same image, which needs no
+// further tests.
+func (b *build) publish(ctx context.Context, res *Result, tests []TestResult) (*Result, error) {
+	res.Tests = tests
 	err := b.write(ctx, res)
 	if !errors.Is(err, store.ErrCorrupt) {
 		return res, err
@@ -72,6 +74,7 @@ func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	again.Tests = tests
 	return again, b.write(ctx, again)
 }
 
@@ -80,7 +83,7 @@ func (b *build) write(ctx context.Context, res *Result) error {
 	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
 		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)
 	}
-	artifacts, err := b.sign(ctx, res.Index, res.Stages)
+	artifacts, err := b.sign(ctx, res)
 	if err != nil {
 		return err
 	}

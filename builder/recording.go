@@ -20,6 +20,9 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
 		Effects: a.report.Applied, Dropped: b.dropped(p),
 	}
+	for _, w := range b.spec.Hardening.Waive {
+		r.Waived = append(r.Waived, record.Waived{Rule: w.Rule, Reason: w.Reason, Expires: string(w.Expires)})
+	}
 	for _, s := range a.report.Skipped {
 		r.Skipped = append(r.Skipped, s.String())
 	}
@@ -44,9 +47,22 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 	r.Stripped = append(r.Stripped, a.stripped...)
 	r.Stages = b.recordStages(p)
 	r.Components = b.components(a.tree)
+	r.Tests, r.Writable = b.recordTests(), b.spec.Writable
+	b.recordBase(r, a)
+	below := map[string]int{} // layers of the base, by their digest
+	for i, st := range strata {
+		if st.base != nil {
+			below[string(st.base.layer.Digest)] = i
+		}
+	}
 	r.SetPaths(a.tree, func(n *tree.Node) int {
-		if n.Layered {
-			return layerOf[a.owners[n.Path]]
+		switch owner := a.owners[n.Path]; {
+		case n.Layered && owner != nil:
+			return layerOf[owner]
+		case n.Layered && a.base != nil:
+			return below[string(a.base.layerOf(a.tree, n).layer.Digest)]
+		case a.keeps(n):
+			return below[n.Origin.Base]
 		}
 		if i, ok := stages[stageOf(n)]; ok {
 			return i
@@ -68,8 +84,8 @@ func (b *build) dropped(p specs.Platform) []lock.Dropped {
 const maxRecord = 2 << 20
 
 // imageOf makes config and manifest.
-func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) (*oci.Image, error) {
-	config, err := b.config(p)
+func (b *build) imageOf(p specs.Platform, rec *record.Record, a *assembly, strata []stratum) (*oci.Image, error) {
+	config, err := b.config(p, a.base)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +98,22 @@ func (b *build) imageOf(p specs.Platform, rec *record.Record, strata []stratum) 
 			return nil, err
 		}
 	}
-	return oci.NewImage(b.store, config, imageLayers(b.store, strata), b.annotations())
+	layers := imageLayers(b.store, strata)
+	if a.base != nil && !b.spec.Flatten {
+		var below []oci.Layer
+		below, config.History = oci.BaseLayers(a.base.Image)
+		copy(layers, below)
+	}
+	return oci.NewImage(b.store, config, layers, b.annotations(p.String()))
 }
 
 func stats(img *oci.Image, rec *record.Record) *ImageStats {
 	s := &ImageStats{
 		Platform: rec.Platform, Digest: img.Digest, Layers: len(rec.Layers),
 		Packages: len(rec.Packages), Paths: len(rec.Paths.Path), Skipped: rec.Skipped, Warnings: rec.Warnings,
+	}
+	for range rec.BasePackages() {
+		s.Packages++
 	}
 	for _, l := range rec.Layers {
 		s.Size += l.Size

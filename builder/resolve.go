@@ -112,7 +112,7 @@ func (b *build) resolve(ctx context.Context) (*lock.Lock, error) {
 		return nil, err
 	}
 	for _, p := range b.base.Platforms {
-		if l.Platforms[p.String()], err = b.resolvePlatform(ctx, p, systems, releases); err != nil {
+		if l.Platforms[p.String()], err = b.resolvePlatform(ctx, p, systems, releases, l.Images); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +140,7 @@ func (b *build) allRepositories() ([]archive.Repository, error) {
 	return all, nil
 }
 
-func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, systems []system, releases []*archive.Release) (lock.Platform, error) {
+func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, systems []system, releases []*archive.Release, images []lock.Image) (lock.Platform, error) {
 	u := resolve.NewUniverse(p.DebianArch())
 	for _, r := range releases {
 		if err := b.readIndexes(ctx, u, r); err != nil {
@@ -149,7 +149,11 @@ func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, systems [
 	}
 	all := newMerger(len(systems))
 	for _, sys := range systems {
-		sol, err := solve(ctx, u, p, sys)
+		base, err := b.baseImage(ctx, sys.spec, images, p)
+		if err != nil {
+			return lock.Platform{}, err
+		}
+		sol, err := solveOn(ctx, u, p, sys, base)
 		if err != nil {
 			return lock.Platform{}, err
 		}
@@ -168,8 +172,8 @@ func (b *build) resolvePlatform(ctx context.Context, p specs.Platform, systems [
 	return all.platform(), nil
 }
 
-// solve resolves the packages of one system.
-func solve(ctx context.Context, u *resolve.Universe, p specs.Platform, sys system) (*resolve.Solution, error) {
+// solve resolves the packages of one system, and further ones.
+func solve(ctx context.Context, u *resolve.Universe, sys system, further ...resolve.Request) (*resolve.Solution, error) {
 	var requests []resolve.Request
 	for _, r := range sys.spec.Contents.Packages {
 		requests = append(requests, resolve.Request{Name: r.Name, Architecture: r.Arch, Pin: r.Version, Exclude: r.Exclude})
@@ -183,11 +187,7 @@ func solve(ctx context.Context, u *resolve.Universe, p specs.Platform, sys syste
 			}
 		}
 	}
-	sol, err := resolve.Resolve(ctx, u, requests)
-	if err != nil {
-		return nil, requestError(sys.spec, p, err)
-	}
-	return sol, nil
+	return resolve.Resolve(ctx, u, append(requests, further...))
 }
 
 func (b *build) readIndexes(ctx context.Context, u *resolve.Universe, r *archive.Release) error {
@@ -228,10 +228,12 @@ type merger struct {
 	systems  int                      // how many there are
 	packages map[string]*lock.Package // by name and version
 	dropped  map[string]*lock.Dropped
+
+	installed map[string]*lock.Installed
 }
 
 func newMerger(systems int) *merger {
-	return &merger{systems, map[string]*lock.Package{}, map[string]*lock.Dropped{}}
+	return &merger{systems, map[string]*lock.Package{}, map[string]*lock.Dropped{}, map[string]*lock.Installed{}}
 }
 
 func (m *merger) add(system string, sol *resolve.Solution, left []prune.Left) {
@@ -247,6 +249,13 @@ func (m *merger) add(system string, sol *resolve.Solution, left []prune.Left) {
 			m.packages[key] = p
 		}
 		p.Variants = append(p.Variants, system)
+	}
+	for _, s := range sol.Installed {
+		key := s.Name + "\x00" + s.Version
+		if m.installed[key] == nil {
+			m.installed[key] = &lock.Installed{Name: s.Name, Version: s.Version, Architecture: s.Architecture, Why: s.Reason.String()}
+		}
+		m.installed[key].Variants = append(m.installed[key].Variants, system)
 	}
 	for _, d := range sol.Dropped {
 		by := d.By + ": " + d.Relation
@@ -270,6 +279,13 @@ func (m *merger) platform() lock.Platform {
 			pkg.Variants = nil
 		}
 		p.Packages = append(p.Packages, *pkg)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.installed)) {
+		in := m.installed[key]
+		if len(in.Variants) == m.systems {
+			in.Variants = nil
+		}
+		p.Installed = append(p.Installed, *in)
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.dropped)) {
 		d := m.dropped[key]

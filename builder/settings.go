@@ -11,12 +11,13 @@ import (
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
+	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
 
 // imageFormat names what this package makes of packages and spec. It changes when
 // that does, so that no cache answers for an older program.
-const imageFormat = "image6"
+const imageFormat = "image8"
 
 // key returns the text under which the result of this build is remembered: all
 // that it depends on and nothing else.
@@ -58,17 +59,24 @@ func (b *build) originLines() string {
 	return strings.Join(lines, " ")
 }
 
-// baseImage is the annotation of an image that stands on no other, as Docker's
+// noBase is the annotation of an image that stands on no other, as Docker's
 // official images have it.
-const baseImage = "scratch"
+const noBase = "scratch"
 
-// annotations returns the annotations of index and manifests. What the spec says
-// wins over what the builder knows.
-func (b *build) annotations() oci.Annotations {
-	return oci.Annotations{
+// annotations returns the annotations of the manifest for a platform or, where it is "",
+// of the index. What the spec says wins over what the builder knows.
+func (b *build) annotations(platform string) oci.Annotations {
+	a := oci.Annotations{
 		Created: b.epoch, Title: b.spec.Name, Version: b.spec.Tag(), Description: b.spec.Description,
-		BaseName: baseImage, Other: b.described(b.spec.Annotations),
+		BaseName: noBase, Other: b.described(b.spec.Annotations),
 	}
+	if base := b.lock.Image(b.spec.From); base != nil {
+		a.BaseName, a.BaseDigest = pullName(b.spec.From), store.Digest(base.Digest)
+		if platform != "" {
+			a.BaseDigest = store.Digest(base.Platforms[platform])
+		}
+	}
+	return a
 }
 
 // described returns the annotations or labels with the source and vendor that the
@@ -88,14 +96,15 @@ func (b *build) described(own map[string]string) map[string]string {
 
 // labels returns the labels of the config: the spec's, and beside them what the
 // annotations say, for those who only see the config.
-func (b *build) labels() map[string]string {
-	labels := b.annotations().Map()
+func (b *build) labels(platform string) map[string]string {
+	labels := b.annotations(platform).Map()
+	maps.Copy(labels, b.writableLabel())
 	maps.Copy(labels, b.described(b.spec.Labels))
 	return labels
 }
 
-// config returns how the image is run.
-func (b *build) config(p specs.Platform) (oci.Config, error) {
+// config returns how the image is run. base is what it stands on, nil for nothing.
+func (b *build) config(p specs.Platform, base *baseImage) (oci.Config, error) {
 	s := b.spec
 	uid, gid, err := s.Accounts.Resolve()
 	if err != nil {
@@ -105,8 +114,8 @@ func (b *build) config(p specs.Platform) (oci.Config, error) {
 		Platform: oci.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant},
 		Created:  b.epoch,
 		User:     fmt.Sprintf("%d:%d", uid, gid),
-		Env:      environment(s.Environment), Entrypoint: s.Entrypoint, Cmd: s.Cmd, WorkingDir: s.WorkDir,
-		Volumes: s.Volumes, Labels: b.labels(), StopSignal: s.StopSignal,
+		Env:      environment(s.Environment, nil), Entrypoint: s.Entrypoint, Cmd: s.Cmd, WorkingDir: s.WorkDir,
+		Volumes: s.Volumes, Labels: b.labels(p.String()), StopSignal: s.StopSignal,
 	}
 	for _, port := range s.Ports {
 		c.ExposedPorts = append(c.ExposedPorts, port.String())
@@ -118,6 +127,7 @@ func (b *build) config(p specs.Platform) (oci.Config, error) {
 			StartPeriod: time.Duration(h.StartPeriod), Retries: h.Retries,
 		}
 	}
+	b.inherit(&c, base)
 	return c, nil
 }
 
@@ -125,9 +135,11 @@ func (b *build) config(p specs.Platform) (oci.Config, error) {
 // and Debian's login have it.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment returns the variables sorted by name, PATH always among them.
-func environment(vars map[string]string) []string {
+// environment returns the variables sorted by name, PATH always among them, with those
+// of a base that vars does not set.
+func environment(vars, base map[string]string) []string {
 	all := map[string]string{"PATH": defaultPath}
+	maps.Copy(all, base)
 	maps.Copy(all, vars)
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -20,7 +20,7 @@ import (
 
 // stageFormat names what this package makes of a stage. It changes when that does,
 // so that no cache answers for an older program.
-const stageFormat = "stage1"
+const stageFormat = "stage3"
 
 // StepEvent is told while a stage runs.
 type StepEvent struct {
@@ -115,14 +115,15 @@ func (r *stageRun) ground(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	if r.system, err = r.b.stageSystem(ctx, s, r.runs); err != nil {
+	sub, err := r.b.systemBuild(r.b.spec.System(s), r.b.systemOf(s))
+	if err == nil {
+		r.system, err = sub.systemFor(ctx, r.runs)
+	}
+	if err != nil {
 		return fmt.Errorf("stage %s: %w", s.Name, err)
 	}
-	locked := r.b.lock.Platforms[r.runs.String()]
-	for i := range locked.Packages {
-		if pkg := &locked.Packages[i]; pkg.In(r.b.systemOf(s)) {
-			r.packages = append(r.packages, pkg)
-		}
+	for _, m := range sub.members(r.runs) {
+		r.packages = append(r.packages, m.Package)
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ func (r *stageRun) bottom() *stageSystem {
 func (b *build) space() (*sandbox.Space, error) {
 	var err error
 	if b.snapshots == nil {
-		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), "snapshots"))
+		b.snapshots, err = sandbox.Open(filepath.Join(b.store.Dir(), snapshotDir))
 	}
 	return b.snapshots, err
 }
@@ -216,7 +217,7 @@ func (r *stageRun) ensure(ctx context.Context) error {
 		if err := r.parent.ensure(ctx); err != nil {
 			return err
 		}
-	} else if err := r.system.unpack(ctx, r); err != nil {
+	} else if err := r.unpackSystem(ctx); err != nil {
 		return fmt.Errorf("stage %s: cannot unpack its system: %w", r.stage.Name, err)
 	}
 	for i, l := range r.links {
@@ -231,6 +232,19 @@ func (r *stageRun) ensure(ctx context.Context) error {
 		}
 	}
 	r.ready = true
+	return nil
+}
+
+func (r *stageRun) unpackSystem(ctx context.Context) error {
+	if r.space.Has(r.system.key()) {
+		return nil
+	}
+	start := time.Now()
+	r.tell(StepEvent{})
+	if err := r.system.unpack(ctx, r.space); err != nil {
+		return err
+	}
+	r.tell(StepEvent{Done: true, Elapsed: time.Since(start)})
 	return nil
 }
 
@@ -305,7 +319,7 @@ func (b *build) recordStages(p specs.Platform) []record.Stage {
 		}
 		list = append(list, s)
 	}
-	return list
+	return append(list, b.recordScripts(p)...)
 }
 
 // environment returns the variables of the stage's commands, all of them, sorted.

@@ -408,6 +408,23 @@ copy: [{from: build, source: /out, path: /opt/x}]
 	}
 }
 
+// A cache keeps from build to build what commands write there.
+func TestStagesKeepCaches(t *testing.T) {
+	b := newStages(t)
+	for _, run := range []string{"write /keep/x kept", "cp /keep/x /out/x"} {
+		res := b.build(b.stages(`
+stages:
+  - name: build
+    caches: [/keep]
+    run: [write /out/y y, ` + run + `]
+copy: [{from: build, source: /out, path: /opt}]
+`))
+		if got := copiedPaths(t, res); strings.Contains(got, "opt/x") != strings.HasPrefix(run, "cp") {
+			t.Errorf("%s: have\n%s", run, got)
+		}
+	}
+}
+
 // TestCheckReproducible names what comes out otherwise the second time.
 func TestCheckReproducible(t *testing.T) {
 	b := newStages(t)

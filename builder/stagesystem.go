@@ -55,17 +55,21 @@ func (s *stageSystem) environment() []string {
 	return s.image.Config.Env
 }
 
-// stageSystem returns the system of a stage that stands on packages, which it makes
-// unless the store has it: as an image is made, without hardening.
-func (b *build) stageSystem(ctx context.Context, s *specs.Stage, p specs.Platform) (*stageSystem, error) {
-	spec := b.spec.System(s)
-	sub := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: b.systemOf(s), stage: true, lock: b.lock, clients: b.clients, epoch: b.epoch}
+// systemBuild returns the build of a system that commands run in: as an image is
+// made, without hardening. name is the system's in the lock.
+func (b *build) systemBuild(spec *specs.Spec, name string) (*build, error) {
 	canonical, err := spec.Canonical()
 	if err != nil {
 		return nil, err
 	}
-	sub.canonical = string(canonical)
-	key, err := sub.systemKey(p)
+	return &build{o: b.o, store: b.store, base: b.base, spec: spec, system: name, stage: true, canonical: string(canonical),
+		lock: b.lock, clients: b.clients, epoch: b.epoch, snapshots: b.snapshots}, nil
+}
+
+// systemFor returns the system of a build that [build.systemBuild] made, which it makes
+// unless the store has it.
+func (b *build) systemFor(ctx context.Context, p specs.Platform) (*stageSystem, error) {
+	key, err := b.systemKey(p)
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +77,11 @@ func (b *build) stageSystem(ctx context.Context, s *specs.Stage, p specs.Platfor
 	if b.store.Get("system", key, sys) && sys.stored(b.store) {
 		return sys, nil
 	}
-	platforms := []specs.Platform{p}
 	for range healing {
-		if sys, err = sub.makeSystem(ctx, p); !errors.Is(err, store.ErrCorrupt) {
+		if sys, err = b.makeSystem(ctx, p); !errors.Is(err, store.ErrCorrupt) {
 			break
 		}
-		sub.verifyPackages(platforms)
+		b.verifyPackages([]specs.Platform{p})
 	}
 	if err != nil {
 		return nil, err
@@ -119,7 +122,10 @@ func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem,
 	if err != nil {
 		return nil, err
 	}
-	strata, err := upperLayers(ctx, b.store, a.tree, b.compression())
+	if err := b.addDpkgDatabase(p, a); err != nil {
+		return nil, err
+	}
+	strata, err := upperLayers(ctx, b.store, a, b.compression())
 	if err != nil {
 		return nil, err
 	}
@@ -140,23 +146,16 @@ func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem,
 	return sys, err
 }
 
-// unpack makes the snapshot of the system where it is missing. A damaged layer makes
-// the store forget the system, so that the next build makes it again.
-func (s *stageSystem) unpack(ctx context.Context, r *stageRun) error {
-	if r.space.Has(s.key()) {
+// unpack makes the snapshot of the system where it is missing.
+func (s *stageSystem) unpack(ctx context.Context, space *sandbox.Space) error {
+	if space.Has(s.key()) {
 		return nil
 	}
-	start := time.Now()
-	r.tell(StepEvent{})
 	var layers []sandbox.Layer
 	for _, l := range s.layers() {
 		layers = append(layers, sandbox.Layer{Open: l.Uncompressed})
 	}
-	if err := r.space.Unpack(ctx, s.key(), layers); err != nil {
-		return err
-	}
-	r.tell(StepEvent{Done: true, Elapsed: time.Since(start)})
-	return nil
+	return space.Unpack(ctx, s.key(), layers)
 }
 
 // record returns the record of the system. That of an image which hardpan did not

@@ -27,6 +27,10 @@ func (b *build) systems() ([]system, error) {
 			return nil, err
 		}
 		list = append(list, system{name: variant, spec: spec})
+		if len(sandboxed(&spec.Contents)) > 0 {
+			scripts := spec.System(&specs.Stage{Contents: interpretedOnly(spec.Contents)})
+			list = append(list, system{name: variant + scriptsSystem, spec: scripts, stage: true})
+		}
 		for i := range spec.Stages {
 			stage := &spec.Stages[i]
 			if stage.From == "" && (variant == "" || b.ownStage(stage)) {

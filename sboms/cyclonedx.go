@@ -74,6 +74,9 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
 		m.Manufacturer = m.Supplier
 	}
+	if base := img.ancestry(); base != "" {
+		*m.Properties = append(*m.Properties, *properties("hardpan:base", base)...)
+	}
 	for _, a := range img.Archives {
 		*m.Properties = append(*m.Properties, *properties("hardpan:archive", fmt.Sprintf("%s InRelease %s signed by %s", a.ID, a.InRelease, strings.Join(a.SignedBy, ", ")))...)
 	}

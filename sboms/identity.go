@@ -66,6 +66,19 @@ func (img *Image) provenance() string {
 	return strings.Join(texts, "; ")
 }
 
+// ancestry says in words which images the image stands on.
+func (img *Image) ancestry() string {
+	var texts []string
+	for _, base := range img.Bases {
+		text := base.Reference + " with the manifest " + string(base.Digest)
+		if base.Layers == 0 {
+			text += ", written anew"
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", which stands on ")
+}
+
 // webAddress returns s if it is an address that a document may have as one.
 func webAddress(s string) string {
 	u, err := url.Parse(s)

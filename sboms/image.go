@@ -26,6 +26,8 @@ type Image struct {
 
 	Archives []lock.Archive // that the packages were taken from; none without a record
 	Packages []Package      // by name and architecture
+	// Bases are the images that it stands on, the nearest first.
+	Bases []*record.Base
 	// Components are programs that hardpan itself added, by name.
 	Components []record.Component
 	Files      []File // regular files and links, by path
@@ -77,7 +79,8 @@ type Package struct {
 	// of the spec and without a record, its maintainer.
 	Supplier Party
 
-	control *control
+	control  *control
+	archives []lock.Archive // of the image, or of the base image that it came with
 }
 
 // File is a regular file or a link of an image.
@@ -104,7 +107,7 @@ func (img *Image) owner(f *File) int {
 			return componentOwner(i)
 		}
 	}
-	if f.Origin == nil || f.Origin.Kind != tree.FromPackage {
+	if f.Origin == nil || f.Origin.Kind != tree.FromPackage && f.Origin.Kind != tree.FromBase || f.Origin.Package == "" {
 		return -1
 	}
 	i, ok := slices.BinarySearchFunc(img.Packages, f.Origin.Package, func(p Package, name string) int {

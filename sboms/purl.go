@@ -14,7 +14,7 @@ import (
 // (https://github.com/package-url/purl-spec, types/deb).
 func (img *Image) purl(p *Package) string {
 	qualifiers := [][2]string{{"arch", p.Architecture}, {"distro", img.Distro}}
-	if a := img.archive(p.Archive); a != nil && a.URI != "" {
+	if a := p.archive(); a != nil && a.URI != "" {
 		qualifiers = append(qualifiers, [2]string{"repository_url", a.URI})
 	}
 	qualifiers = append(qualifiers, [2]string{"upstream", p.Source + "@" + p.SourceVersion})
@@ -63,12 +63,13 @@ func purlEncode(s string) string {
 	return b.String()
 }
 
-func (img *Image) archive(id string) *lock.Archive {
-	i := slices.IndexFunc(img.Archives, func(a lock.Archive) bool { return a.ID == id })
+// archive returns the archive that the package was taken from, nil if nothing says it.
+func (p *Package) archive() *lock.Archive {
+	i := slices.IndexFunc(p.archives, func(a lock.Archive) bool { return a.ID == p.Archive })
 	if i < 0 {
 		return nil
 	}
-	return &img.Archives[i]
+	return &p.archives[i]
 }
 
 // location returns where a package of the archive can be fetched from. Which mirror

@@ -97,6 +97,10 @@ func (r *reading) identify() {
 	img.Vendor = said("org.opencontainers.image.vendor")
 	if rec := r.rec; rec != nil {
 		img.Name, img.Version, img.Archives, img.Components = rec.Name, rec.Version, rec.Archives, rec.Components
+		for base := rec.Base; base != nil; base = base.Base {
+			img.Bases = append(img.Bases, base)
+			img.Components = append(slices.Clip(img.Components), base.Components...)
+		}
 		if rec.Variant != "" {
 			img.Version += "-" + rec.Variant
 		}
@@ -144,13 +148,19 @@ func (r *reading) packages() error {
 			})
 		}
 	} else {
-		for _, p := range r.rec.Packages {
+		add := func(p lock.Package, archives []lock.Archive) {
 			known := slices.IndexFunc(controls, func(c *control) bool { return c.name == p.Name && c.version == p.Version })
-			pkg := Package{Package: p, Requested: p.Why == "requested"}
+			pkg := Package{Package: p, Requested: p.Why == "requested", archives: archives}
 			if known >= 0 {
 				pkg.control = controls[known]
 			}
 			r.img.Packages = append(r.img.Packages, pkg)
+		}
+		for _, p := range r.rec.Packages {
+			add(p, r.rec.Archives)
+		}
+		for p, base := range r.rec.BasePackages() {
+			add(*p, base.Archives)
 		}
 	}
 	slices.SortFunc(r.img.Packages, func(a, b Package) int {
@@ -208,7 +218,7 @@ func (r *reading) fill(p *Package) {
 	if p.control != nil && p.control.supplier != "" {
 		p.Supplier = Party{Name: p.control.supplier, Organization: true}
 	}
-	if a := r.img.archive(p.Archive); a != nil {
+	if a := p.archive(); a != nil {
 		p.Location = location(a, p.Path)
 		if a.URI == "" { // of the distribution itself
 			p.Supplier = debianProject
@@ -268,6 +278,13 @@ func (r *reading) origin(name string, owners map[string]*tree.Origin) *tree.Orig
 		if !r.rec.Partial {
 			return nil
 		}
+		if e := r.paths[name]; r.rec.Base != nil && e.layer < r.rec.Base.Layers {
+			o := tree.Origin{Kind: tree.FromBase, Base: string(r.rec.Layers[e.layer].Digest)}
+			if by := owners[name]; by != nil {
+				o.Package, o.Version = by.Package, by.Version
+			}
+			return &o
+		}
 	}
 	return owners[name]
 }
@@ -309,6 +326,10 @@ func (r *reading) owners() map[string]*tree.Origin {
 	return owners
 }
 
+// foreignDatabases are those of other package managers than dpkg, which a base image may
+// have been made with.
+var foreignDatabases = []string{"lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite", "var/lib/pacman/local"}
+
 // maxGaps bounds how many gaps of one kind are listed by name.
 const maxGaps = 20
 
@@ -341,7 +362,14 @@ func (r *reading) complete() {
 			img.gap("the image does not have, or has otherwise, the program of hardpan ", []string{"/" + c.Path})
 		}
 	}
+	var unread []string
+	for _, name := range foreignDatabases {
+		if r.paths[name] != nil {
+			unread = append(unread, "/"+name)
+		}
+	}
 	img.gap("nothing says where it comes from: ", extra)
+	img.gap("a base image has packages that are not listed: ", unread)
 	img.gap("the record has it and the image does not: ", missing)
 	img.gap("the image has no control fields, and so no dependencies, of package ", undescribed)
 	img.Completeness = Complete

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
@@ -41,6 +41,8 @@ const maxRead = 256 << 20
 type entry struct {
 	File
 	Content []byte `json:",omitempty"` // of a file that describes the image
+	layer   int    // index of that which it is in, once layers are stacked
+	Special string `json:",omitempty"` // "device" or the like, which hides what is below and is no path of interest
 }
 
 // scan reads the layers of an image, each once, and returns its paths, without their
@@ -62,24 +64,12 @@ func scan(ctx context.Context, img *oci.Image, st *store.Store) (map[string]*ent
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	paths := map[string]*entry{}
-	for _, entries := range layers {
-		overlay(paths, entries)
-	}
-	for _, e := range paths {
-		if e.Type != tree.Hardlink {
-			continue
-		}
-		if to := paths[tree.Clean(e.Link)]; to != nil && to.Type == tree.File {
-			e.Size, e.SHA256, e.SHA1, e.Content = to.Size, to.SHA256, to.SHA1, to.Content
-		}
-	}
-	return paths, nil
+	return stacked(layers)
 }
 
 // scanFormat is the version of what is remembered of a layer. It changes with what an
 // entry has and with what is read.
-const scanFormat = "1 "
+const scanFormat = "2 "
 
 // A scanner reads the layers of one image.
 type scanner struct {
@@ -137,8 +127,7 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer) ([]*entry, error) {
 	}
 }
 
-// entry returns nil for what is no path of interest: device nodes and pipes have no
-// content.
+// entry returns nil for what is no member of the image.
 func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
 	e := &entry{File: File{Path: tree.Clean(h.Name), Mode: uint32(h.Mode & 0o7777)}}
 	switch h.Typeflag {
@@ -150,6 +139,8 @@ func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
 		e.Type, e.Link = tree.Hardlink, "/"+tree.Clean(h.Linkname)
 	case tar.TypeReg:
 		return e, sc.content(e, r)
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		e.Special = "device"
 	default:
 		return nil, nil
 	}
@@ -188,36 +179,39 @@ func isDescription(name string) bool {
 	return base == "copyright" && path.Dir(dir) == "usr/share/doc"
 }
 
-// overlay puts the entries of a layer over the paths of those below.
-func overlay(paths map[string]*entry, entries []*entry) {
-	const whiteout, opaque = ".wh.", ".wh..wh..opq"
-	emptied := map[string]bool{} // directories that lose what is below them
-	for _, e := range entries {
-		switch dir, base := path.Split(e.Path); {
-		case base == opaque:
-			emptied[path.Clean(dir)] = true
-		case strings.HasPrefix(base, whiteout):
-			name := dir + strings.TrimPrefix(base, whiteout)
-			emptied[name] = true
-			delete(paths, name)
-		case e.Type != tree.Dir && paths[e.Path] != nil && paths[e.Path].Type == tree.Dir:
-			emptied[e.Path] = true
+// Open implements [tree.Content]. Only what describes the image is there.
+func (e *entry) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Content)), nil }
+
+// stacked returns the paths that layers make on top of one another, lowest first.
+func stacked(layers [][]*entry) (map[string]*entry, error) {
+	o := layer.NewOverlay(tree.New(nil, 0))
+	for in, entries := range layers {
+		list := make([]layer.Entry, len(entries))
+		for i, e := range entries {
+			e.layer = in
+			list[i] = layer.Entry{Node: tree.Node{Path: e.Path, Type: e.Type, Mode: e.Mode, Link: e.Link, Content: e}, Special: e.Special}
+		}
+		if err := o.Apply(list); err != nil {
+			return nil, err
 		}
 	}
-	if len(emptied) > 0 {
-		maps.DeleteFunc(paths, func(name string, _ *entry) bool {
-			for dir := path.Dir(name); ; dir = path.Dir(dir) {
-				if emptied[dir] || dir == "." {
-					return emptied[dir]
-				}
+	paths := map[string]*entry{}
+	for n := range o.Tree.All() {
+		was, ok := n.Content.(*entry)
+		if !ok {
+			continue // a directory that no layer has
+		}
+		e := *was
+		e.Path, e.Type, e.Mode, e.Link = n.Path, n.Type, n.Mode, n.Link
+		if n.Type == tree.Hardlink {
+			e.Link = "/" + n.Link
+			if to, ok := o.Tree.Lookup(n.Link).Content.(*entry); ok {
+				e.Size, e.SHA256, e.SHA1, e.Content = to.Size, to.SHA256, to.SHA1, to.Content
 			}
-		})
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(path.Base(e.Path), whiteout) {
-			paths[e.Path] = e
 		}
+		paths[n.Path] = &e
 	}
+	return paths, nil
 }
 
 // find returns the file that a path leads to, through symbolic links, or nil.

@@ -108,6 +108,9 @@ func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	if from := img.provenance(); from != "" {
 		p.PackageSourceInfo = "packages taken from " + from
 	}
+	if base := img.ancestry(); base != "" {
+		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; stands on "+base, "; ")
+	}
 	d.Packages = append(d.Packages, p)
 	return p
 }

@@ -610,6 +610,18 @@ spec.yaml:6:24: tests[0].command: found an empty value, expected one
 spec.yaml:6:39: tests[0].exit-code: found the number 256, expected a whole number from 0 to 255
 spec.yaml:7:5: tests[1]: command is missing
 spec.yaml:9:12: tests: duplicate name "c"; the first is at spec.yaml:8:12`},
+	{name: "limits of tests, and writable directories", spec: `
+tests: [{name: a, command: [x], timeout: soon, memory: 2GB, processes: -1}]
+writable: [/tmp, tmp, /, "/my files", /var//lib]
+`, want: `
+spec.yaml:5:42: tests[0].timeout: found "soon", expected a duration such as 30s or 1m30s
+spec.yaml:5:56: tests[0].memory: found "2GB", expected a size such as 512MiB or 2GiB
+spec.yaml:5:72: tests[0].processes: found the number -1, expected a whole number from 0 to 1000000
+spec.yaml:6:18: writable[1]: found "tmp", expected an absolute path below the root, without spaces
+spec.yaml:6:23: writable[2]: found "/", expected an absolute path below the root, without spaces
+spec.yaml:6:26: writable[3]: found "/my files", expected an absolute path below the root, without spaces
+spec.yaml:6:39: writable[4]: found "/var//lib", expected a clean path
+  hint: write /var/lib`},
 	// Vars.
 	{name: "undefined", spec: `
 vars: {MAJOR: "3"}

@@ -6,7 +6,6 @@
 // it returns is complete and consistent; what it refuses it reports all at once,
 // each as one line "file:line:column: message" ([Errors]).
 //
-// It promises that a key is never ignored: what is unknown is an error, and what
-// this version cannot do yet is named by [Spec.Unsupported]. It does not resolve
-// packages, read the network, or write anything.
+// It promises that a key is never ignored: what is unknown is an error. It does not
+// resolve packages, read the network, or write anything.
 package specs

@@ -78,16 +78,6 @@ func ExampleSpec_Variant() {
 	// Output: 3.13-debug standard busybox
 }
 
-func ExampleSpec_Unsupported() {
-	s, err := specs.Load("testdata/images/python/3.13.yaml")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(s.Unsupported()[0])
-	// Output: testdata/images/python/3.13.yaml:49:1: key "tests" is not supported yet
-}
-
 func ExampleAccounts_Resolve() {
 	a := specs.Accounts{RunAs: "www-data:adm"}
 	uid, gid, err := a.Resolve()

@@ -57,7 +57,9 @@ var formats = map[string]*format{
 	"image": {pattern: patternImage, expected: "an image such as registry/name@sha256:..., registry/name:tag or oci:PATH", check: checkImage, hint: hintImage},
 	"stage-base": {pattern: patternName + "|" + patternImage, expected: "an earlier stage, or an image such as registry/name@sha256:..., registry/name:tag or oci:PATH",
 		check: checkImage, hint: hintImage},
-	"path":        {pattern: `^/`, expected: "an absolute path", check: checkPath},
+	"path": {pattern: `^/`, expected: "an absolute path", check: checkPath},
+	// The paths are words of a label, and no place that a runtime makes its own.
+	"writable":    {pattern: `^/[^\s]+$`, expected: "an absolute path below the root, without spaces", check: checkPath},
 	"passwd-path": {pattern: `^/[^:]*$`, expected: "an absolute path without a colon", check: checkPath},
 	// passwd(5): fields are separated by colons.
 	"passwd-field": {pattern: `^[^:]*$`, expected: "text without a colon"},

@@ -64,6 +64,8 @@ type Spec struct {
 	Ports []Port `yaml:"ports" spec:"set"`
 	// Directories that hold the data of a running container.
 	Volumes []string `yaml:"volumes" spec:"set,format=path"`
+	// Further directories that a running container writes to; all others may be read-only. The label dev.hardpan.run.writable names them and the volumes.
+	Writable []string `yaml:"writable" spec:"set,format=writable"`
 	// Signal that asks the image's process to end, such as SIGTERM.
 	StopSignal string `yaml:"stop-signal" spec:"format=signal"`
 	// How a runtime sees whether the container is healthy.
@@ -76,7 +78,7 @@ type Spec struct {
 	OSRelease OSRelease `yaml:"os-release"`
 	// Dates in the life of the image.
 	Dates Dates `yaml:"dates"`
-	// Commands run in the finished image before anything is published.
+	// Commands run in the finished image before anything is published: sandboxed, as its user, with a root that is read-only but for volumes and writable, and without network.
 	Tests []Test `yaml:"tests" spec:"key=name"`
 	// How packages become layers.
 	Layering Layering `yaml:"layering"`
@@ -92,13 +94,19 @@ type Contents struct {
 	Packages []PackageRequest `yaml:"packages" spec:"set"`
 	// Further archives, each with its own key.
 	Repositories []Repository `yaml:"repositories" spec:"key=uri+suite"`
-	// Packages whose maintainer scripts are not run, because they need what is not provided: name, and skip.
+	// Packages whose maintainer scripts are not interpreted, because they need what is not provided: by name, skip, or sandbox to run them for real, by dpkg in a sandbox.
 	Scripts map[string]string `yaml:"scripts" spec:"keys=package,enum=skip|sandbox"`
 	// Whether the image's Python modules are compiled to bytecode, by its own interpreter in a sandbox, so that programs start sooner.
 	Bytecode bool `yaml:"bytecode"`
 	// Answers to questions of debconf, by name of the question, such as tzdata/Areas. Others get the package's default.
 	Answers map[string]string `yaml:"answers" spec:"keys=question,format=text"`
 }
+
+// What happens to the scripts of a package that [Contents.Scripts] names.
+const (
+	ScriptsSkip    = "skip"
+	ScriptsSandbox = "sandbox"
+)
 
 // Repository is a further archive (sources.list(5)). Credentials are never part
 // of it: they come from the environment or netrc.
@@ -286,10 +294,14 @@ type Test struct {
 	Command Command `yaml:"command" spec:"required"`
 	// Exit code expected. Default: 0.
 	ExitCode int `yaml:"exit-code" spec:"min=0,max=255"`
-	// Text that the command's output must contain.
+	// Text that the command's output, of both kinds, must contain.
 	Output string `yaml:"output" spec:"format=text"`
-	// Time after which the test has failed. Default: 30s.
+	// Time after which the test has failed; ten times as long where the platform's processor is emulated. Default: 30s.
 	Timeout Duration `yaml:"timeout"`
+	// Memory of all its processes and of the files that it writes. Default: 2GiB.
+	Memory Size `yaml:"memory"`
+	// Number of its processes and threads. Default: 1024.
+	Processes int `yaml:"processes" spec:"min=0,max=1000000"`
 }
 
 // The compressions of layers.

@@ -183,23 +183,6 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-func TestUnsupported(t *testing.T) {
-	var got []string
-	for _, err := range loaded(t, "testdata/images/python/3.13.yaml").Unsupported() {
-		got = append(got, err.Error())
-	}
-	want := []string{
-		`testdata/images/python/3.13.yaml:49:1: key "tests" is not supported yet`,
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	dir := writeFiles(t, "spec.yaml", header+"healthcheck: {command: [x]}\n")
-	if errs := loaded(t, filepath.Join(dir, "spec.yaml")).Unsupported(); len(errs) != 0 {
-		t.Errorf("a healthcheck: found %v, expected nothing", errs)
-	}
-}
-
 // TestRunAs resolves what an image runs as to numbers.
 func TestRunAs(t *testing.T) {
 	for _, test := range []struct {
@@ -405,5 +388,28 @@ func TestGoodSpecs(t *testing.T) {
 			continue
 		}
 		checkRoundTrip(t, s)
+	}
+}
+
+func TestExcluded(t *testing.T) {
+	for _, c := range []struct {
+		patterns, name string
+		want           bool
+	}{
+		{"*.a", "lib/x.a", true},
+		{"*.a", "lib/x.so", false},
+		{"include", "include", true},
+		{"include", "opt/include/python3.11/Python.h", true}, // with all that is below
+		{"include/", "include/x", true},
+		{"bin/activate*", "bin/activate.fish", true},
+		{"bin/activate*", "opt/bin/activate", false}, // with a slash it is the whole path
+		{"**/activate*", "opt/bin/activate", true},
+		{"a b", "c/b/d", true},
+		{"**", ".", false}, // the source itself stays
+		{"", "x", false},
+	} {
+		if got := Excluded(strings.Fields(c.patterns), c.name); got != c.want {
+			t.Errorf("Excluded(%q, %q) is %v, want %v", c.patterns, c.name, got, c.want)
+		}
 	}
 }

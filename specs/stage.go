@@ -33,7 +33,7 @@ type Stage struct {
 	Limits Limits `yaml:"limits"`
 }
 
-// Limits bound what one command of a stage, or one test, may use.
+// Limits bound what one command of a stage may use.
 type Limits struct {
 	// Time for one command. Default: 1h.
 	Time Duration `yaml:"time"`

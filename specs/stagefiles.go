@@ -172,16 +172,18 @@ func describeType(t fs.FileMode) string {
 	}
 }
 
-// Excluded reports whether a pattern matches the path; one without a slash matches
-// a name at any depth, as in .gitignore files.
+// Excluded reports whether a pattern matches the path or a directory above it; one
+// without a slash matches a name at any depth, as in .gitignore files.
 func Excluded(patterns []string, name string) bool {
-	for _, p := range patterns {
-		at := name
-		if !strings.Contains(p, "/") {
-			at = path.Base(name)
-		}
-		if ok, _ := doublestar.Match(strings.TrimSuffix(p, "/"), at); ok && name != "." {
-			return true
+	for ; name != "." && name != "/"; name = path.Dir(name) {
+		for _, p := range patterns {
+			at := name
+			if !strings.Contains(p, "/") {
+				at = path.Base(name)
+			}
+			if ok, _ := doublestar.Match(strings.TrimSuffix(p, "/"), at); ok {
+				return true
+			}
 		}
 	}
 	return false

@@ -2,7 +2,6 @@ package specs
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -32,7 +31,10 @@ func (s *Spec) setDefaults() {
 		s.Stages[i].setDefaults()
 	}
 	for i := range s.Tests {
-		setDefault(&s.Tests[i].Timeout, Duration(30*time.Second))
+		t := &s.Tests[i]
+		setDefault(&t.Timeout, Duration(30*time.Second))
+		setDefault(&t.Memory, 2<<30)
+		setDefault(&t.Processes, 1024)
 	}
 }
 
@@ -267,27 +269,4 @@ func linked(p Path) string {
 		return path.Clean(p.Target)
 	}
 	return path.Join(path.Dir(p.Path), p.Target)
-}
-
-// Unsupported returns an error for each key of the spec that this version reads
-// but cannot act on, at the place of the key, or nothing. A build refuses a spec
-// for which it is not empty.
-func (s *Spec) Unsupported() []error {
-	var errs []error
-	for _, key := range []struct {
-		name string
-		used bool
-	}{{"from", s.From != ""}, {"tests", len(s.Tests) > 0}} {
-		if key.used {
-			errs = append(errs, &Error{Position: s.Position(key.name), Message: fmt.Sprintf("key %q is not supported yet", key.name),
-				Advice: "remove it; this version builds images from packages, accounts and paths"})
-		}
-	}
-	for _, pkg := range slices.Sorted(maps.Keys(s.Contents.Scripts)) {
-		if how := s.Contents.Scripts[pkg]; how != "skip" {
-			errs = append(errs, &Error{Position: s.Position("contents", "scripts", pkg), Message: fmt.Sprintf("scripts of %s: %q is not supported yet", pkg, how),
-				Advice: "write skip, which builds the image without what they do"})
-		}
-	}
-	return errs
 }

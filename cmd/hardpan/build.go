@@ -30,6 +30,11 @@ func sourceFlags(flags *pflag.FlagSet) {
 	flags.Bool("snapshot", false, "accept an archive of the past although its Release has expired")
 }
 
+// requireTestsFlag adds the flag that wants every test run.
+func requireTestsFlag(flags *pflag.FlagSet) {
+	flags.Bool("require-tests", false, "fail where tests cannot be run on this machine")
+}
+
 func newBuild(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build SPEC",
@@ -39,9 +44,11 @@ to an OCI layout in dist/NAME-VERSION.
 
 A lock beside the spec decides which packages are used; a build with a lock
 resolves nothing. Without one the build makes it and says so; --locked refuses
-to. With --key the image and its index are signed before a tag moves, with the
-lock and the provenance as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the lock's date as the
-time of the image.`,
+to. The tests of the spec are run in the image before anything is published,
+where this machine can run its programs. With --key the image and its index are
+signed before a tag moves, with the lock, the provenance and the tests that
+passed as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the
+lock's date as the time of the image.`,
 		Example: `  hardpan build python.yaml
   hardpan build python.yaml --platform linux/arm64 --archive python.tar
   hardpan build python.yaml --push registry.example.com/base/python:3.13`,
@@ -53,6 +60,7 @@ time of the image.`,
 	flags.Bool("update", false, "renew the lock first")
 	flags.Bool("locked", false, "refuse to build without a lock")
 	flags.Bool("check-reproducible", false, "run the commands of build stages twice, and fail where what is copied into the image differs")
+	requireTestsFlag(flags)
 	flags.Bool("print-spec", false, "print the spec with everything that it inherits, and build nothing")
 	flags.String("layout", "", "write an OCI layout to this `directory`")
 	flags.String("archive", "", "write an OCI archive to this `file`")
@@ -88,6 +96,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	case s.GetBool("locked"):
 		o.Lock = builder.RequireLock
 	}
+	o.RequireTests = s.GetBool("require-tests")
 	o.CheckReproducible = s.GetBool("check-reproducible")
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
@@ -215,6 +224,14 @@ func printResult(w io.Writer, res *builder.Result) {
 		}
 		for _, line := range img.Warnings {
 			fmt.Fprintf(w, "  %-12s warning: %s\n", "", oneLine(line))
+		}
+		if line := testSummary(res.Tests, img.Platform); line != "" {
+			fmt.Fprintf(w, "  %-12s %s\n", "", line)
+		}
+	}
+	for _, st := range res.Stages {
+		if st.Network == specs.NetworkHost {
+			fmt.Fprintf(w, "  %-12s stage %s ran with the network of this machine\n", st.Platform, st.Stage)
 		}
 	}
 	for _, d := range res.Differences {

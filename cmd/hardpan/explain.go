@@ -66,7 +66,11 @@ func printExplanation(w io.Writer, e *builder.Explanation) {
 			fmt.Fprintf(w, ", %s", size(step.Size))
 		}
 		fmt.Fprintf(w, "\n  from %s\n", step.Origin)
-		if p := step.Package; p != nil {
+		switch p := step.Package; {
+		case p == nil:
+		case p.SHA256 == "": // of a base image, whose database says no more
+			fmt.Fprintf(w, "  source %s %s\n", p.Source, p.SourceVersion)
+		default:
 			fmt.Fprintf(w, "  package file %s, sha256 %s\n  of archive %s, source %s %s\n", p.Path, p.SHA256, p.Archive, p.Source, p.SourceVersion)
 			fmt.Fprintf(w, "  in the image because %s\n", reason(p.Why))
 		}

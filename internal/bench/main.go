@@ -20,16 +20,20 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hardpan/hardpan/internal/sandbox"
 )
 
 //go:embed bench-set.txt
 var packages string
 
 func main() {
+	sandbox.Init()
 	hardpan := flag.String("hardpan", "bin/hardpan", "`binary` to measure")
 	rounds := flag.Int("rounds", 5, "measured rounds")
+	only := flag.String("only", "", "measure layers or stages `only`")
 	flag.Parse()
-	if err := run(*hardpan, *rounds); err != nil {
+	if err := run(*hardpan, *rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -39,6 +43,7 @@ func main() {
 type bench struct {
 	hardpan string
 	dir     string
+	edits   int // of what is built in stages
 }
 
 // sample is what one run of a command cost.
@@ -47,7 +52,7 @@ type sample struct {
 	rss  int64 // bytes, the largest process
 }
 
-func run(hardpan string, rounds int) error {
+func run(hardpan string, rounds int, only string) error {
 	binary, err := filepath.Abs(hardpan)
 	if err != nil {
 		return err
@@ -57,7 +62,20 @@ func run(hardpan string, rounds int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{binary, dir}
+	b := &bench{hardpan: binary, dir: dir}
+	if only != "stages" {
+		if err := b.layers(rounds); err != nil {
+			return err
+		}
+	}
+	if only != "layers" {
+		return b.stages()
+	}
+	return nil
+}
+
+// layers measures how packages become layers, and prints what comes out.
+func (b *bench) layers(rounds int) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
@@ -231,7 +249,7 @@ func (b *bench) build(spec string, more ...string) *exec.Cmd {
 func (b *bench) shell(script string) *exec.Cmd { return exec.Command("sh", "-c", script) }
 
 func (b *bench) time(cmd *exec.Cmd) (sample, error) {
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "HARDPAN_PASSWORD=bench")
+	cmd.Dir, cmd.Env = b.dir, append(cmd.Environ(), "HARDPAN_PASSWORD=bench")
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = io.Discard, &stderr
 	begin := time.Now()

@@ -16,7 +16,7 @@ import (
 // it. With a verifier, signatures count only if they are the key's; without one it is
 // looked at what is there, not whose it is.
 func Beside(ctx context.Context, src *oci.Source, img *oci.Image, v *sign.Verifier) (Attached, error) {
-	if !src.Attachable() {
+	if !src.CanHaveArtifacts() {
 		return Attached{}, nil
 	}
 	a := Attached{Asked: true}

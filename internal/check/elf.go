@@ -31,7 +31,11 @@ func boundAtStart(e *facts.ELF) bool { return e.Program && e.Dynamic }
 
 func elfExecutableStack(q *question) string {
 	return q.elfs("ELF files", anyELF, func(f *facts.File, e *facts.ELF) {
-		if !e.NXStack {
+		switch {
+		case e.NXStack:
+		case e.NoStack:
+			q.foundAs(harden.Medium, at(f, "it does not say that its stack is not to be executable", "no PT_GNU_STACK"))
+		default:
 			q.found(at(f, "its stack is executable", "PT_GNU_STACK"))
 		}
 	})

@@ -64,7 +64,7 @@ func (s *step) run() {
 		rest := strings.TrimSpace(strings.TrimPrefix(s.text, words[0]))
 		if at := strings.Index(rest, "/bin/sh -c"); at >= 0 {
 			s.args, rest = strings.Fields(rest[:at]), rest[at:]
-		} else if len(words) > n {
+		} else if n > 0 && n < len(words) {
 			s.args = words[1 : 1+n]
 		}
 		s.text = rest

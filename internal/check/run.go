@@ -82,6 +82,10 @@ func healthcheckBroken(q *question) string {
 		q.foundAs(harden.Low, said("the health check needs a shell", command))
 		words = strings.Fields(command)
 	}
+	if len(words) == 0 {
+		q.found(said("the health check runs nothing", ""))
+		return applies
+	}
 	f := q.Look(words[0])
 	switch {
 	case f == nil && !shell:

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -17,8 +18,12 @@ func SARIF(reports []*Report, version string) ([]byte, error) {
 	for _, r := range reports {
 		log.Runs = append(log.Runs, r.sarif(version))
 	}
-	b, err := json.MarshalIndent(log, "", "  ")
-	return append(b, '\n'), err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(log)
+	return b.Bytes(), err
 }
 
 type (

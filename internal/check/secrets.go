@@ -16,6 +16,15 @@ func (q *question) openSecrets() []facts.Secret {
 	return slices.DeleteFunc(slices.Clone(q.Secrets), func(s facts.Secret) bool { return q.Shipped(s.File) })
 }
 
+// gravity is that of a rule of gitleaks: the one for anything that is called a key is
+// wrong more often than those that know the form of a token.
+func gravity(rule string) harden.Severity {
+	if strings.HasPrefix(rule, "generic-") || rule == "hashicorp-tf-password" {
+		return harden.Medium
+	}
+	return harden.High
+}
+
 func secretInFile(q *question) string {
 	for _, s := range q.openSecrets() {
 		message := s.Rule + ": " + s.About
@@ -24,7 +33,7 @@ func secretInFile(q *question) string {
 		}
 		f := at(s.File, message, s.Shown)
 		f.Line = s.Line
-		q.found(f)
+		q.foundAs(gravity(s.Rule), f)
 	}
 	return applies
 }

@@ -24,8 +24,8 @@ type probe struct {
 	built   string         // source in testdata that is compiled and run as the command
 	want    []string       // regular expressions that match the output
 	never   string         // one that does not
-	get     string         // the program is a server, and this a page of it
-	stop    syscall.Signal // ends the server
+	ask     []question     // the program is a server that is asked this, and for its health
+	stop    syscall.Signal // ends the server; the default is SIGTERM
 }
 
 const moreThan100 = `(1[0-9]{2}|[2-9][0-9]{2})\b`
@@ -96,9 +96,9 @@ var probes = map[string][]probe{
 	"nginx": {
 		linked,
 		{name: "configuration", args: []string{"-t"}, want: []string{"syntax is ok", "test is successful"}, never: "warn|emerg|alert"},
-		{name: "request", args: []string{"-g", "daemon off;"}, get: "http://127.0.0.1:8080/", stop: syscall.SIGQUIT,
+		{name: "request", args: []string{"-g", "daemon off;"}, ask: []question{{URL: "http://127.0.0.1:8080/"}}, stop: syscall.SIGQUIT,
 			want: []string{"200 OK", "server: nginx\n", "Welcome to nginx!", `"GET / HTTP/1\.1" 200`, "server ended: <nil>"}, never: "emerg|alert"},
-		{name: "no page", args: []string{"-g", "daemon off;"}, get: "http://127.0.0.1:8080/nothing", stop: syscall.SIGQUIT,
+		{name: "no page", args: []string{"-g", "daemon off;"}, ask: []question{{URL: "http://127.0.0.1:8080/nothing"}}, stop: syscall.SIGQUIT,
 			want: []string{"404 Not Found"}},
 	},
 }
@@ -202,7 +202,7 @@ func sharedDir(t *testing.T) string {
 
 // probesOf returns what there is to run of an image.
 func probesOf(t *testing.T, s *shipped) []probe {
-	list := probes[s.String()]
+	list := append(slices.Clone(probes[s.String()]), serviceProbes[s.String()]...)
 	if len(list) == 0 {
 		t.Fatalf("no program of image %s is known here: add one to probes", s)
 	}
@@ -235,7 +235,13 @@ func runInNamespace(t *testing.T, s *shipped) {
 		t.Run(p.name, func(t *testing.T) {
 			b := sandbox{
 				Root: root, UID: uid, GID: gid, Dir: img.Config.WorkingDir, Args: p.argv(s),
-				Env: append(slices.Clone(img.Config.Env), p.env...), Get: p.get, Stop: p.stop,
+				Env: append(slices.Clone(img.Config.Env), p.env...), Writable: s.spec.Volumes, Ask: p.ask, Stop: p.stop,
+			}
+			if b.Stop == 0 {
+				b.Stop = syscall.SIGTERM
+			}
+			if h := img.Config.Healthcheck; h != nil && h.Test[0] == "CMD" {
+				b.Health = h.Test[1:]
 			}
 			if p.built != "" {
 				b.Binds = map[string]string{builtPath: p.build(t)}

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	buildsandbox "github.com/hardpan/hardpan/internal/sandbox"
 )
 
 // A sandbox runs a program in a tree of files as an ordinary user can: this test
@@ -34,8 +36,16 @@ type sandbox struct {
 	Path     string   // of the program, once it is found
 	Env      []string
 	Binds    map[string]string // further files, read-only: path in the image to path here
-	Get      string            // unless "", the program is a server: the page to ask it for and print
+	Writable []string          // directories that are in memory and can be written
+	Ask      []question        // unless none, the program is a server: what to ask it and print the answers of
+	Health   []string          // a command that is run beside the server then, and its exit printed
 	Stop     syscall.Signal    // ends a server
+}
+
+// question is a request to a server.
+type question struct {
+	URL  string
+	Body []byte // of a POST; nil for a GET
 }
 
 // account is an ordinary user of the host; its zero value is the one who runs the test.
@@ -64,6 +74,7 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(stageVariable) {
 	case "":
+		buildsandbox.Init() // builds run their stages in this program, too
 		os.Exit(m.Run())
 	case stageUser:
 		err = enterNamespaces()
@@ -202,7 +213,7 @@ func enterRoot() error {
 	if err := b.findProgram(); err != nil {
 		return err
 	}
-	if b.Get != "" {
+	if len(b.Ask) > 0 {
 		return b.serve()
 	}
 	return fmt.Errorf("the image cannot start %s: %s", b.Path, unix.Exec(b.Path, b.Args, b.Env))
@@ -234,6 +245,11 @@ func (b *sandbox) mountAll() error {
 	}
 	if err := unix.Mount("tmpfs", tmp, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
 		return err
+	}
+	for _, dir := range b.Writable {
+		if err := unix.Mount("tmpfs", filepath.Join(b.Root, dir), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=750"); err != nil {
+			return err
+		}
 	}
 	for _, name := range devices {
 		if err := bind("/dev/"+name, filepath.Join(dev, name)); err != nil {
@@ -309,24 +325,35 @@ func dropRights() error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return err
 	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var held [2]unix.CapUserData
+	if err := unix.Capget(&header, &held[0]); err != nil {
+		return err
+	}
+	held[0].Inheritable, held[1].Inheritable = 0, 0
+	if err := unix.Capset(&header, &held[0]); err != nil {
+		return err
+	}
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
-// serve runs the program beside this process, asks it for a page and stops it.
-// It ends this process, and with it everything in the namespace.
+// serve runs the program beside this process, asks it and stops it. It ends this
+// process, and with it everything in the namespace.
 func (b *sandbox) serve() error {
-	server := &exec.Cmd{
-		Path: b.Path, Args: b.Args, Env: b.Env, Dir: b.Dir, Stdout: os.Stdout, Stderr: os.Stderr,
-		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
-	}
+	server := b.command(b.Path, b.Args)
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("the image cannot start %s: %s", b.Args[0], err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
-	if err := printPage(b.Get, ended); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, q := range b.Ask {
+		if err := q.print(ended); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	if len(b.Health) > 0 {
+		fmt.Printf("health check: %v\n", b.command(b.Health[0], b.Health).Run())
 	}
 	if err := server.Process.Signal(b.Stop); err != nil {
 		return err
@@ -341,22 +368,36 @@ func (b *sandbox) serve() error {
 	return nil
 }
 
-// printPage asks until the server answers or has ended.
-func printPage(url string, ended <-chan error) error {
+func (b *sandbox) command(path string, args []string) *exec.Cmd {
+	return &exec.Cmd{
+		Path: path, Args: args, Env: b.Env, Dir: b.Dir, Stdout: os.Stdout, Stderr: os.Stderr,
+		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL},
+	}
+}
+
+// print asks until the server answers or has ended.
+func (q question) print(ended <-chan error) error {
 	for range 600 {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the server ended before it answered: %v", err)
 		case <-time.After(50 * time.Millisecond):
 		}
-		resp, err := http.Get(url)
+		resp, err := q.ask()
 		if err != nil {
 			continue
 		}
 		defer resp.Body.Close()
-		fmt.Printf("%s\n%s: %s\n", resp.Status, "server", resp.Header.Get("Server"))
+		fmt.Printf("%s: %s\n%s: %s\n", q.URL, resp.Status, "server", resp.Header.Get("Server"))
 		_, err = io.Copy(os.Stdout, resp.Body)
 		return err
 	}
 	return errors.New("the server did not answer")
+}
+
+func (q question) ask() (*http.Response, error) {
+	if q.Body == nil {
+		return http.Get(q.URL)
+	}
+	return http.Post(q.URL, "application/octet-stream", bytes.NewReader(q.Body))
 }

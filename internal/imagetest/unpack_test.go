@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	hardentool "github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
 )
@@ -24,8 +25,9 @@ import (
 type entry struct {
 	*tar.Header
 	layer   int
-	content []byte      // of a file that is smaller than keptContent
-	machine elf.Machine // of an ELF file, else EM_NONE
+	content []byte            // of a file that is smaller than keptContent
+	machine elf.Machine       // of an ELF file, else EM_NONE
+	tools   []hardentool.Tool // what a file is, of what hardened images should not have
 }
 
 // keptContent bounds the files whose content is kept, in bytes.
@@ -57,6 +59,7 @@ type unpacker struct {
 	entries map[string]*entry
 	root    *os.Root // nil if nothing is written
 	owner   account
+	sniffer hardentool.Sniffer
 }
 
 func (u *unpacker) layer(i int, l oci.Layer) error {
@@ -112,9 +115,11 @@ func (u *unpacker) file(name string, e *entry, r io.Reader) error {
 		defer f.Close()
 		out = f
 	}
-	if _, err := io.Copy(out, io.TeeReader(r, &bounded{&kept, keptContent})); err != nil {
+	u.sniffer.Reset()
+	if _, err := io.Copy(out, io.TeeReader(r, io.MultiWriter(&bounded{&kept, keptContent}, &u.sniffer))); err != nil {
 		return err
 	}
+	e.tools = hardentool.Identify(name, uint32(e.Mode), &u.sniffer)
 	if kept.Len() < keptContent {
 		e.content = kept.Bytes()
 	}

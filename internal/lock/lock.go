@@ -73,7 +73,10 @@ func (l *Lock) Image(reference string) *Image {
 // Platform is what was resolved for one platform.
 type Platform struct {
 	Packages []Package `json:"packages"` // sorted by name
-	Dropped  []Dropped `json:"dropped,omitempty"`
+	// Installed are packages that a base image has and that others count on, sorted by
+	// name. They are not installed again.
+	Installed []Installed `json:"installed,omitempty"`
+	Dropped   []Dropped   `json:"dropped,omitempty"`
 }
 
 // Package is one package of the image.
@@ -91,6 +94,20 @@ type Package struct {
 	InstalledSize int64    `json:"installedSize,omitempty"` // KiB, as the index states it
 	Why           string   `json:"why"`                     // "requested", or the package and relation that needs it
 	Variants      []string `json:"variants,omitempty"`      // systems that have it; none means all
+}
+
+// Installed is a package of a base image that a request or a package names.
+type Installed struct {
+	Name         string   `json:"name"`
+	Version      string   `json:"version"`
+	Architecture string   `json:"architecture"`
+	Why          string   `json:"why"`                // as of a package
+	Variants     []string `json:"variants,omitempty"` // systems that stand on it; none means all
+}
+
+// In reports whether the system stands on the package.
+func (p *Installed) In(system string) bool {
+	return len(p.Variants) == 0 || slices.Contains(p.Variants, system)
 }
 
 // Dropped is a package that an exclusion of the spec or a hardening rule kept out
@@ -204,6 +221,11 @@ func (l *Lock) check() error {
 					return fmt.Errorf("%s: package %q is in it twice", platform, pkg.Name)
 				}
 				seen[pkg.Name+"\x00"+v] = true
+			}
+		}
+		for _, in := range p.Installed {
+			if !nameForm.MatchString(in.Name) || in.Version == "" {
+				return fmt.Errorf("%s: installed package %q has the version %q, expected a name and a version", platform, in.Name, in.Version)
 			}
 		}
 	}

@@ -30,7 +30,10 @@ func (in *Installation) afterScripts(ctx context.Context) error {
 	}
 	// The trigger of libc-bin has seen the packages' libraries, but not the spec's; and
 	// without libc-bin nobody has.
-	if p := in.img.Package("libc-bin"); p != nil {
+	if len(in.img.Installed) > 0 && !in.addsLibraries() {
+		return nil
+	}
+	if p := in.img.Package("libc-bin"); p != nil && p.Scripts["postinst"] != "" {
 		if !in.specHasLibraries() {
 			return nil
 		}
@@ -42,6 +45,17 @@ func (in *Installation) afterScripts(ctx context.Context) error {
 		return fmt.Errorf("cannot make /etc/ld.so.cache: %w: %s", err, out)
 	}
 	return nil
+}
+
+// addsLibraries reports whether there are libraries that a base image did not have, or
+// where to look for some.
+func (in *Installation) addsLibraries() bool {
+	for n := range in.img.Tree.All() {
+		if n.Origin != nil && n.Origin.Base == "" && n.Type != tree.Dir && (strings.Contains(n.Path, ".so") || strings.Contains(n.Path, "ld.so.conf")) {
+			return true
+		}
+	}
+	return false
 }
 
 // specHasLibraries reports whether the spec put libraries into the image, or where

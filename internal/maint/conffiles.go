@@ -21,6 +21,9 @@ type conffiles struct {
 func newConffiles(img *Image) conffiles {
 	c := conffiles{base: map[int]bool{}, hidden: map[int][]*tree.Node{}}
 	d := img.dependencies()
+	if len(img.Installed) > 0 {
+		return c
+	}
 	if batches := img.Batches(); slices.ContainsFunc(batches[0].Packages, func(i int) bool { return d.essential[i] }) {
 		for _, i := range batches[0].Packages {
 			c.base[i] = true

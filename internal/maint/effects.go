@@ -14,7 +14,8 @@ import (
 type Effects struct {
 	Preinst    [][]Change  `json:"preinst"` // by package
 	Diversions []Diversion `json:"diversions,omitempty"`
-	Configure  [][]Change  `json:"configure"` // by batch
+	Before     []Diversion `json:"before,omitempty"` // that a base image had
+	Configure  [][]Change  `json:"configure"`        // by batch
 	Report     Report      `json:"report"`
 }
 
@@ -125,7 +126,11 @@ type Replay struct {
 
 // Again returns the installation that has the effects of an earlier one.
 func Again(img *Image, e *Effects) *Replay {
-	return &Replay{img: img, effects: e, diverted: map[string]Diversion{}}
+	r := &Replay{img: img, effects: e, diverted: map[string]Diversion{}}
+	for _, d := range e.Before {
+		r.diverted[d.From] = d
+	}
+	return r
 }
 
 // Preinst does what [Installation.Preinst] did.

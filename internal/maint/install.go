@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts11"
+const Format = "scripts12"
 
 // Image is what is installed.
 type Image struct {
@@ -25,6 +25,10 @@ type Image struct {
 	Architecture string    // Debian's name, such as "amd64"
 	Time         int64     // of every path that is made, seconds since 1970
 	Packages     []Package // in the order in which they are unpacked and configured
+	// Installed are the packages that Tree holds before anything is installed, configured
+	// all of them, as the database of a base image has them. Of their scripts only what
+	// triggers set off is run.
+	Installed []Package
 
 	// Answers are those to the questions of debconf, by name of the question.
 	Answers map[string]string
@@ -150,6 +154,9 @@ func Begin(img *Image) (*Installation, error) {
 	if in.tools, err = newTools(in); err != nil {
 		return nil, err
 	}
+	for i := range img.Installed {
+		in.interested(len(img.Packages) + i)
+	}
 	in.shell.Commands, in.shell.Phantom = in.tools.commands, in.tools.phantom
 	return in, nil
 }
@@ -166,7 +173,7 @@ func (in *Installation) Effects() *Effects {
 	if size > MaxEffects {
 		return nil
 	}
-	in.effects.Report = in.report
+	in.effects.Report, in.effects.Before = in.report, in.tools.before
 	return &in.effects
 }
 
@@ -332,9 +339,21 @@ func (in *Installation) environment(p *Package, script string) []string {
 
 // Package returns the package of that name, nil where the image has none.
 func (img *Image) Package(name string) *Package {
-	i := slices.IndexFunc(img.Packages, func(p Package) bool { return p.Name == name })
-	if i < 0 {
-		return nil
+	for _, list := range [][]Package{img.Packages, img.Installed} {
+		if i := slices.IndexFunc(list, func(p Package) bool { return p.Name == name }); i >= 0 {
+			return &list[i]
+		}
 	}
-	return &img.Packages[i]
+	return nil
+}
+
+// all returns the packages of the image, those that were there before last.
+func (img *Image) all() []Package { return append(slices.Clip(img.Packages), img.Installed...) }
+
+// at returns the package at an index of [Image.all].
+func (img *Image) at(i int) *Package {
+	if i < len(img.Packages) {
+		return &img.Packages[i]
+	}
+	return &img.Installed[i-len(img.Packages)]
 }

@@ -32,10 +32,11 @@ func (d *dependencies) all(i int) []dependency {
 
 // dependencies reads the relations between the packages.
 func (img *Image) dependencies() *dependencies {
-	d := &dependencies{packages: img.Packages, essential: make([]bool, len(img.Packages)), depends: make([][]dependency, len(img.Packages)), before: make([][]dependency, len(img.Packages))}
+	packages := img.all()
+	d := &dependencies{packages: packages, essential: make([]bool, len(packages)), depends: make([][]dependency, len(packages)), before: make([][]dependency, len(packages))}
 	providers := map[string][]int{}
-	relations := make([]map[string]string, len(img.Packages))
-	for i, p := range img.Packages {
+	relations := make([]map[string]string, len(packages))
+	for i, p := range packages {
 		relations[i] = fields(p.Control, "Essential", "Pre-Depends", "Depends", "Provides")
 		d.essential[i] = relations[i]["Essential"] == "yes"
 		providers[p.Name] = append([]int{i}, providers[p.Name]...)
@@ -48,7 +49,7 @@ func (img *Image) dependencies() *dependencies {
 			var meet dependency
 			for _, r := range alternatives {
 				for _, j := range providers[r.Name] {
-					meet = append(meet, candidate{j, img.Packages[j].Name != r.Name})
+					meet = append(meet, candidate{j, packages[j].Name != r.Name})
 				}
 			}
 			if len(meet) > 0 && !slices.ContainsFunc(meet, func(c candidate) bool { return c.pkg == i }) {
@@ -57,7 +58,7 @@ func (img *Image) dependencies() *dependencies {
 		}
 		return all
 	}
-	for i := range img.Packages {
+	for i := range packages {
 		d.before[i] = meeting(i, relations[i]["Pre-Depends"])
 		d.depends[i] = meeting(i, relations[i]["Depends"])
 	}
@@ -90,7 +91,10 @@ func (img *Image) Batches() []Batch {
 	d := img.dependencies()
 	var batches []Batch
 	var first []int
-	done := make([]bool, len(img.Packages))
+	done := make([]bool, len(d.packages))
+	for i := len(img.Packages); i < len(done); i++ {
+		done[i] = true
+	}
 	var add func(to *[]int, i int)
 	add = func(to *[]int, i int) {
 		if done[i] {

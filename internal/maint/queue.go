@@ -242,7 +242,7 @@ func (in *Installation) configureAll(ctx context.Context, batch Batch, last bool
 		batch.Packages = nil
 	}
 	packages := slices.Clone(batch.Packages)
-	for i := range in.img.Packages {
+	for i := range in.tools.packages {
 		if in.hasTriggers(i) {
 			packages = append(packages, i)
 		}

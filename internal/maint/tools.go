@@ -3,6 +3,9 @@ package maint
 import (
 	"context"
 	_ "embed" // essential.txt
+	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -37,12 +40,13 @@ type tools struct {
 
 	diverted   map[string]Diversion
 	diversions []Diversion
+	before     []Diversion     // that a base image had
 	absent     map[string]bool // names of commands of packages that are not in the image
 }
 
 func newTools(in *Installation) (*tools, error) {
 	t := &tools{commands: map[string]shell.Command{}, diverted: map[string]Diversion{}, absent: absent(in.img)}
-	for _, p := range in.img.Packages {
+	for i, p := range in.img.all() {
 		control, err := debian.NewControlReader(strings.NewReader(p.Control)).Next()
 		if err != nil {
 			return nil, err
@@ -51,6 +55,9 @@ func newTools(in *Installation) (*tools, error) {
 		for _, name := range slices.Sorted(maps.Keys(p.Conffiles)) {
 			dp.Conffiles = append(dp.Conffiles, dpkg.Conffile{Path: name, MD5: p.Conffiles[name]})
 		}
+		if i >= len(in.img.Packages) {
+			dp.State, dp.Paths = dpkg.Installed, append([]string{"/."}, p.Files()...)
+		}
 		t.packages = append(t.packages, dp)
 	}
 	t.dpkg = dpkg.New(dpkg.System{
@@ -58,6 +65,9 @@ func newTools(in *Installation) (*tools, error) {
 		Trigger: func(_ context.Context, a dpkg.Activation) error { in.asked(a); return nil },
 		Divert:  t.divert,
 	})
+	if err := t.takeOver(in.img.Tree); err != nil {
+		return nil, err
+	}
 	config := generate.Config{Architecture: in.img.Architecture, Graphviz: in.img.version("libgvc6"), Omitted: in.omitted}
 	if libc := in.img.Package("libc6"); libc != nil {
 		config.Libc = libc.Version
@@ -119,6 +129,27 @@ func (t *tools) divert(_ context.Context, d dpkg.Diversion, removed bool) error 
 	return nil
 }
 
+// takeOver reads the diversions and overrides that a base image has.
+func (t *tools) takeOver(in *tree.Tree) error {
+	files := map[string][]byte{}
+	for _, name := range []string{dpkg.DiversionsPath, dpkg.OverridesPath, "etc/passwd", "etc/group"} {
+		b, err := in.ReadFile(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot take over the package database of the base image: %w", err)
+		}
+		files[name] = b
+	}
+	if err := t.dpkg.TakeOver(files); err != nil {
+		return fmt.Errorf("cannot take over the package database of the base image: %w", err)
+	}
+	for _, d := range t.dpkg.Diversions() {
+		from := debian.MergedUsr(tree.Clean(d.From), false)
+		t.diverted[from] = Diversion{Package: d.Package, From: from, To: debian.MergedUsr(tree.Clean(d.To), false)}
+		t.before = append(t.before, t.diverted[from])
+	}
+	return nil
+}
+
 // state notes how far the installation of a package is.
 func (t *tools) state(i int, s dpkg.State, files func() []string) {
 	t.packages[i].State = s
@@ -132,16 +163,15 @@ func (t *tools) state(i int, s dpkg.State, files func() []string) {
 // left out. One that was unpacked and is gone was removed: in bookworm dash takes
 // /bin/sh away before it makes it anew.
 func (t *tools) phantom(name string) bool {
-	if t.unpacked(name) {
-		return false
+	if name == "/usr/sbin/policy-rc.d" { // dpkg is kept from starting services while images are made
+		return true
 	}
-	if dir, base := path.Split(name); t.absent[base] {
-		switch strings.TrimPrefix(dir, "/usr") {
-		case "/bin/", "/sbin/":
-			return true
-		}
+	absent := t.absent[name]
+	if dir, base := path.Split(name); !absent && t.absent[base] {
+		dir = strings.TrimPrefix(dir, "/usr")
+		absent = dir == "/bin/" || dir == "/sbin/"
 	}
-	return t.absent[name] || name == "/usr/sbin/policy-rc.d" // dpkg is kept from starting services while images are made
+	return absent && !t.unpacked(name)
 }
 
 // unpacked reports whether a package that has been unpacked brought the path.

@@ -31,7 +31,7 @@ const maxTriggerRounds = 20
 
 // interested notes what a package wants to be told of.
 func (in *Installation) interested(i int) {
-	for line := range strings.Lines(in.img.Packages[i].Triggers) {
+	for line := range strings.Lines(in.img.at(i).Triggers) {
 		if directive, name, ok := triggerLine(line); ok && strings.HasPrefix(directive, "interest") {
 			in.pending.interest = append(in.pending.interest, interest{i, name, !strings.HasSuffix(directive, "-noawait")})
 		}
@@ -102,7 +102,7 @@ func (in *Installation) incorporate() {
 // activateBy makes pending what a package's control file activates when its state
 // changes.
 func (in *Installation) activateBy(i int) {
-	for line := range strings.Lines(in.img.Packages[i].Triggers) {
+	for line := range strings.Lines(in.img.at(i).Triggers) {
 		directive, name, ok := triggerLine(line)
 		switch {
 		case !ok || !strings.HasPrefix(directive, "activate"):
@@ -146,7 +146,7 @@ func (in *Installation) process(ctx context.Context, i int) error {
 		in.pending.rounds = map[int]int{}
 	}
 	if in.pending.rounds[i]++; in.pending.rounds[i] > maxTriggerRounds {
-		return fmt.Errorf("triggers set off one another more than %d times: those of %s", maxTriggerRounds, in.img.Packages[i].Name)
+		return fmt.Errorf("triggers set off one another more than %d times: those of %s", maxTriggerRounds, in.img.at(i).Name)
 	}
 	names := in.pending.names[i]
 	delete(in.pending.names, i)
@@ -155,7 +155,7 @@ func (in *Installation) process(ctx context.Context, i int) error {
 		in.pending.awaited[by] = slices.DeleteFunc(waits, func(j int) bool { return j == i })
 	}
 	in.tools.state(i, dpkg.HalfConfigured, nil)
-	if err := in.run(ctx, &in.img.Packages[i], "postinst", "postinst triggered", "triggered", strings.Join(names, " ")); err != nil {
+	if err := in.run(ctx, in.img.at(i), "postinst", "postinst triggered", "triggered", strings.Join(names, " ")); err != nil {
 		return err
 	}
 	in.tools.state(i, dpkg.Installed, nil)

@@ -155,9 +155,9 @@ func (s *Source) Artifacts(ctx context.Context, subject store.Digest, kind Artif
 	return list, nil
 }
 
-// Attachable reports whether artifacts can lie where the image is, as in a registry and
-// a layout, and unlike in an archive.
-func (s *Source) Attachable() bool { return s.place != nil }
+// CanHaveArtifacts reports whether artifacts can lie beside the image where it is, as in
+// a registry, a layout and an OCI archive, and unlike in a docker archive.
+func (s *Source) CanHaveArtifacts() bool { return s.place != nil }
 
 // Attach puts artifacts where the image is, in their order, each replacing the one
 // of its subject and kind: into the registry, documents first, or into the layout,

@@ -30,6 +30,11 @@ type Config struct {
 	StopSignal   string            // "SIGTERM", "SIGRTMIN+3", or a number
 	Healthcheck  *Healthcheck      // Docker's extension; other runtimes ignore it
 
+	// History is that of the lowest layers, oldest first, such as those of a base image:
+	// of its entries each that is not Empty belongs to the next layer. Layers beyond them
+	// have an entry of their own.
+	History []History
+
 	// Record is an opaque document that travels in the config as the member
 	// "dev.hardpan.record.v1", base64. Readers of the config ignore members they do
 	// not know (config.md; BuildKit embeds its cache in the same way), so an image
@@ -46,6 +51,15 @@ type Healthcheck struct {
 	Timeout     time.Duration `json:",omitempty"`
 	StartPeriod time.Duration `json:",omitempty"`
 	Retries     int           `json:",omitempty"`
+}
+
+// History is one step of how an image came to be (OCI image spec, config.md, history).
+type History struct {
+	Created   time.Time // to the second where it is written; zero for none
+	CreatedBy string
+	Author    string
+	Comment   string
+	Empty     bool // it made no layer
 }
 
 type configDoc struct {
@@ -104,8 +118,21 @@ func (c Config) encode(layers []Layer) ([]byte, error) {
 		RootFS: rootFSDoc{Type: "layers", DiffIDs: []store.Digest{}},
 		Record: c.Record,
 	}
-	for _, l := range layers {
+	described := 0
+	for _, h := range c.History {
+		if !h.Empty {
+			described++
+		}
+		doc.History = append(doc.History, historyDoc{Created: wholeSecond(h.Created), CreatedBy: h.CreatedBy, Author: h.Author, Comment: h.Comment, EmptyLayer: h.Empty})
+	}
+	if described > len(layers) {
+		return nil, fmt.Errorf("the history is of %d layers, the image has %d", described, len(layers))
+	}
+	for i, l := range layers {
 		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
+		if i < described {
+			continue
+		}
 		doc.History = append(doc.History, historyDoc{Created: created, CreatedBy: l.CreatedBy, Comment: l.Comment})
 	}
 	b, err := encode(doc)
@@ -142,6 +169,13 @@ func parseConfig(b []byte) (Config, configDoc, error) {
 	}
 	if doc.Created != nil {
 		c.Created = doc.Created.UTC()
+	}
+	for _, h := range doc.History {
+		step := History{CreatedBy: h.CreatedBy, Author: h.Author, Comment: h.Comment, Empty: h.EmptyLayer}
+		if h.Created != nil {
+			step.Created = h.Created.UTC()
+		}
+		c.History = append(c.History, step)
 	}
 	return c, doc, nil
 }

@@ -73,6 +73,34 @@ func NewImage(st *store.Store, c Config, layers []Layer, a Annotations) (*Image,
 	return img, keep(st, raw, manifest)
 }
 
+// BaseLayers returns the layers of img for an image that stands on it, [NewImage]'s
+// lowest, with the history that goes into its config. The blobs stay what they are;
+// Docker's media types are written as those of OCI that mean the same. Where the
+// history of img is not that of its layers, each has an entry that says so.
+func BaseLayers(img *Image) ([]Layer, []History) {
+	same := map[string]string{dockerLayer: MediaLayer, dockerLayerGzip: MediaLayerGzip, dockerLayerZstd: MediaLayerZstd}
+	layers := slices.Clone(img.Layers)
+	for i := range layers {
+		if media, ok := same[layers[i].MediaType]; ok {
+			layers[i].MediaType = media
+		}
+	}
+	history := slices.Clone(img.Config.History)
+	described := 0
+	for _, h := range history {
+		if !h.Empty {
+			described++
+		}
+	}
+	if described != len(layers) {
+		history = nil
+		for range layers {
+			history = append(history, History{Comment: "layer of a base image that says nothing of how it was made"})
+		}
+	}
+	return layers, history
+}
+
 // NewIndex makes the index over images, one per platform, and puts it into st.
 // The order of images does not matter.
 func NewIndex(st *store.Store, images []*Image, a Annotations) (*Index, error) {

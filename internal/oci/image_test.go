@@ -59,8 +59,43 @@ func TestDocuments(t *testing.T) {
 	}
 	c.Created = time.Date(2025, 8, 9, 0, 0, 0, 0, time.UTC)
 	c.ExposedPorts = []string{"53/udp", "8000/tcp"}
+	c.History = []oci.History{{Created: c.Created, CreatedBy: "tzdata=2025b-4", Comment: "one <package> & its files"}}
 	if !reflect.DeepEqual(img.Config, c) {
 		t.Errorf("config\n got %+v\nwant %+v", img.Config, c)
+	}
+}
+
+// An image on another has that one's layers and history below its own.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	st := openStore(t)
+	docker := aLayer()
+	docker.MediaType = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	first := time.Date(2020, 1, 2, 3, 4, 5, 6, time.UTC)
+	made := []oci.History{{Created: first, CreatedBy: "ADD file", Author: "a"}, {CreatedBy: "ENV A=1", Comment: "c", Empty: true}}
+	for _, test := range []struct {
+		base *oci.Image
+		want string
+	}{
+		{&oci.Image{Layers: []oci.Layer{docker}, Config: oci.Config{History: made}},
+			`[{"created":"2020-01-02T03:04:05Z","created_by":"ADD file","author":"a"},{"created_by":"ENV A=1","comment":"c","empty_layer":true},{"created":"2025-01-01T00:00:00Z","created_by":"ours"}]`},
+		{&oci.Image{Layers: []oci.Layer{docker, docker}, Config: oci.Config{History: made}},
+			`[{"comment":"layer of a base image that says nothing of how it was made"},{"comment":"layer of a base image that says nothing of how it was made"},{"created":"2025-01-01T00:00:00Z","created_by":"ours"}]`},
+	} {
+		layers, history := oci.BaseLayers(test.base)
+		own := aLayer()
+		own.CreatedBy, own.Comment = "ours", ""
+		img, err := oci.NewImage(st, oci.Config{Platform: linuxAMD64, Created: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), History: history}, append(layers, own), oci.Annotations{})
+		check(t, err)
+		if !strings.Contains(string(img.RawConfig), `"history":`+test.want+"}") || strings.Contains(string(img.Manifest), "docker") {
+			t.Errorf("config %s\nwant %s\nmanifest %s", img.RawConfig, test.want, img.Manifest)
+		}
+		if docker.MediaType == layers[0].MediaType || test.base.Layers[0].MediaType != docker.MediaType {
+			t.Error("the base image was changed")
+		}
+	}
+	if _, err := oci.NewImage(st, oci.Config{Platform: linuxAMD64, History: made}, nil, oci.Annotations{}); err == nil || !strings.Contains(err.Error(), "the history is of 1 layers, the image has 0") {
+		t.Errorf("a history of more layers: %v", err)
 	}
 }
 

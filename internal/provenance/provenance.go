@@ -30,8 +30,10 @@ type external struct {
 	Version  string   `json:"version"`
 	Variant  string   `json:"variant,omitempty"`
 	Distro   string   `json:"distro"`
-	Spec     string   `json:"spec"`           // digest of the spec with all that it inherits
-	Lock     string   `json:"lock,omitempty"` // digest of the lock file
+	Spec     string   `json:"spec"`              // digest of the spec with all that it inherits
+	Lock     string   `json:"lock,omitempty"`    // digest of the lock file
+	From     string   `json:"from,omitempty"`    // existing image that it stands on
+	Flatten  bool     `json:"flatten,omitempty"` // whose layers were written anew
 	Platform []string `json:"platforms"`
 }
 
@@ -86,6 +88,9 @@ func Predicate(records []*record.Record, locked string, b Builder, sandboxes map
 	}
 	first := records[0]
 	params := external{Name: first.Name, Version: first.Version, Variant: first.Variant, Distro: first.Distro, Spec: first.Spec, Lock: locked}
+	if base := first.Base; base != nil {
+		params.From, params.Flatten = base.Reference, base.Layers == 0
+	}
 	for _, r := range records {
 		params.Platform = append(params.Platform, r.Platform)
 	}
@@ -127,6 +132,10 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 			d := pkg(&r.Packages[i], archives[r.Packages[i].Archive])
 			all["1"+d.URI] = d
 		}
+		if r.Base != nil {
+			d := image(r.Base.Reference, string(r.Base.Digest))
+			all["2"+d.Name+d.Digest["sha256"]] = d
+		}
 		for _, s := range r.Stages {
 			for i := range s.Packages {
 				d := pkg(&s.Packages[i], archives[s.Packages[i].Archive])
@@ -148,11 +157,16 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 // stage's name. Such dependencies are pinned by the spec, not by the lock.
 const InputOf = "stage"
 
+// image describes an existing image for one platform.
+func image(reference, manifest string) slsa.ResourceDescriptor {
+	return slsa.ResourceDescriptor{Name: reference, Digest: digests(manifest), MediaType: "application/vnd.oci.image.manifest.v1+json"}
+}
+
 // inputs describes what a stage was made of beside packages.
 func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 	var list []slsa.ResourceDescriptor
 	if s.Base != "" {
-		list = append(list, slsa.ResourceDescriptor{Name: s.From, Digest: digests(s.Base), MediaType: "application/vnd.oci.image.manifest.v1+json"})
+		list = append(list, image(s.From, s.Base))
 	}
 	for _, in := range s.Inputs {
 		d := slsa.ResourceDescriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}

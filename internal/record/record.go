@@ -47,14 +47,22 @@ type Record struct {
 
 	Warnings []string `json:"warnings,omitempty"` // what programs of the image may lack
 
+	Base *Base `json:"base,omitempty"` // existing image that it stands on
+
 	Stages []Stage `json:"stages,omitempty"` // build stages that something was copied from, and those they stand on
+
+	// Tests travel with the image; what became of them is not here, since it depends on
+	// the machine.
+	Tests    []Test   `json:"tests,omitempty"`
+	Writable []string `json:"writable,omitempty"` // directories, beside the volumes, that a running container writes to
 
 	Layers []Layer `json:"layers"`
 
 	Origins []tree.Origin `json:"origins"`
 	Paths   Paths         `json:"paths"`
 	// Partial says that Paths lacks what packages ship, because there was too much of
-	// it: a path of a layer that it does not have comes from a package of that layer.
+	// it: a path of a layer that it does not have comes from a package of that layer, or
+	// from the base image whose layer it is.
 	Partial bool `json:"partial,omitempty"`
 }
 
@@ -97,6 +105,17 @@ type StageInput struct {
 	Stage  string `json:"stage,omitempty"`  // that it was copied from
 	URL    string `json:"url,omitempty"`
 	Digest string `json:"digest"` // of the file, of all that the source stands for, or of what the other stage was made from
+}
+
+// Test is a command that is run in the image to see whether it works.
+type Test struct {
+	Name      string        `json:"name"`
+	Command   []string      `json:"command"`
+	ExitCode  int           `json:"exitCode,omitempty"`  // expected
+	Output    string        `json:"output,omitempty"`    // text that the output must contain
+	Timeout   time.Duration `json:"timeout"`             // nanoseconds
+	Memory    int64         `json:"memory,omitempty"`    // bytes
+	Processes int           `json:"processes,omitempty"` // and threads
 }
 
 // Stripped is a path of a package that policy left out, or whose mode bits it dropped.
@@ -155,7 +174,7 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 		i, ok := index[n.Origin]
 		if !ok {
 			o := n.Origin
-			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step)}, o.Inputs...), "\x00")
+			key := strings.Join(append([]string{string(o.Kind), o.Package, o.Version, o.SHA256, o.Script, o.Command, o.Spec, o.Stage, strconv.Itoa(o.Step), o.Base}, o.Inputs...), "\x00")
 			if i, ok = equal[key]; !ok {
 				i = len(r.Origins)
 				equal[key] = i
@@ -181,11 +200,11 @@ func (r *Record) SetPaths(t *tree.Tree, layerOf func(*tree.Node) int) {
 	}
 }
 
-// Shorten leaves out of Paths what packages ship.
+// Shorten leaves out of Paths what packages ship and what a base image has.
 func (r *Record) Shorten() {
 	short := Paths{Capability: r.Paths.Capability}
 	for i, origin := range r.Paths.Origin {
-		if r.Origins[origin].Kind == tree.FromPackage {
+		if o := &r.Origins[origin]; o.Kind == tree.FromPackage || o.Base != "" {
 			continue
 		}
 		short.Path = append(short.Path, r.Paths.Path[i])
@@ -261,6 +280,11 @@ func (r *Record) Package(name string) *lock.Package {
 	for i := range r.Packages {
 		if r.Packages[i].Name == name {
 			return &r.Packages[i]
+		}
+	}
+	for p := range r.BasePackages() {
+		if p.Name == name {
+			return p
 		}
 	}
 	return nil

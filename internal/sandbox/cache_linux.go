@@ -10,8 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cacheName is the name of the directory of a cache, which no snapshot has.
-func cacheName(name string) string { return "c" + snapName(name) }
+// cachePrefix is what the name of the directory of a cache begins with; none of a
+// snapshot's does, not being hexadecimal.
+const cachePrefix = "cache-"
+
+func cacheName(name string) string { return cachePrefix + snapName(name) }
 
 // ExportCache calls each for everything in a cache, as [Space.Export] does for a
 // stack. A cache that nobody has used is empty. One that is in use may be exported:

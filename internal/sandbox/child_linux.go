@@ -37,6 +37,7 @@ const (
 
 // The verbs of a [request].
 const (
+	verbTry       = "try"
 	verbSweep     = "sweep"
 	verbRemove    = "remove"
 	verbRemoveAll = "remove all"
@@ -49,18 +50,20 @@ const (
 
 // A request is what a child is asked to do.
 type request struct {
-	Verb   string
-	Snaps  string   // the directory of the snapshots, below the space
-	Temp   string   // the name of the temporary directory there
-	IDs    string   // the kind of the mapping
-	Count  int64    // how many ids there are
-	Meta   meta     // of the snapshot that is made
-	Names  []string // of what is removed or listed
-	On     []string // names of snapshots, lowest first
-	Paths  []string
-	Layers int
-	Cache  string // the name of the cache to export
-	Step   *Step
+	Verb     string
+	Snaps    string   // the directory of the snapshots, below the space
+	Temp     string   // the name of the temporary directory there
+	IDs      string   // the kind of the mapping
+	Count    int64    // how many ids there are
+	Copy     bool     // snapshots are copies
+	Meta     meta     // of the snapshot that is made
+	Names    []string // of what is removed or listed
+	On       []string // names of snapshots, lowest first
+	Paths    []string
+	Layers   int
+	Cache    string // the name of the cache to export
+	Step     *Step
+	Emulator *emulator // of the step's programs, if they are foreign
 }
 
 // An order follows a request.
@@ -80,15 +83,15 @@ type reply struct {
 
 // A replyError is an error on its way out of a child.
 type replyError struct {
-	Text, Help           string
-	NoSnapshot, NotExist bool
-	Unsupported          bool
+	Text, Help             string
+	NoSnapshot, NotExist   bool
+	Unsupported, NoOverlay bool
 }
 
 func (e *replyError) Error() string { return e.Text }
 func (e *replyError) Hint() string  { return e.Help }
 func (e *replyError) Is(target error) bool {
-	return e.NoSnapshot && target == ErrNoSnapshot || e.NotExist && target == os.ErrNotExist || e.Unsupported && target == ErrUnsupported
+	return e.NoSnapshot && target == ErrNoSnapshot || e.NotExist && target == os.ErrNotExist || e.Unsupported && target == ErrUnsupported || e.NoOverlay && target == errNoOverlay
 }
 
 // A child is this program again, in namespaces of its own.
@@ -134,7 +137,8 @@ var childCaps = []uintptr{
 
 // start starts a child for a request. stdio is the command's, or nil.
 func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (*child, error) {
-	req.Snaps, req.IDs, req.Count = s.ids.name(), s.ids.kind, s.ids.count()
+	req.Snaps, req.IDs, req.Count = s.snaps(), s.ids.kind, s.ids.count()
+	req.Copy = s.copies
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -151,6 +155,8 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 		return nil, err
 	}
 	defer outW.Close()
+	widen(inW)
+	widen(outW)
 	ch := &child{control: os.NewFile(uintptr(pair[0]), "control"), in: inW, out: outR, waited: make(chan struct{})}
 	ch.cmd = &exec.Cmd{
 		Path:   "/proc/self/exe",
@@ -180,6 +186,14 @@ func (s *Space) start(req *request, c *claim, flags uintptr, stdio []*os.File) (
 	return ch, nil
 }
 
+// widen gives a pipe more room than it has by default, so that its ends seldom wait
+// for each other. The kernel may refuse.
+func widen(pipe *os.File) {
+	if c, err := pipe.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, maxChunk) })
+	}
+}
+
 // launch starts the process from a thread that lives as long as it: that thread's
 // end, too, would be a parent's death to the kernel.
 func (c *child) launch() error {
@@ -204,7 +218,7 @@ func (c *child) brief(ids *mapping, req *request) error {
 		return c.failed(err)
 	}
 	if err := ids.write(c.cmd.Process.Pid); err != nil {
-		return fmt.Errorf("cannot map the ids of a sandbox: %w", err)
+		return fmt.Errorf("%w: %w", errMapping, err)
 	}
 	if err := enc.Encode(orderGo); err != nil {
 		return c.failed(err)
@@ -306,11 +320,16 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 	}()
 	var drainErr error
 	if drain != nil {
-		if drainErr = drain(ch.out); drainErr != nil {
+		drainErr = drain(ch.out)
+		// Where the child ended the stream early it is about to say why.
+		if drainErr != nil && !errors.Is(drainErr, io.ErrUnexpectedEOF) {
 			ch.kill.Do(func() { ch.cmd.Process.Kill() })
 		}
 	}
-	_, err = ch.reply()
+	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	ch.in.Close() // a feed that still writes to a child that is gone ends
 	feedErr := <-fed
 	switch {
@@ -327,7 +346,7 @@ func (s *Space) callClaimed(ctx context.Context, c *claim, req *request, feed fu
 // clear gives a claim back. Where the child could not clean up after itself,
 // another one does.
 func (s *Space) clear(c *claim) {
-	if _, err := os.Lstat(s.dir + "/" + s.ids.name() + "/." + c.id); err == nil {
+	if _, err := os.Lstat(s.dir + "/" + s.snaps() + "/." + c.id); err == nil {
 		// What fails here is done by the next Open.
 		ch, err := s.start(&request{Verb: verbSweep, Names: []string{"." + c.id}}, c, 0, nil)
 		if err != nil {

@@ -1,7 +1,11 @@
 // Package sandbox runs the commands of build stages in namespaces of their own
 // and keeps what they change as snapshots: directories on disk, each under a key,
-// stacked by overlayfs. It works as root, as an ordinary user with subordinate
-// ids (subuid(5)), as one without, and inside an unprivileged container.
+// stacked by overlayfs, or copied where that cannot be. It works as root, as an
+// ordinary user with subordinate ids (subuid(5)), as one without, and inside an
+// unprivileged container.
+//
+// Namespaces hide the host; capabilities, a filter of system calls and landlock bound
+// what can be tried from within; the kernel and a watch hold the limits.
 //
 // It promises that a command sees its root, a minimal /dev and /proc and nothing
 // else of the host, neither its files nor its processes, environment or network

@@ -12,8 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxEntries bounds the entries of a tar: no image has as many.
-const maxEntries = 10 << 20
+// What tars may hold together, in entries and in bytes: no image has as much, and a
+// small one can claim any size, for its files may have holes.
+const (
+	maxEntries = 10 << 20
+	maxBytes   = 256 << 30
+)
 
 const capabilityXattr = "security.capability"
 
@@ -28,6 +32,7 @@ type extractor struct {
 	dirs    map[string]time.Time // times to set last
 	written map[string]bool      // of a layer that has whiteouts: what it brought itself
 	entries int
+	left    int64    // of maxBytes
 	skipped []string // devices
 	squash  int      // owners that are not kept
 
@@ -36,7 +41,7 @@ type extractor struct {
 }
 
 func newExtractor(root int, req *request, layer bool) *extractor {
-	return &extractor{root: root, layer: layer, ids: req.Count, kind: req.IDs, buf: make([]byte, 256<<10), parent: -1}
+	return &extractor{root: root, layer: layer, ids: req.Count, kind: req.IDs, buf: make([]byte, 256<<10), parent: -1, left: maxBytes}
 }
 
 // extract writes one tar.
@@ -229,6 +234,9 @@ func (x *extractor) dir(h *tar.Header, parent int, name string) error {
 }
 
 func (x *extractor) file(h *tar.Header, parent int, base string, r io.Reader) error {
+	if x.left -= h.Size; x.left < 0 {
+		return errors.New("there are too many bytes to unpack")
+	}
 	fd := -1
 	err := x.replace(parent, base, func() (err error) {
 		fd, err = unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,6 +42,20 @@ type mapping struct {
 	uids, gids []idRange
 	// help says what would give this user more ids, where the kind is idsOne.
 	help string
+	note string // why there are not more, for [Facts.Notes], where that is unexpected
+}
+
+// errMapping is in the chain of an error about ids that could not be mapped.
+var errMapping = errors.New("cannot map the ids of a sandbox")
+
+// withoutSubordinate is the mapping of a user whose subordinate ids cannot be used,
+// because of err.
+func (m *mapping) withoutSubordinate(err error) *mapping {
+	one := &mapping{kind: idsOne, uids: m.uids[:1], gids: m.gids[:1], note: "one id only: " + err.Error()}
+	if h, ok := errors.AsType[*Error](err); ok {
+		one.help = h.Help
+	}
+	return one
 }
 
 // name tells mappings apart: a snapshot's owners mean nothing under another one.
@@ -74,7 +89,7 @@ func findMapping() (*mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 && haveCaps(unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_SYS_ADMIN, unix.CAP_CHOWN) {
+	if os.Geteuid() == 0 && haveCaps(unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN) {
 		u, g := spareRange(uids), spareRange(gids)
 		if u.Count > 1 && g.Count > 1 {
 			return &mapping{kind: idsRoot, uids: []idRange{u}, gids: []idRange{g}}, nil

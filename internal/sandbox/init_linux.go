@@ -74,6 +74,7 @@ func newReplyError(err error) *replyError {
 		NoSnapshot:  errors.Is(err, ErrNoSnapshot),
 		NotExist:    errors.Is(err, fs.ErrNotExist),
 		Unsupported: errors.Is(err, ErrUnsupported),
+		NoOverlay:   errors.Is(err, errNoOverlay),
 	}
 	if h, ok := errors.AsType[interface {
 		error
@@ -98,6 +99,7 @@ func (in *inner) serve() (*reply, error) {
 	if err := in.dec.Decode(&o); err != nil {
 		return nil, fmt.Errorf("cannot read the order: %w", err)
 	}
+	preferVictim()
 	if err := in.becomeRoot(); err != nil {
 		return nil, err
 	}
@@ -107,6 +109,9 @@ func (in *inner) serve() (*reply, error) {
 	}
 	if in.space, err = unix.Open("space", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return nil, fmt.Errorf("cannot open the snapshots: %w", err)
+	}
+	if in.req.Verb == verbTry {
+		return &reply{}, in.try()
 	}
 	if in.req.Verb == verbRun {
 		return in.run(sources)
@@ -119,6 +124,9 @@ func (in *inner) serve() (*reply, error) {
 
 // help does the verbs that run nothing. Nothing but the snapshots is in sight.
 func (in *inner) help() (*reply, error) {
+	if in.req.Copy && (in.req.Verb == verbChanges || in.req.Verb == verbExport) {
+		defer removeTree(in.space, in.req.Temp) // a copy made for the occasion
+	}
 	switch in.req.Verb {
 	case verbSweep:
 		return &reply{}, in.sweep()

@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"context"
 	"debug/elf"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -18,6 +20,12 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "prog" {
 		os.Exit(prog(os.Args[1:]))
 	}
+	if os.Args[0] == outerName {
+		runtime.LockOSThread() // capabilities are a thread's
+		fmt.Println(outer(os.Args[1:]))
+		os.Exit(1)
+	}
+	forceCopies = os.Getenv(rootEnv) == "copy" && os.Getenv(kindEnv) == ""
 	childEnv = []string{noRaceSleep}
 	os.Exit(m.Run())
 }
@@ -34,10 +42,7 @@ func space(t testing.TB) *Space {
 	}
 	t.Cleanup(func() { clean(t, s) })
 	err = s.Add(t.Context(), "base", nil, func(w *tar.Writer) error {
-		exe, err := os.Executable()
-		if err != nil {
-			return err
-		}
+		const exe = "/proc/self/exe" // the way to it may be closed to us
 		if err := putFile(w, exe, "bin/prog", 0o755); err != nil {
 			return err
 		}

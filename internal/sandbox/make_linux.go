@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +22,7 @@ func (s *Space) newMeta(key string, on []string) meta {
 // vacate makes sure that the name of a key is free for a new snapshot: one that a
 // power failure may have torn goes.
 func (s *Space) vacate(ctx context.Context, key string) error {
-	if _, err := os.Lstat(s.dir + "/" + s.ids.name() + "/" + snapName(key)); err != nil {
+	if _, err := os.Lstat(s.dir + "/" + s.snaps() + "/" + snapName(key)); err != nil {
 		return nil
 	}
 	return s.Remove(ctx, key)
@@ -40,30 +41,12 @@ func (s *Space) Unpack(ctx context.Context, key string, layers []Layer) error {
 	}
 	req := &request{Verb: verbUnpack, Meta: s.newMeta(key, nil), Layers: len(layers)}
 	err := s.call(ctx, req, func(w io.Writer) error {
-		for i, l := range layers {
-			if err := feedLayer(w, l); err != nil {
-				return fmt.Errorf("cannot read layer %d: %w", i+1, err)
-			}
-		}
-		return nil
+		return feedLayers(w, layers)
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("cannot unpack layers: %w", err)
 	}
 	return nil
-}
-
-func feedLayer(w io.Writer, l Layer) error {
-	r, err := l.Open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	p := partWriter{w}
-	if _, err := io.CopyBuffer(p, onlyReader{r}, make([]byte, 256<<10)); err != nil {
-		return err
-	}
-	return p.end()
 }
 
 // Add makes a snapshot of files over the stack on, which it does not change.
@@ -145,7 +128,7 @@ func (in *inner) begin() (temp, files int, err error) {
 // commit gives the temporary directory the name of its snapshot. If another
 // process was first, its snapshot stands and ours goes.
 func (in *inner) commit(temp int) (made bool, err error) {
-	for _, scratch := range []string{"work", "top"} {
+	for _, scratch := range []string{"work", "top", "merged", "marker"} {
 		if err := removeTree(temp, scratch); err != nil {
 			return false, err
 		}
@@ -222,12 +205,22 @@ func (in *inner) add() (*reply, error) {
 			return nil, in.giveUp(err)
 		}
 	}
+	var since unix.Timespec
+	if in.req.Copy {
+		if since, err = in.fileTime(); err != nil {
+			return nil, in.giveUp(err)
+		}
+	}
 	x := newExtractor(root, in.req, false)
 	if err := x.extract(&partReader{r: bufio.NewReaderSize(in.in, maxChunk)}); err != nil {
 		return nil, in.giveUp(err)
 	}
 	in.req.Meta.Notes = x.notes()
-	if err := in.unstack(root); err != nil {
+	err = in.unstack(root)
+	if err == nil && in.req.Copy && len(in.req.On) > 0 {
+		err = in.compare(temp, files, since, time.Time{})
+	}
+	if err != nil {
 		return nil, in.giveUp(err)
 	}
 	made, err := in.commit(temp)
@@ -245,6 +238,9 @@ func lowerDirs(names []string) []string {
 
 // stack mounts the stack with files over it at "root" and opens that.
 func (in *inner) stack(temp, files int) (root int, err error) {
+	if in.req.Copy {
+		return files, in.materialize(in.req.On, files)
+	}
 	lower := lowerDirs(in.req.On)
 	if err := unix.Mkdirat(temp, "work", 0o700); err != nil {
 		return -1, err
@@ -259,9 +255,40 @@ func (in *inner) stack(temp, files int) (root int, err error) {
 	return unix.Open("root", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
+// errNoOverlay is in the chain of an error about an overlay that was refused.
+var errNoOverlay = errors.New("overlayfs cannot be mounted")
+
+// try mounts an overlay as a step would, and removes a file in it.
+func (in *inner) try() error {
+	if in.req.Copy {
+		return nil
+	}
+	temp, files, err := in.begin()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(temp)
+	defer unix.Close(files)
+	if err = in.tryOverlay(temp); err != nil {
+		err = fmt.Errorf("%w: %w", errNoOverlay, err)
+	}
+	return errors.Join(err, removeTree(in.space, in.req.Temp))
+}
+
+func (in *inner) tryOverlay(temp int) error {
+	if err := errors.Join(unix.Mkdirat(temp, "work", 0o700), unix.Mkdir("empty/file", 0o700)); err != nil {
+		return err
+	}
+	dir := "space/" + in.req.Temp
+	if err := mountOverlay([]string{"empty"}, dir+"/fs", dir+"/work", "root"); err != nil {
+		return err
+	}
+	return errors.Join(unix.Rmdir("root/file"), unix.Unmount("root", unix.MNT_DETACH))
+}
+
 // unstack lets go of a stack, so that the directory over it is whole.
 func (in *inner) unstack(root int) error {
-	if len(in.req.On) == 0 {
+	if len(in.req.On) == 0 || in.req.Copy {
 		return nil
 	}
 	unix.Close(root)

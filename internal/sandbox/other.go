@@ -22,6 +22,9 @@ func unsupported(doing string) error {
 // Open fails with [ErrUnsupported] on this system.
 func Open(dir string) (*Space, error) { return nil, unsupported("cannot open " + dir) }
 
+// Runs fails with [ErrUnsupported] on this system.
+func Runs(arch string) error { return unsupported("cannot run programs of " + arch) }
+
 // Has reports whether there is a snapshot under key.
 func (*Space) Has(key string) bool { return false }
 
@@ -47,6 +50,9 @@ func (*Space) RemoveAll(context.Context) error { return unsupported("cannot remo
 func (*Space) ExportCache(context.Context, string, func(*tar.Header, io.Reader) error) error {
 	return unsupported("cannot export a cache")
 }
+
+// Sync fails with [ErrUnsupported] on this system.
+func (*Space) Sync(context.Context) error { return unsupported("cannot make snapshots durable") }
 
 // Run fails with [ErrUnsupported] on this system.
 func (*Space) Run(context.Context, Step) (*Result, error) { return nil, unsupported("cannot run") }

@@ -11,13 +11,18 @@ import (
 
 // A root is the system of a step while it is put together.
 type root struct {
-	in      *inner
-	st      *Step
-	base    int // the merged snapshots, to look things up in
-	top     int // a directory over them that holds the mount points they lack
-	fd      int // the finished root
-	own     bool
-	scratch int // the mount among the step's that is not read-only though it is in memory; or -1
+	in   *inner
+	st   *Step
+	base int  // the merged snapshots, to look things up in
+	top  int  // a directory over them that holds the mount points they lack
+	fd   int  // the finished root
+	proc int  // its /proc
+	own  bool // which shows the sandbox's processes and no others
+
+	memory  []int       // the mounts of files in memory that the step may write
+	caches  []int       // the mounts of its caches
+	copied  *copiedRoot // where overlayfs cannot be mounted
+	scratch int         // the one among the step's mounts that is in memory and not read-only; or -1
 }
 
 // makeRoot mounts everything a step sees at "root".
@@ -26,7 +31,7 @@ func (in *inner) makeRoot(src *sources, temp, files int) (*root, error) {
 	if err := r.stack(src, temp, files); err != nil {
 		return nil, err
 	}
-	if err := r.proc(src); err != nil {
+	if err := r.mountProc(src); err != nil {
 		return nil, err
 	}
 	if err := r.dev(src); err != nil {
@@ -72,6 +77,9 @@ func (r *root) workDir() error {
 // stack mounts the snapshots, the mount points they lack, and over them the
 // directory that takes the changes.
 func (r *root) stack(src *sources, temp, files int) error {
+	if r.in.req.Copy {
+		return r.copyStack(src, files)
+	}
 	lower := append([]string{"empty"}, lowerDirs(r.in.req.On)...)
 	if err := mountOverlay(lower, "", "", "root"); err != nil {
 		return err
@@ -186,6 +194,11 @@ func (r *root) point(target string, isDir bool) error {
 			return err
 		}
 	}
+	if r.copied != nil {
+		if err := r.copied.remember(at, found, missing); err != nil {
+			return err
+		}
+	}
 	for i, e := range missing {
 		if at, err = r.step(at, e, isDir || i < len(missing)-1); err != nil {
 			return err
@@ -233,6 +246,9 @@ func (r *root) tmpfs(target string, attrs int, options ...string) (int, error) {
 
 func (r *root) writable(dir string) error {
 	fd, err := openIn(r.fd, dir, unix.O_PATH|unix.O_DIRECTORY)
+	if errors.Is(err, unix.ENOENT) { // it lies in one that is writable, and so empty
+		fd, err = mkdirAll(r.fd, dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -241,11 +257,18 @@ func (r *root) writable(dir string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	m, err := r.tmpfs(dir, 0, "mode="+strconv.FormatUint(uint64(st.Mode&0o7777), 8), fmt.Sprintf("uid=%d", st.Uid), fmt.Sprintf("gid=%d", st.Gid), r.memorySize())
-	if err != nil {
-		return err
+	if below, err := openIn(r.base, dir, unix.O_PATH|unix.O_DIRECTORY); err == nil {
+		err = unix.Fstat(below, &st)
+		unix.Close(below)
+		if err != nil {
+			return err
+		}
 	}
-	return unix.Close(m)
+	m, err := r.tmpfs(dir, 0, "mode="+strconv.FormatUint(uint64(st.Mode&0o7777), 8), fmt.Sprintf("uid=%d", st.Uid), fmt.Sprintf("gid=%d", st.Gid), r.memorySize())
+	if err == nil {
+		r.memory = append(r.memory, m)
+	}
+	return err
 }
 
 // memorySize bounds a tmpfs: its files are memory.
@@ -283,7 +306,11 @@ func (r *root) mounts(src *sources) error {
 		if err := r.at(fd, m.Target); err != nil {
 			return fmt.Errorf("cannot mount at %s: %w", m.Target, err)
 		}
-		unix.Close(fd)
+		if m.Source == "" && m.Cache != "" {
+			r.caches = append(r.caches, fd)
+		} else {
+			unix.Close(fd)
+		}
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ func (s *Space) Run(ctx context.Context, st Step) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot run %s: %w", st.Args[0], err)
 	}
+	if s.ids.note != "" {
+		r.Facts.Notes = append(r.Facts.Notes, s.ids.note)
+	}
 	if r.ExitCode != 0 && s.ids.kind == idsOne && r.Exceeded == "" {
 		r.Help = "inside there is one id only, so that changing owners and users fails: " + s.ids.help
 	}
@@ -63,7 +66,7 @@ func (s *Space) check(st *Step) error {
 		if int64(id) >= s.ids.count() {
 			return &Error{
 				Doing: "cannot run " + st.Args[0],
-				Err:   fmt.Errorf("it is to run with id %d, and a sandbox of this host has %d of them", id, s.ids.count()),
+				Err:   fmt.Errorf("%w: it is to run with id %d, and a sandbox of this host has %d of them", ErrUnsupported, id, s.ids.count()),
 				Help:  s.ids.help,
 			}
 		}
@@ -136,7 +139,11 @@ func (s *Space) runClaimed(ctx context.Context, c *claim, st *Step) (*Result, er
 		return nil, err
 	}
 	defer io.close()
-	req := &request{Verb: verbRun, Temp: "." + c.id, On: snapNames(st.On), Step: st, Meta: s.newMeta(st.Keep, st.On)}
+	emulator, err := findEmulator(st.Arch)
+	if err != nil {
+		return nil, err
+	}
+	req := &request{Verb: verbRun, Temp: "." + c.id, On: snapNames(st.On), Step: st, Emulator: emulator, Meta: s.newMeta(st.Keep, st.On)}
 	ch, err := s.start(req, c, flags, io.theirs)
 	if err != nil {
 		return nil, err
@@ -151,6 +158,9 @@ func (s *Space) runClaimed(ctx context.Context, c *claim, st *Step) (*Result, er
 		time.AfterFunc(stopGrace, func() { ch.kill.Do(func() { ch.cmd.Process.Kill() }) })
 	})
 	r, err := ch.reply()
+	if err == nil && r.Made {
+		s.unsynced.Store(true)
+	}
 	timer.Stop()
 	writeErr := io.wait()
 	select {

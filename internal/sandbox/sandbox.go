@@ -30,7 +30,8 @@ func (e *Error) Hint() string { return e.Help }
 
 // A Layer is one layer of an OCI image.
 type Layer struct {
-	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md).
+	// Open returns the layer's tar, uncompressed (OCI image spec, layer.md). Several
+	// layers are opened and read at once.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -82,12 +83,15 @@ type Mount struct {
 	ReadOnly bool        // always so for Bytes
 }
 
-// Limits bound a step. A zero field is the default that stands beside it.
+// Limits bound a step. A zero field is the default that stands beside it. Without
+// control groups, which an ordinary user seldom has, memory and disk are held by
+// looking at them, 10 to 100 times a second: a step is stopped soon after it passes
+// a limit, not at it.
 type Limits struct {
 	Time      time.Duration // from start to end: one hour
 	Memory    int64         // bytes of all processes together, files in memory included: three quarters of the machine's
 	Processes int           // processes and threads at any one time: 4096
-	Disk      int64         // bytes that the changes take, and each cache: 16 GiB
+	Disk      int64         // bytes that the changes take, and by which each cache may grow, within a factor of two: 16 GiB
 }
 
 // A Result says how a command ended.
@@ -114,7 +118,7 @@ type Facts struct {
 	Network  Network  `json:"network"`            // none or host
 	Seccomp  string   `json:"seccomp"`            // filter, or why there is none
 	Landlock string   `json:"landlock"`           // the ABI in force, such as v6, or none
-	Limits   []string `json:"limits"`             // what holds the limits: cgroup, rlimit, watch
+	Limits   []string `json:"limits"`             // what holds the limits: rlimit (the kernel, processes) and watch (see Limits)
 	Emulator string   `json:"emulator,omitempty"` // what runs programs of a foreign architecture
 	Notes    []string `json:"notes,omitempty"`    // what the snapshots had to leave out: devices, owners
 }

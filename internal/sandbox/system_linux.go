@@ -14,9 +14,9 @@ var (
 	readOnlyProc = []string{"bus", "fs", "irq", "sys", "sysrq-trigger"}
 )
 
-// proc mounts /proc: our own, or where a container hides parts of its own and the
+// mountProc mounts /proc: our own, or where a container hides parts of its own and the
 // kernel therefore refuses another one (mount_namespaces(7)), that one.
-func (r *root) proc(src *sources) error {
+func (r *root) mountProc(src *sources) error {
 	fd, err := newMount("proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err == nil {
 		r.own = true
@@ -29,7 +29,7 @@ func (r *root) proc(src *sources) error {
 	if err := r.at(fd, "/proc"); err != nil {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
-	defer unix.Close(fd)
+	r.proc = fd
 	for _, name := range readOnlyProc {
 		if err := r.freeze(fd, name); err != nil {
 			return fmt.Errorf("cannot make /proc/%s read-only: %w", name, err)
@@ -114,7 +114,7 @@ func (r *root) dev(src *sources) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(shm)
+	r.memory = append(r.memory, shm)
 	if err := unix.MoveMount(shm, "", fd, "shm", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("cannot mount /dev/shm: %w", err)
 	}

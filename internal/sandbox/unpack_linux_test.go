@@ -1,8 +1,12 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // TestUnpack says what layers become, as text in and out (see tree_linux_test.go).
@@ -121,5 +125,45 @@ func TestUnpack(t *testing.T) {
 				t.Errorf("got:\n%swant:\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestUnpackReading: layers are read ahead, and written in their order; one that
+// cannot be read to its end makes no snapshot, wherever it breaks off.
+func TestUnpackReading(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { clean(t, s) })
+	var layers []Layer
+	for i := range 20 {
+		layers = append(layers, layer(fmt.Sprintf("file f 644 n%d %s", i, strings.Repeat("x", i*1000))))
+	}
+	if err := s.Unpack(t.Context(), "good", layers); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := dump(t, s, []string{"good"}, "/f"), "file f 644 n19 "+strings.Repeat("x", 19000)+"\n"; got != want {
+		t.Errorf("got %.40s", got)
+	}
+	broken := errors.New("broken")
+	for name, bad := range map[string]Layer{
+		"not opened": {Open: func() (io.ReadCloser, error) { return nil, broken }},
+		"in its middle": {Open: func() (io.ReadCloser, error) {
+			r, _ := layers[5].Open()
+			return io.NopCloser(io.MultiReader(io.LimitReader(r, 700), iotest.ErrReader(broken))), nil
+		}},
+		"after its end": {Open: func() (io.ReadCloser, error) {
+			r, _ := layers[5].Open()
+			return io.NopCloser(io.MultiReader(r, iotest.ErrReader(io.ErrUnexpectedEOF))), nil
+		}},
+	} {
+		err := s.Unpack(t.Context(), name, []Layer{layers[0], layers[1], bad, layers[2]})
+		if !errors.Is(err, broken) && !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "cannot read layer 3: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s.Has(name) || len(leftovers(t, s)) > 0 {
+			t.Errorf("%s: left behind", name)
+		}
 	}
 }

@@ -105,6 +105,10 @@ type Origin struct {
 	Step  int    `json:"step,omitempty"`  // number of the stage's command that wrote it, from 1; Command has its text
 
 	Spec string `json:"spec,omitempty"` // "file:line" of the spec's line
+
+	// Base is the digest of the layer of a base image that the path is in. The rest is
+	// then what that image says of it: its record, or of a package its database.
+	Base string `json:"base,omitempty"`
 }
 
 // OriginKind is the kind of an origin.
@@ -117,11 +121,22 @@ const (
 	FromSpec    OriginKind = "spec"    // a line of the spec
 	FromBuilder OriginKind = "builder" // made by hardpan for every image
 	FromStage   OriginKind = "stage"   // copied out of a build stage
+	FromBase    OriginKind = "base"    // in a layer of a base image, which does not say whence
 )
 
 // String says the origin in one line, for a person.
 func (o *Origin) String() string {
 	var b strings.Builder
+	if o.Base != "" {
+		b.WriteString("base image, layer " + shortDigest(o.Base))
+		if o.Kind == FromBase {
+			if o.Package != "" {
+				b.WriteString(", package " + o.Package + " " + o.Version + " by its database")
+			}
+			return b.String()
+		}
+		b.WriteString(": ")
+	}
 	switch o.Kind {
 	case FromPackage:
 		b.WriteString("package " + o.Package + " " + o.Version)
@@ -157,6 +172,9 @@ func (o *Origin) String() string {
 	}
 	return b.String()
 }
+
+// shortDigest returns enough of a digest for a person to tell it from others.
+func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 
 // oneLine returns the first line of a command, and says where there are more.
 func oneLine(command string) string {

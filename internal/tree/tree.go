@@ -211,6 +211,26 @@ func (t *Tree) unlink(n *Node) {
 // in which they came. The caller may not change them.
 func (t *Tree) Hardlinks(name string) []string { return t.links[name] }
 
+// HandOver makes one of the hard links to the file at name the file itself, which the
+// others then lead to, so that name can be replaced or removed without them. It
+// returns the path of that one, "" where the file has no hard links.
+func (t *Tree) HandOver(name string) string {
+	links := t.links[name]
+	if len(links) == 0 {
+		return ""
+	}
+	heir := links[0]
+	file := *t.nodes[name]
+	file.Path = heir
+	t.place(&file)
+	for _, other := range links[1:] {
+		link := *t.nodes[other]
+		link.Link = heir
+		t.place(&link)
+	}
+	return heir
+}
+
 // put stores n at a path that has no node.
 func (t *Tree) put(n *Node) {
 	t.place(n)

@@ -17,8 +17,8 @@ type predicate struct {
 	BuildDefinition struct {
 		BuildType          string
 		ExternalParameters struct {
-			Lock, Variant string
-			Platforms     []string
+			Lock, Variant, From string
+			Platforms           []string
 		}
 		InternalParameters struct {
 			Stages []stage
@@ -65,6 +65,11 @@ func origin(said, locked []byte) sign.Question {
 	}
 	params := &p.BuildDefinition.ExternalParameters
 	want := dependencies(l, params.Platforms, params.Variant, p.BuildDefinition.InternalParameters.Stages)
+	if base := l.Image(params.From); base != nil {
+		for _, platform := range params.Platforms {
+			want[store.Digest(base.Platforms[platform]).Hex()] = params.From
+		}
+	}
 	var differences []string
 	for _, d := range p.BuildDefinition.ResolvedDependencies {
 		name, ok := want[d.Digest["sha256"]]

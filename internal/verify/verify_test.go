@@ -166,6 +166,42 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// TestBase: the image that one stands on is the one that the lock pins.
+func TestBase(t *testing.T) {
+	locked := func(digit string) []byte {
+		l := &lock.Lock{LockVersion: lock.Version, Request: lock.Request{Distro: "debian/trixie", Platforms: []string{"linux/amd64"}, Packages: map[string][]string{"": {}}, Images: []string{"example.com/base:1"}},
+			Images:    []lock.Image{{Reference: "example.com/base:1", Digest: "sha256:" + digits("9"), Platforms: map[string]string{"linux/amd64": "sha256:" + digits(digit)}}},
+			Platforms: map[string]lock.Platform{"linux/amd64": {}}}
+		text, err := l.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	made := func(lockText []byte, base *record.Base) []byte {
+		text, err := provenance.Predicate([]*record.Record{{Name: "a", Version: "1", Platform: "linux/amd64", Base: base}}, string(store.DigestOf(lockText)), provenance.Builder{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	base := &record.Base{Reference: "example.com/base:1", Digest: store.Digest("sha256:" + digits("a")), Layers: 1}
+	for _, test := range []struct {
+		name string
+		base *record.Base
+		lock []byte
+		want string
+	}{
+		{"it is", base, locked("a"), "made from the attested lock, sha256:"},
+		{"another one", base, locked("b"), "the provenance does not fit the lock: example.com/base:1 is not in the lock; example.com/base:1 is in the lock only"},
+		{"none in the lock", &record.Base{Reference: "example.com/other:1", Digest: base.Digest}, locked("a"), "the provenance does not fit the lock: example.com/other:1 is not in the lock"},
+	} {
+		if q := origin(made(test.lock, test.base), test.lock); !strings.HasPrefix(q.Answer, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, q.Answer, test.want)
+		}
+	}
+}
+
 // FuzzDocuments feeds the readers of attested documents.
 func FuzzDocuments(f *testing.F) {
 	for _, seed := range []string{`{"spdxVersion": "SPDX-2.3", "files": [{"fileName": "./a", "checksums": [{"algorithm": "SHA256", "checksumValue": "1"}]}]}`,

@@ -17,6 +17,7 @@ type ELF struct {
 	RELRO    bool // relocations become read-only
 	BindNow  bool // and all of them are made at the start
 	NXStack  bool // the stack is not executable
+	NoStack  bool // it does not say so, and leaves it to the kernel and the dynamic linker
 	RWX      bool // a segment is both writable and executable
 	TextRel  bool // code is relocated, and so writable for a while
 	Stack    bool // calls __stack_chk_fail: has stack protectors
@@ -159,7 +160,7 @@ func (w *elfWindow) read() *ELF {
 			e.RWX = e.RWX || p.Flags&elf.PF_W != 0 && p.Flags&elf.PF_X != 0
 		}
 	}
-	if !stack { // the kernel takes its architecture's default; only old ones execute
+	if e.NoStack = !stack; !stack { // the default of these architectures was an executable one
 		e.NXStack = f.Machine != elf.EM_386 && f.Machine != elf.EM_X86_64 && f.Machine != elf.EM_ARM
 	}
 	e.Dynamic, e.Program = interp, e.Program || interp

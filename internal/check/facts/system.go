@@ -19,6 +19,8 @@ type System struct {
 	// Sums has the MD5 sum of the files that the database has one of; apk has SHA-1
 	// instead, which is not compared.
 	Sums map[string][16]byte
+	// Conf has those of configuration files, which may be changed.
+	Conf map[string][16]byte
 	// Lists says that the database has the paths of packages, and not only their names.
 	Lists bool
 }
@@ -47,10 +49,10 @@ func (i *Image) readRelease() map[string]string {
 }
 
 func (i *Image) readSystem() *System {
-	s := &System{Owner: map[string]string{}, Sums: map[string][16]byte{}}
+	s := &System{Owner: map[string]string{}, Sums: map[string][16]byte{}, Conf: map[string][16]byte{}}
 	if text := i.Text("var/lib/dpkg/status"); text != nil {
 		s.Database = "dpkg"
-		s.status(text)
+		s.status(i, text)
 	}
 	for f, text := range i.Texts(func(name string) bool { return path.Dir(name) == "var/lib/dpkg/status.d" }) {
 		s.Database = "dpkg"
@@ -59,7 +61,7 @@ func (i *Image) readSystem() *System {
 			s.Lists = true
 			continue
 		}
-		s.status(text)
+		s.status(i, text)
 	}
 	for f, text := range i.Texts(func(name string) bool { return path.Dir(name) == "var/lib/dpkg/info" }) {
 		name, kind, _ := cutLast(path.Base(f.Path), '.')
@@ -89,7 +91,7 @@ func cutLast(s string, sep byte) (before, after string, ok bool) {
 }
 
 // status reads the names of dpkg's status file (dpkg(1), deb-control(5)).
-func (s *System) status(text []byte) {
+func (s *System) status(i *Image, text []byte) {
 	var p Package
 	installed := true
 	flush := func() {
@@ -101,6 +103,12 @@ func (s *System) status(text []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) > 1 && strings.HasPrefix(lines.Text(), " /") { // of Conffiles
+			if sum, ok := sumOf(f[1]); ok {
+				s.Conf[i.Place(f[0])] = sum
+			}
+			continue
+		}
 		name, value, _ := strings.Cut(lines.Text(), ":")
 		switch value = strings.TrimSpace(value); name {
 		case "":
@@ -151,8 +159,8 @@ func (i *Image) Place(name string) string {
 func (s *System) sums(i *Image, name string, text []byte) {
 	for line := range strings.SplitSeq(string(text), "\n") {
 		digits, file, ok := strings.Cut(line, "  ")
-		var sum [16]byte
-		if n, err := hex.Decode(sum[:], []byte(digits[:min(len(digits), 32)])); !ok || err != nil || n != 16 {
+		sum, isSum := sumOf(digits)
+		if !ok || !isSum {
 			continue
 		}
 		p := i.Place(file)
@@ -161,6 +169,14 @@ func (s *System) sums(i *Image, name string, text []byte) {
 			s.Owner[p] = name
 		}
 	}
+}
+
+func sumOf(digits string) (sum [16]byte, ok bool) {
+	if len(digits) != 32 {
+		return sum, false
+	}
+	n, err := hex.Decode(sum[:], []byte(digits))
+	return sum, err == nil && n == 16
 }
 
 // apk reads apk's database (apk-installed(5)): a letter, a colon and a value a line.
@@ -196,6 +212,9 @@ func (s *System) apk(i *Image, text []byte) {
 // database's sum, or by the record of the build.
 func (i *Image) Shipped(f *File) bool {
 	if sum, ok := i.system.Sums[f.Path]; ok && f.Type == Regular {
+		return sum == f.MD5
+	}
+	if sum, ok := i.system.Conf[f.Path]; ok && f.Type == Regular {
 		return sum == f.MD5
 	}
 	if i.Record == nil {

@@ -1,8 +1,8 @@
 package secrets
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,12 +21,13 @@ type Finding struct {
 	Shown string // the beginning of the secret, enough to find it again and no more
 
 	secret string // gone before anybody else sees it
+	at     int    // offset of the match
 }
 
 // A Detector looks for secrets. It may be used by several goroutines.
 type Detector struct {
 	config  config.Config
-	ordered []config.Rule
+	ordered []rule
 	words   *ahocorasick.Trie
 	byWord  map[string][]int // rules by the keyword that a text must have, in lower case
 	always  []int            // rules without one
@@ -50,9 +51,10 @@ func parse(text string) (*Detector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read rules about secrets: %w", err)
 	}
-	d := &Detector{config: c, ordered: c.GetOrderedRules(), byWord: map[string][]int{}}
+	d := &Detector{config: c, byWord: map[string][]int{}}
 	var words []string
-	for i, r := range d.ordered {
+	for i, r := range c.GetOrderedRules() {
+		d.ordered = append(d.ordered, newRule(r))
 		if len(r.Keywords) == 0 {
 			d.always = append(d.always, i)
 		}
@@ -78,76 +80,115 @@ func (d *Detector) Ignores(name string) bool { return pathAllowed(d.config.Allow
 // Find returns what looks like a secret in text, which is the content of the file name,
 // or of no file where that is "". Each secret of a line is told once.
 func (d *Detector) Find(name string, text []byte) []Finding {
+	hits := d.candidates(text)
+	if hits == nil {
+		return nil
+	}
 	var found []Finding
 	whole := string(text)
-	for _, i := range d.candidates(text) {
+	for _, i := range d.inOrder(hits) {
 		r := &d.ordered[i]
 		if r.SkipReport || r.Regex == nil || pathAllowed(r.Allowlists, name) || r.Path != nil && !r.Path.MatchString(name) {
 			continue
 		}
-		for _, f := range d.match(r, name, whole) {
-			if !slices.ContainsFunc(found, func(g Finding) bool {
-				return g.Line == f.Line && (g.secret == f.secret || f.Rule == generic && strings.Contains(g.secret, f.secret))
-			}) {
-				found = append(found, f)
+		for _, w := range r.windows(whole, hits[i]) {
+			for _, f := range d.match(&r.Rule, name, whole, w) {
+				found = add(found, f, whole)
 			}
 		}
 	}
 	for i := range found {
+		found[i].Line = 1 + strings.Count(whole[:found[i].at], "\n")
 		found[i].secret = ""
 	}
-	slices.SortStableFunc(found, func(a, b Finding) int { return a.Line - b.Line })
+	slices.SortStableFunc(found, func(a, b Finding) int { return a.at - b.at })
 	return found
+}
+
+// add adds a finding unless it is there already, or is the generic rule's word about
+// what another rule knows better.
+func add(found []Finding, f Finding, text string) []Finding {
+	sameLine := func(g Finding) bool {
+		return !strings.Contains(text[min(f.at, g.at):max(f.at, g.at)], "\n")
+	}
+	if slices.ContainsFunc(found, func(g Finding) bool {
+		return g.secret == f.secret && g.at == f.at || f.Rule == generic && strings.Contains(g.secret, f.secret) && sameLine(g)
+	}) {
+		return found
+	}
+	return append(found, f)
 }
 
 // generic is the rule that speaks only where no other does.
 const generic = "generic-api-key"
 
-// candidates returns the rules whose words are in the text, the generic one last.
-func (d *Detector) candidates(text []byte) []int {
-	wanted := make([]bool, len(d.ordered))
+// candidates returns where the words of rules are in the text, by rule.
+func (d *Detector) candidates(text []byte) map[int][]hit {
+	var hits map[int][]hit
+	note := func(i int, h ...hit) {
+		if hits == nil {
+			hits = map[int][]hit{}
+		}
+		hits[i] = append(hits[i], h...)
+	}
 	for _, i := range d.always {
-		wanted[i] = true
+		note(i)
 	}
-	for _, m := range d.words.Match(bytes.ToLower(text)) {
-		for _, i := range d.byWord[m.MatchString()] {
-			wanted[i] = true
+	// A letter that is no ASCII may have another length in lower case: words are ASCII.
+	for _, m := range d.words.Match(lower(text)) {
+		h := hit{int(m.Pos()), int(m.Pos()) + len(m.Match())}
+		for _, i := range d.byWord[string(m.Match())] {
+			note(i, h)
 		}
 	}
-	var first, last []int
-	for i, is := range wanted {
-		switch {
-		case !is:
-		case d.ordered[i].RuleID == generic:
-			last = append(last, i)
-		default:
-			first = append(first, i)
-		}
-	}
-	return append(first, last...)
+	return hits
 }
 
-// match returns what a rule finds, as gitleaks' detect.detectRule does.
-func (d *Detector) match(r *config.Rule, name, text string) []Finding {
+// lower returns text with ASCII letters in lower case.
+func lower(text []byte) []byte {
+	out := make([]byte, len(text))
+	for i, c := range text {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		out[i] = c
+	}
+	return out
+}
+
+// inOrder returns the rules, the generic one last.
+func (d *Detector) inOrder(hits map[int][]hit) []int {
+	return slices.SortedFunc(maps.Keys(hits), func(a, b int) int {
+		if x, y := d.ordered[a].RuleID == generic, d.ordered[b].RuleID == generic; x != y {
+			if x {
+				return 1
+			}
+			return -1
+		}
+		return a - b
+	})
+}
+
+// match returns what a rule finds in a part of the text, as gitleaks'
+// detect.detectRule does in all of it.
+func (d *Detector) match(r *config.Rule, name, text string, in hit) []Finding {
 	var found []Finding
-	line, counted := 1, 0
-	for _, at := range r.Regex.FindAllStringIndex(text, -1) {
-		match := strings.Trim(text[at[0]:at[1]], "\n")
+	for _, at := range r.Regex.FindAllStringIndex(text[in.from:in.to], -1) {
+		from, to := at[0]+in.from, at[1]+in.from
+		match := strings.Trim(text[from:to], "\n")
 		secret, ok := secretOf(r, match)
 		if !ok || r.Entropy != 0 && entropy(secret) <= r.Entropy {
 			continue
 		}
-		around := lineAround(text, at[0], at[0]+len(match))
+		around := lineAround(text, from, from+len(match))
 		if strings.Contains(around, "gitleaks:allow") || allowed(d.config.Allowlists, name, match, secret, around) || allowed(r.Allowlists, name, match, secret, around) {
 			continue
 		}
 		if len(r.RequiredRules) > 0 && !d.required(r, text) {
 			continue
 		}
-		start := at[0] + len(text[at[0]:at[1]]) - len(strings.TrimLeft(text[at[0]:at[1]], "\n"))
-		line += strings.Count(text[counted:start], "\n")
-		counted = start
-		found = append(found, Finding{Rule: r.RuleID, About: r.Description, Line: line, Shown: redact(secret), secret: secret})
+		start := to - len(strings.TrimLeft(text[from:to], "\n"))
+		found = append(found, Finding{Rule: r.RuleID, About: r.Description, Shown: redact(secret), secret: secret, at: start})
 	}
 	return found
 }

@@ -41,6 +41,11 @@ func prune(table []Row, sol *resolve.Solution) (*resolve.Solution, []Left, error
 		}
 		rest.Packages = append(rest.Packages, s)
 	}
+	for _, in := range sol.Installed {
+		if _, stays := kept[in.Reason.By]; stays || in.Reason.By == "" {
+			rest.Installed = append(rest.Installed, in)
+		}
+	}
 	for _, d := range sol.Dropped {
 		if _, stays := kept[d.By]; stays {
 			rest.Dropped = append(rest.Dropped, d)

@@ -93,3 +93,15 @@ type UnsatisfiableError struct {
 func (e *UnsatisfiableError) Error() string {
 	return fmt.Sprintf("cannot install %q: %s: %s", e.Name, strings.Join(e.Chain, " -> "), e.Reason)
 }
+
+// InstalledError says that a system has a package already, and not as a request wants
+// it.
+type InstalledError struct {
+	Name    string
+	Version string // that is installed
+	Request string
+}
+
+func (e *InstalledError) Error() string {
+	return fmt.Sprintf("the base image has %s %s, which %q rules out", e.Name, e.Version, e.Request)
+}

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -118,6 +119,9 @@ func (e *explainer) missingTarget(a alternative) string {
 	node := &e.u.nodes[a.target]
 	if c := e.states[a.target].candidate; c != none {
 		number := e.u.versions[c].number
+		if e.isInstalled(c) {
+			return fmt.Sprintf("the base image has %s %s", node, number)
+		}
 		if slices.Contains(e.pinned, a.target) && c != node.newest {
 			return fmt.Sprintf("%s is pinned to %s", node, number)
 		}
@@ -181,11 +185,33 @@ func (e *explainer) conflict() (c choice, chain []string, reason string, ok bool
 			}
 			for _, v := range e.solutions(d, true) {
 				other := e.u.versions[v].node
+				if e.isInstalled(v) {
+					reason := fmt.Sprintf("%s %s %s, but the base image has %s", e.u.nodes[n].name, d.kind.verb(), d, e.label(v))
+					return e.chosen[e.links[n].choice], e.chainTo(n), reason, true
+				}
 				if _, in := e.links[other]; !in {
 					continue
 				}
 				reason := fmt.Sprintf("%s %s %s, but %s", e.u.nodes[n].name, d.kind.verb(), d, e.need(other))
 				return e.chosen[e.links[n].choice], e.chainTo(n), reason, true
+			}
+		}
+	}
+	return e.refusedByBase()
+}
+
+// refusedByBase looks for a package that is installed and conflicts with one that the
+// requests lead to.
+func (e *explainer) refusedByBase() (c choice, chain []string, reason string, ok bool) {
+	for _, n := range slices.Sorted(maps.Keys(e.u.installed)) {
+		ds := e.dependenciesOf(e.u.installed[n])
+		for i := range ds {
+			for _, v := range e.solutions(&ds[i], true) {
+				other := e.u.versions[v].node
+				if l, in := e.links[other]; in && !e.isInstalled(v) {
+					reason := fmt.Sprintf("the base image has %s, which %s %s", e.label(e.u.installed[n]), ds[i].kind.verb(), &ds[i])
+					return e.chosen[l.choice], e.chainTo(other), reason, true
+				}
 			}
 		}
 	}

@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/debian"
@@ -107,6 +109,11 @@ type words struct {
 	numbers map[string]uint64
 	texts   []string
 	buffer  []byte
+}
+
+// clone returns words to which may be added on their own.
+func (w *words) clone() words {
+	return words{numbers: maps.Clone(w.numbers), texts: slices.Clip(w.texts)}
 }
 
 func (w *words) number(s string) uint64 {

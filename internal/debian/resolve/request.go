@@ -75,6 +75,9 @@ func (u *Universe) selectVersion(r Request) (versionID, error) {
 			return v, nil
 		}
 	}
+	if v, ok := u.installed[n]; ok {
+		return none, &InstalledError{Name: r.Name, Version: u.versions[v].number, Request: r.String()}
+	}
 	err := &NoVersionError{Name: r.Name, Pin: r.Pin, Where: u.String()}
 	for v := newest; v != none; v = u.versions[v].older {
 		err.Available = append(err.Available, u.versions[v].number)
@@ -126,6 +129,9 @@ func (u *Universe) selectProvider(n nodeID, r Request) (versionID, error) {
 // excludedName returns the name that an exclusion keeps out.
 func (u *Universe) excludedName(r Request) (nodeID, error) {
 	n, ok := u.byName[r.Name]
+	if v, has := u.installed[n]; ok && has {
+		return none, &InstalledError{Name: r.Name, Version: u.versions[v].number, Request: r.String()}
+	}
 	switch {
 	case ok && u.nodes[n].newest != none:
 		return n, nil

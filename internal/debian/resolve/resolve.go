@@ -10,7 +10,10 @@ import (
 // Solution is what a resolution chose.
 type Solution struct {
 	Packages []Selection // sorted by name
-	Dropped  []Drop      // sorted by excluded package, then by the depending one
+	// Installed are the packages that the system had already and that a request or a
+	// chosen package needs, sorted by name.
+	Installed []Selection
+	Dropped   []Drop // sorted by excluded package, then by the depending one
 }
 
 // A Selection is a chosen package and why it is there.
@@ -26,11 +29,14 @@ type Reason struct {
 	By       string // the package that needs it
 	Field    string // "Depends" or "Pre-Depends"; "Recommends" or "Suggests" of what apt leaves in place
 	Relation string // the field's entry, such as "bar (>= 1) | baz"
+	Replaces string // version of the package in a base image whose place it takes, "" for none
 }
 
 // String returns "requested" or "foo depends on bar (>= 1)".
 func (r Reason) String() string {
 	switch {
+	case r.Replaces != "":
+		return "in place of " + r.Replaces + " of the base image"
 	case r.Request != "":
 		return "requested"
 	case r.By == "": // as apt leaves it too
@@ -59,7 +65,7 @@ type Drop struct {
 //
 // Errors that a request causes are a [*RequestError] around one of
 // [*UnknownPackageError], [*VirtualPackageError], [*NoVersionError],
-// [*ContradictionError] and [*UnsatisfiableError].
+// [*ContradictionError], [*InstalledError] and [*UnsatisfiableError].
 func Resolve(ctx context.Context, u *Universe, requests []Request) (*Solution, error) {
 	s := newSolver(ctx, u)
 	if err := s.take(requests); err != nil {
@@ -158,7 +164,14 @@ func (s *solver) solution(requests []Request) *Solution {
 		if v == none {
 			continue
 		}
-		sol.Packages = append(sol.Packages, Selection{s.u.words.unpack(s.u.versions[v].record), reasons[n]})
+		chosen := Selection{s.u.words.unpack(s.u.versions[v].record), reasons[n]}
+		if s.isInstalled(v) {
+			if _, needed := reasons[n]; needed {
+				sol.Installed = append(sol.Installed, chosen)
+			}
+			continue
+		}
+		sol.Packages = append(sol.Packages, chosen)
 		ds := s.dependenciesOf(v)
 		for i := range ds {
 			d := &ds[i]

@@ -1,6 +1,10 @@
 package resolve
 
-import "context"
+import (
+	"context"
+	"maps"
+	"slices"
+)
 
 // solver is one resolution. It follows what apt does when told to install names
 // on a system without packages: mark.go marks, fix.go mends what conflicts,
@@ -61,6 +65,11 @@ func newSolver(ctx context.Context, u *Universe) *solver {
 	for n := range s.states {
 		s.states[n] = state{install: none, candidate: u.nodes[n].newest}
 	}
+	for _, n := range slices.Sorted(maps.Keys(u.installed)) {
+		v := u.installed[n]
+		s.states[n] = state{install: v, candidate: v, listed: true, marked: true, protected: true}
+		s.marked = append(s.marked, n)
+	}
 	return s
 }
 
@@ -69,9 +78,30 @@ func (s *solver) dependenciesOf(v versionID) []dependency {
 	ds, ok := s.deps[v]
 	if !ok {
 		ds = s.u.dependencies(v)
+		if s.isInstalled(v) {
+			ds = slices.DeleteFunc(ds, func(d dependency) bool { return s.hitsInstalled(&d) }) // of its relations only conflicts are there
+		}
 		s.deps[v] = ds
 	}
 	return ds
+}
+
+// isInstalled reports whether the system has the version before anything is added.
+func (s *solver) isInstalled(v versionID) bool {
+	installed, ok := s.u.installed[s.u.versions[v].node]
+	return ok && installed == v
+}
+
+// hitsInstalled reports whether a conflict is one among what is installed, which
+// stands as it is.
+func (s *solver) hitsInstalled(d *dependency) (hits bool) {
+	for _, a := range d.alternatives {
+		s.u.targets(d, a, func(v versionID) bool {
+			hits = s.isInstalled(v)
+			return !hits
+		})
+	}
+	return hits
 }
 
 // change sets what is to be installed and what could be, without bringing the

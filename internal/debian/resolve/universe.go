@@ -3,6 +3,7 @@ package resolve
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ type Universe struct {
 	nodes    []node
 	versions []version
 	provides []provide
+
+	installed map[nodeID]versionID // see OnBase
 
 	walkOnce sync.Once
 	walk     []nodeID // see walkOrder
@@ -130,6 +133,47 @@ func (u *Universe) Essential() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Has reports whether there is a package of that name.
+func (u *Universe) Has(name string) bool {
+	n, ok := u.byName[name]
+	return ok && u.nodes[n].newest != none
+}
+
+// OnBase returns the universe of a system that has packages already: each is the only
+// version of its name that there is, and stays. What it depends on is not looked at
+// again, since whoever made the system answers for that; what it conflicts with and
+// breaks is. u stays as it is. No package may be installed twice.
+func (u *Universe) OnBase(installed []debian.Package) (*Universe, error) {
+	c := &Universe{
+		arch: u.arch, archives: slices.Clip(u.archives), words: u.words.clone(),
+		byName: maps.Clone(u.byName), byArch: maps.Clone(u.byArch),
+		nodes: slices.Clone(u.nodes), versions: slices.Clone(u.versions), provides: slices.Clone(u.provides),
+		installed: map[nodeID]versionID{},
+	}
+	for i := range installed {
+		p := installed[i]
+		if p.Architecture != u.arch && p.Architecture != "all" {
+			continue // of a foreign architecture: what is added here needs none of it
+		}
+		n := c.node(nodeName{name: p.Name})
+		if _, twice := c.installed[n]; twice {
+			return nil, fmt.Errorf("package %s is installed twice", p.Name)
+		}
+		p.Archive = "" // of no archive that is read here
+		p.PreDepends, p.Depends, p.Recommends, p.Suggests, p.Enhances, p.Replaces = "", "", "", "", "", ""
+		c.nodes[n].newest = none
+		v, _ := c.insert(n, &p)
+		c.installed[n] = v
+		if err := c.mention(&p); err != nil {
+			return nil, fmt.Errorf("installed package %s %s: %w", p.Name, p.Version, err)
+		}
+		if err := c.provide(v, &p); err != nil {
+			return nil, fmt.Errorf("installed package %s %s: Provides: %w", p.Name, p.Version, err)
+		}
+	}
+	return c, nil
 }
 
 // lookup returns the number of a name.

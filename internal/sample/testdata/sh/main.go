@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -80,12 +81,40 @@ func run(command string, a []string) error {
 	case "socket":
 		_, err := net.Listen("unix", a[0])
 		return err
+	case "id": // prints user, group and further groups
+		groups, err := os.Getgroups()
+		fmt.Println(os.Getuid(), os.Getgid(), groups)
+		return err
+	case "pwd":
+		dir, err := os.Getwd()
+		fmt.Println(dir)
+		return err
+	case "stat": // PATH: prints owner, mode and whether it is on a tmpfs
+		return stat(a[0])
+	case "sleep": // SECONDS
+		n, err := strconv.Atoi(a[0])
+		time.Sleep(time.Duration(n) * time.Second)
+		return err
 	case "dial":
 		_, err := net.Dial("tcp", a[0])
 		return err
 	default:
 		return fmt.Errorf("no command %q", command)
 	}
+	return nil
+}
+
+func stat(name string) error {
+	var st syscall.Stat_t
+	var fs syscall.Statfs_t
+	if err := syscall.Stat(name, &st); err != nil {
+		return err
+	}
+	if err := syscall.Statfs(name, &fs); err != nil {
+		return err
+	}
+	const tmpfs = 0x01021994 // TMPFS_MAGIC of linux/magic.h
+	fmt.Printf("%d:%d %04o tmpfs=%v\n", st.Uid, st.Gid, st.Mode&0o7777, fs.Type == tmpfs)
 	return nil
 }
 
