@@ -366,6 +366,22 @@ func (c *converter) adapt() {
 		c.spec.Environment = set(c.spec.Environment, "PATH", at+":/usr/lib/postgresql/"+version+"/bin")
 		c.note(0, "package", "postgresql-client: its wrapper in Perl is left out; psql is in /usr/lib/postgresql/%s/bin, which is in PATH", version)
 	}
+	c.desktop()
+}
+
+// desktop takes care of what ffmpeg's libraries have for windows and graphics cards: a
+// plugin that needs two libraries more, and drivers that nothing on a server loads.
+func (c *converter) desktop() {
+	if !c.has("ffmpeg") || c.distro != "bookworm" {
+		return
+	}
+	for _, name := range []string{"libglu1-mesa", "libglut3.12"} {
+		add(&c.spec.Packages, item{name, "a plugin of libcaca, which ffmpeg links, needs it"})
+	}
+	for _, name := range []string{"!libgl1-mesa-dri", "!libglx-mesa0"} {
+		add(&c.spec.Packages, item{name, "drivers of graphics cards"})
+	}
+	c.note(0, "package", "ffmpeg: drivers of graphics cards, and with them LLVM, are left out")
 }
 
 func (c *converter) has(name string) bool {
