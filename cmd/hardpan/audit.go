@@ -129,7 +129,7 @@ func (a *app) fix(file string) error {
 	}
 	fmt.Fprintf(a.out, "wrote %s\n", to)
 	for _, n := range result.Notes {
-		fmt.Fprintf(a.out, "  %s%s: %s\n", lineOf(n.Line), oneLine(n.Subject), oneLine(n.Text))
+		fmt.Fprintf(a.out, "  %s\n", oneLine(lineOf(n.Line)+n.Subject+": "+n.Text))
 	}
 	return nil
 }
@@ -169,9 +169,9 @@ func printAudit(w io.Writer, r *audit.Report) {
 	for _, f := range r.Findings {
 		place := lineOf(f.Line)
 		if f.Stage != "" && place != "" {
-			place = strings.TrimSuffix(place, ", ") + " of stage " + f.Stage + ", "
+			place = fmt.Sprintf("line %d of stage %s, ", f.Line, f.Stage)
 		}
-		fmt.Fprintf(w, "  %-8s %4.1f  %s%s: %s\n", f.Severity, f.Score.Number, oneLine(place), f.Rule, oneLine(f.Found))
+		fmt.Fprintf(w, "  %-8s %4.1f  %s\n", f.Severity, f.Score.Number, oneLine(place+f.Rule+": "+f.Found))
 		if f.Evidence != "" {
 			fmt.Fprintf(w, "                 | %s\n", oneLine(f.Evidence))
 		}
@@ -197,7 +197,7 @@ func remarks(w io.Writer, title string, list []audit.Remark) {
 		if c := controls(m.Controls); c != "" {
 			text += " (" + c + ")"
 		}
-		fmt.Fprintf(w, "  %s%s: %s\n", lineOf(m.Line), oneLine(m.Subject), oneLine(text))
+		fmt.Fprintf(w, "  %s\n", oneLine(lineOf(m.Line)+m.Subject+": "+text))
 	}
 }
 

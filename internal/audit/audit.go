@@ -40,7 +40,7 @@ func File(ctx context.Context, name string, o Options) (*Report, error) {
 	sum := sha256.Sum256(text)
 	r := &Report{File: name, SHA256: hex.EncodeToString(sum[:])}
 	if KindOf(name) == KindSpec {
-		err = judgeSpec(r, name, text, o)
+		err = judgeSpec(r, name, o)
 	} else {
 		err = judgeDockerfile(r, name, text, o)
 	}

@@ -68,6 +68,9 @@ func downloaded(c *dockerfile.Command) (string, bool) {
 		if out == "" {
 			out = path.Base(address(c))
 		}
+		if slices.ContainsFunc(c.Args, func(w dockerfile.Word) bool { return strings.HasPrefix(w.Text, "-") && strings.HasSuffix(w.Text, "O-") }) {
+			out = "-"
+		}
 	}
 	if out == "" || out == "-" || out == "/dev/null" || out == "." {
 		return "", false

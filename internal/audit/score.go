@@ -90,7 +90,7 @@ var weights = map[string]weight{
 	"history-add":         {littleTools, 829, "CM-7"},
 	"stage-unknown":       {supplyLow, 829, "CM-2 SR-3"},
 	"stage-ambiguous":     {littleTools, 1109, "CM-2"},
-	"lock-missing":        {supplyLow, 1357, "CM-2 SR-3"},
+	"lock-missing":        {none, 1357, "CM-2 SR-3"},
 	"platform-fixed":      {none, 710, "CM-2"},
 	"variable-unset":      {none, 456, "CM-2"},
 

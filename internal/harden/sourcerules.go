@@ -260,7 +260,7 @@ var SourceRules = []Rule{
 		Controls: Controls{CIS: "4.3", NIST: "4.1.2", Hadolint: "DL4001"},
 	},
 	{
-		ID: "lock-missing", Severity: Low,
+		ID: "lock-missing", Severity: Info, // each build without one writes it
 		Title:    "has a lock",
 		Why:      "without a lock each build takes what is newest, and none can be repeated or reviewed",
 		Looks:    "NAME.lock beside the spec, where packages are not pinned to exact versions",
