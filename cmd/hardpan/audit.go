@@ -81,7 +81,11 @@ func (a *app) audit(ctx context.Context, file string) error {
 		return err
 	}
 	if n := report.Count(least); on != "never" && n > 0 {
-		return gateError{fmt.Errorf("%s: %d findings with severity %s or above", file, n, least)}
+		what := "findings"
+		if n == 1 {
+			what = "finding"
+		}
+		return gateError{fmt.Errorf("%s: %d %s with severity %s or above", file, n, what, least)}
 	}
 	return nil
 }

@@ -304,3 +304,49 @@ func FuzzDockerfile(f *testing.F) {
 		}
 	})
 }
+
+// TestDocumentation holds docs/audit.md against the rules: it has each of hadolint's
+// numbers, names no rule that does not exist, and each rule that is asked of Dockerfiles.
+func TestDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	numbers := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || strings.HasPrefix(cells[1], "---") || strings.Contains(cells[1], "hadolint") {
+			continue
+		}
+		for word := range strings.FieldsSeq(cells[1]) {
+			numbers[word] = true
+		}
+		ours, _, _ := strings.Cut(cells[3], "(")
+		for id := range strings.FieldsFuncSeq(ours, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if id == "-" {
+				continue
+			}
+			named[id] = true
+			if harden.SourceRuleOf(id) == nil {
+				t.Errorf("%s is no rule", id)
+			}
+		}
+	}
+	for _, r := range append(slices.Clone(harden.SourceRules), harden.Rules...) {
+		for number := range strings.FieldsSeq(r.Controls.Hadolint) {
+			if !numbers[number] {
+				t.Errorf("%s of rule %s is not in the table", number, r.ID)
+			}
+		}
+	}
+	specsOnly := strings.Fields("lock-missing tests-missing profile-weak waiver-endless scripts-skipped world-writable-file world-writable-directory variable-unset syntax-doubtful")
+	for id := range weights {
+		if !named[id] && !slices.Contains(specsOnly, id) {
+			t.Errorf("rule %s is not in the table", id)
+		}
+	}
+	if len(numbers) < 75 {
+		t.Errorf("the table has %d numbers of hadolint", len(numbers))
+	}
+}

@@ -63,6 +63,7 @@ func (c *converter) describe(f *dockerfile.Stage) {
 			c.spec.Labels = set(c.spec.Labels, p.key, p.value)
 		}
 	}
+	c.unsaid()
 	c.ports()
 	c.volumes()
 	c.start(f)
@@ -88,6 +89,21 @@ func (c *converter) describe(f *dockerfile.Stage) {
 }
 
 var secretName = regexp.MustCompile(`(?i)(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)`)
+
+// unsaid notes what the image lacks under the profile strict, because no Dockerfile has it
+// or this one does not.
+func (c *converter) unsaid() {
+	c.note(0, "signing", "hardpan build --key signs the image and attests SBOM and provenance (signature-missing, sbom-missing, provenance-missing)")
+	var missing []string
+	for _, name := range strings.Fields("title version source vendor revision licenses") {
+		if get(c.spec.Labels, "org.opencontainers.image."+name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		c.note(0, "labels", "the Dockerfile has no labels org.opencontainers.image.* for %s: add them (labels-missing)", strings.Join(missing, ", "))
+	}
+}
 
 var portText = regexp.MustCompile(`^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?(/(tcp|udp|sctp))?$`)
 
@@ -381,7 +397,7 @@ func (c *converter) desktop() {
 	for _, name := range []string{"!libgl1-mesa-dri", "!libglx-mesa0"} {
 		add(&c.spec.Packages, item{name, "drivers of graphics cards"})
 	}
-	c.note(0, "package", "ffmpeg: drivers of graphics cards, and with them LLVM, are left out")
+	c.note(0, "package", "ffmpeg: drivers of graphics cards, and with them LLVM, are left out; it needs more than 150 packages all the same (package-budget)")
 }
 
 func (c *converter) has(name string) bool {
