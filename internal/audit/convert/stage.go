@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -276,10 +275,10 @@ func quoteWords(sc *dockerfile.Script) string {
 	return strings.Join(words, " ")
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+var plainWord = compiled(`^[A-Za-z0-9_./:=@%+,-]+$`)
 
 func quote(w string) string {
-	if plainWord.MatchString(w) {
+	if plainWord().MatchString(w) {
 		return w
 	}
 	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
@@ -371,7 +370,7 @@ func add(list *[]item, i item) {
 	*list = append(*list, i)
 }
 
-var pipOptions = regexp.MustCompile(`\s--(prefix[= ]\S+|user)\b|\s--(break-system-packages|root-user-action=\S+)`)
+var pipOptions = compiled(`\s--(prefix[= ]\S+|user)\b|\s--(break-system-packages|root-user-action=\S+)`)
 
 // rewrite changes what is otherwise on Debian: Python packages go to a virtual
 // environment.
@@ -380,7 +379,7 @@ func (b *stageWork) rewrite(text string) string {
 		text = strings.Join(strings.Fields(text), " ") // a continued line's indentation
 	}
 	if b.own && strings.Contains(text, "pip") {
-		text = pipOptions.ReplaceAllString(text, "")
+		text = pipOptions().ReplaceAllString(text, "")
 		text = strings.NewReplacer("/usr/local/bin/pip", "pip", "/usr/local/bin/python", "python").Replace(text)
 	}
 	return text
