@@ -80,6 +80,8 @@ type judge struct {
 	context *buildContext
 	report  *Report
 	now     time.Time
+
+	aptLines map[*dockerfile.Stage]int // where apt is told to install nothing recommended
 }
 
 func judgeDockerfile(r *Report, name string, text []byte, o Options) error {

@@ -141,14 +141,17 @@ func (j *judge) recommends(step *dockerfile.Step, c *dockerfile.Command, p docke
 // aptConfigured reports whether an earlier command tells apt to install no recommended
 // packages.
 func (j *judge) aptConfigured(step *dockerfile.Step) bool {
+	if j.aptLines == nil {
+		j.aptLines = map[*dockerfile.Stage]int{}
+		for s := range j.steps(false) {
+			if t := strings.ToLower(s.Text); j.aptLines[s.Stage] == 0 && strings.Contains(t, "apt.conf") && strings.Contains(t, "install-recommends") {
+				j.aptLines[s.Stage] = s.Line
+			}
+		}
+	}
 	for _, s := range step.Stage.Chain() {
-		for _, earlier := range s.Steps {
-			if earlier.Line > step.Line {
-				return false
-			}
-			if t := strings.ToLower(earlier.Text); strings.Contains(t, "apt.conf") && strings.Contains(t, "install-recommends") {
-				return true
-			}
+		if at := j.aptLines[s]; at > 0 && at <= step.Line {
+			return true
 		}
 	}
 	return false

@@ -55,6 +55,9 @@ func parsePort(s string) (port, bool) {
 	return port{first: a, last: b, protocol: strings.ToLower(protocol)}, err1 == nil && err2 == nil && a > 0 && b >= a && b <= 65535
 }
 
+// maxPorts is how many ports of an image are looked at.
+const maxPorts = 200
+
 // exposed returns the ports that the image's stages expose.
 func (j *judge) exposed() []port {
 	var list []port
@@ -73,7 +76,9 @@ func (j *judge) exposed() []port {
 				continue
 			}
 			p.step, p.line = step, step.Line
-			list = append(list, p)
+			if len(list) < maxPorts && !slices.ContainsFunc(list, func(q port) bool { return q.first == p.first && q.last == p.last && q.protocol == p.protocol }) {
+				list = append(list, p)
+			}
 		}
 	}
 	return list

@@ -11,6 +11,9 @@ import (
 	"github.com/hardpan/hardpan/internal/harden"
 )
 
+// maxMade is how many paths are followed to where they are removed.
+const maxMade = 2000
+
 // removals judges how things are taken away again: by name, and in the step that made
 // them.
 func (j *judge) removals() {
@@ -20,7 +23,9 @@ func (j *judge) removals() {
 		image := j.inImage(step)
 		if image {
 			for _, p := range brought(step) {
-				made[p] = step
+				if len(made) < maxMade {
+					made[p] = step
+				}
 			}
 		}
 		if step.Name != "RUN" {

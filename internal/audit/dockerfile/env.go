@@ -85,7 +85,7 @@ func (l lookup) Keys() []string {
 // a file can together, in bytes.
 const (
 	maxValue    = 64 << 10
-	maxExpanded = 16 << 20
+	maxExpanded = 4 << 20
 )
 
 // expander replaces variables as BuildKit does, and notes those that have no value.
@@ -104,8 +104,11 @@ func (r *reader) expander(env ...*Env) *expander {
 
 // grow counts what a value grew to, and refuses too much of it.
 func (x *expander) grow(n int) error {
-	if *x.total += n; n > maxValue || *x.total > maxExpanded {
-		return fmt.Errorf("variables grow to %d bytes, expected at most %d", max(n, *x.total), maxValue)
+	switch *x.total += n; {
+	case n > maxValue:
+		return fmt.Errorf("variables grow to %d bytes, expected at most %d", n, maxValue)
+	case *x.total > maxExpanded:
+		return fmt.Errorf("all variables grow to more than %d bytes", maxExpanded)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ type Node struct {
 }
 
 // maxNodes bounds a stage's tree.
-const maxNodes = 2000
+const maxNodes = 1000
 
 func newTree(parent *Tree) *Tree {
 	return &Tree{parent: parent, nodes: map[string]*Node{}, umask: 0o022}

@@ -10,7 +10,7 @@ import (
 // The bounds of what words can grow to.
 const (
 	maxBraces = 200     // words that the braces of one make
-	maxWords  = 100_000 // of a script
+	maxWords  = 20_000  // of a script
 	maxShown  = 1 << 10 // bytes of a variable's value
 )
 
