@@ -81,7 +81,11 @@ func (a *app) audit(ctx context.Context, file string) error {
 		return err
 	}
 	if n := report.Count(least); on != "never" && n > 0 {
-		return gateError{fmt.Errorf("%s: %d findings with severity %s or above", file, n, least)}
+		what := "findings"
+		if n == 1 {
+			what = "finding"
+		}
+		return gateError{fmt.Errorf("%s: %d %s with severity %s or above", file, n, what, least)}
 	}
 	return nil
 }
@@ -121,38 +125,37 @@ func (a *app) fix(file string) error {
 	if err != nil {
 		return usageError{err: err}
 	}
-	if err := writeSpec(to, result.Spec); err != nil {
+	invalid, err := writeSpec(to, result.Spec)
+	if err != nil {
 		return err
 	}
 	if a.json() {
-		return a.printJSON(map[string]any{"spec": to, "notCarriedOver": result.Notes})
+		return errors.Join(a.printJSON(map[string]any{"spec": to, "notCarriedOver": result.Notes}), invalid)
 	}
 	fmt.Fprintf(a.out, "wrote %s\n", to)
 	for _, n := range result.Notes {
 		fmt.Fprintf(a.out, "  %s\n", oneLine(lineOf(n.Line)+n.Subject+": "+n.Text))
 	}
-	return nil
+	return invalid
 }
 
-// writeSpec writes a spec under its name once it is known that it can be loaded.
-func writeSpec(to string, text []byte) error {
+// writeSpec writes a spec, whole or not at all, and says why it cannot be loaded: because
+// files that it names are not there, above all.
+func writeSpec(to string, text []byte) (invalid, err error) {
 	f, err := os.CreateTemp(filepath.Dir(to), ".hardpan-*.yaml")
 	if err != nil {
-		return fmt.Errorf("cannot write spec: %w", err)
+		return nil, fmt.Errorf("cannot write spec: %w", err)
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("cannot write spec: %w", err)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), to)
 	}
-	_, invalid := specs.Load(f.Name())
-	if err := os.Rename(f.Name(), to); err != nil {
-		return fmt.Errorf("cannot write spec: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write spec: %w", err)
 	}
-	if _, ok := errors.AsType[specs.Errors](invalid); ok {
-		_, invalid = specs.Load(to)
-	}
-	return invalid
+	_, invalid = specs.Load(to)
+	return invalid, nil
 }
 
 func lineOf(line int) string {

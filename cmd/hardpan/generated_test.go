@@ -109,6 +109,7 @@ var rooms = map[string][]string{
 	"internal/sign":       {"internal/debian", "internal/lock", "internal/record", "internal/maint", "internal/harden", "specs", "builder", "sboms"},
 	"internal/verify":     {"internal/maint", "specs", "builder"},
 	"internal/check":      {"internal/debian", "internal/maint", "internal/verify", "specs", "builder", "sboms"},
+	"internal/audit":      {"internal/debian", "internal/oci", "internal/maint", "internal/store", "internal/lock", "builder", "sboms"},
 	"builder":             {"cmd/", "internal/sign", "internal/verify", "sboms"},
 	"sboms":               {"internal/maint", "internal/harden", "specs", "builder"},
 }

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ var releases = []struct{ number, codename string }{{"12", "bookworm"}, {"13", "t
 
 const newest = "trixie"
 
-var updateOf = regexp.MustCompile(`deb(\d+)u\d`)
+var updateOf = compiled(`deb(\d+)u\d`)
 
 // language is one of Docker's official images as packages of Debian.
 type language struct {
@@ -102,7 +101,7 @@ func (c *converter) distribution() string {
 					continue
 				}
 				for _, pkg := range p.Packages {
-					if m := updateOf.FindStringSubmatch(pkg.Version); m != nil {
+					if m := updateOf().FindStringSubmatch(pkg.Version); m != nil {
 						if name := codename(m[1]); name != "" {
 							return name
 						}

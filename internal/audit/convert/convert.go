@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
 )
@@ -94,11 +95,17 @@ func (c *converter) header() string {
 	return b.String()
 }
 
-var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+// compiled compiles an expression when it is first asked, so that verbs which convert
+// nothing do not pay for it at their start.
+func compiled(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
+var notInName = compiled(`[^a-z0-9]+`)
 
 // slug makes a name of lower-case letters and digits with single dashes.
 func slug(s string) string {
-	return strings.Trim(notInName.ReplaceAllString(strings.ToLower(s), "-"), "-")
+	return strings.Trim(notInName().ReplaceAllString(strings.ToLower(s), "-"), "-")
 }
 
 func (c *converter) name() string {
@@ -125,14 +132,14 @@ func ImageName(file string) string {
 	return cmp.Or(slug(lower), "image")
 }
 
-var tag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+var tag = compiled(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 func (c *converter) version() string {
 	v := c.options.Version
 	if v == "" {
 		v = c.labels()["org.opencontainers.image.version"]
 	}
-	if !tag.MatchString(v) {
+	if !tag().MatchString(v) {
 		v = "1.0"
 	}
 	return v

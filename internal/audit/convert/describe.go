@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,13 +48,13 @@ func (c *converter) labelPairs() (list []pair) {
 	return list
 }
 
-var labelKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`)
+var labelKey = compiled(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`)
 
 // describe writes how the image is run.
 func (c *converter) describe(f *dockerfile.Stage) {
 	for _, p := range c.labelPairs() {
 		switch {
-		case !labelKey.MatchString(p.key) || len(p.key) > 255:
+		case !labelKey().MatchString(p.key) || len(p.key) > 255:
 			c.note(0, "label", "%q is no key of a label", p.key)
 		case strings.Contains(p.value, "$"):
 			c.note(0, "label", "%s is filled in by a build argument; write it into the spec", p.key)
@@ -63,6 +62,7 @@ func (c *converter) describe(f *dockerfile.Stage) {
 			c.spec.Labels = set(c.spec.Labels, p.key, p.value)
 		}
 	}
+	c.unsaid()
 	c.ports()
 	c.volumes()
 	c.start(f)
@@ -78,18 +78,33 @@ func (c *converter) describe(f *dockerfile.Stage) {
 		c.spec.WorkDir = ""
 	}
 	for _, v := range c.spec.Environment {
-		if secretName.MatchString(v.key) && v.value != "" && !strings.HasPrefix(v.value, "/") && !strings.HasPrefix(v.value, "$") {
+		if secretName().MatchString(v.key) && v.value != "" && !strings.HasPrefix(v.value, "/") && !strings.HasPrefix(v.value, "$") {
 			c.note(0, "secret", "variable %s looks like a secret and is not carried over: give it when the container starts", v.key)
 		}
 	}
 	c.spec.Environment = slices.DeleteFunc(c.spec.Environment, func(p pair) bool {
-		return secretName.MatchString(p.key) && p.value != "" && !strings.HasPrefix(p.value, "/")
+		return secretName().MatchString(p.key) && p.value != "" && !strings.HasPrefix(p.value, "/")
 	})
 }
 
-var secretName = regexp.MustCompile(`(?i)(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)`)
+var secretName = compiled(`(?i)(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)`)
 
-var portText = regexp.MustCompile(`^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?(/(tcp|udp|sctp))?$`)
+// unsaid notes what the image lacks under the profile strict, because no Dockerfile has it
+// or this one does not.
+func (c *converter) unsaid() {
+	c.note(0, "signing", "hardpan build --key signs the image and attests SBOM and provenance (signature-missing, sbom-missing, provenance-missing)")
+	var missing []string
+	for _, name := range strings.Fields("title version source vendor revision licenses") {
+		if get(c.spec.Labels, "org.opencontainers.image."+name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		c.note(0, "labels", "the Dockerfile has no labels org.opencontainers.image.* for %s: add them (labels-missing)", strings.Join(missing, ", "))
+	}
+}
+
+var portText = compiled(`^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?(/(tcp|udp|sctp))?$`)
 
 func (c *converter) ports() {
 	for _, s := range c.file.Chain() {
@@ -101,7 +116,7 @@ func (c *converter) ports() {
 			for _, p := range e.Ports {
 				p = strings.ToLower(p)
 				switch {
-				case !portText.MatchString(p):
+				case !portText().MatchString(p):
 					c.note(step.Line, "EXPOSE", "%s is no port that is known here", p)
 				default:
 					if !strings.Contains(p, "/") {
@@ -179,7 +194,7 @@ func (c *converter) words(step *dockerfile.Step, f *dockerfile.Stage) []string {
 	return []string{"/bin/sh", "-c", sc.Text}
 }
 
-var variable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
+var variable = compiled(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
 
 // resolve puts values of ENV into a word.
 func resolve(w dockerfile.Word, env *dockerfile.Env) (string, bool) {
@@ -187,7 +202,7 @@ func resolve(w dockerfile.Word, env *dockerfile.Env) (string, bool) {
 		return w.Text, true
 	}
 	good := true
-	text := variable.ReplaceAllStringFunc(w.Text, func(s string) string {
+	text := variable().ReplaceAllStringFunc(w.Text, func(s string) string {
 		v, ok := env.Get(strings.Trim(s, "${}"))
 		good = good && ok && v.Known
 		return v.Value
@@ -251,7 +266,7 @@ func (c *converter) contextFile(base string) string {
 	return ""
 }
 
-var loopback = regexp.MustCompile(`https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?`)
+var loopback = compiled(`https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?`)
 
 // health converts HEALTHCHECK: what asks a page of the container is asked by the probe
 // that hardpan adds.
@@ -277,7 +292,7 @@ func (c *converter) health() {
 			}
 		}
 	}
-	switch m := loopback.FindStringSubmatch(text); {
+	switch m := loopback().FindStringSubmatch(text); {
 	case m != nil && strings.HasPrefix(m[0], "http:"):
 		out.http = "http://127.0.0.1:" + cmp.Or(m[1], "80") + strings.TrimRight(cmp.Or(m[2], "/"), "'\")")
 		c.note(step.Line, "health check", "hardpan's own probe asks %s; %s is not needed", out.http, cmp.Or(script, "the client"))
@@ -324,21 +339,22 @@ func duration(d time.Duration) string {
 
 // refused are packages whose programs a strict image does not have, by the rule that says
 // so.
-var refused = map[string]string{}
+var refused = map[string]string{
+	"network-client-present":  "curl wget netcat-openbsd netcat-traditional ncat nmap socat telnet ftp lftp openssh-client rsync tcpdump iputils-ping dnsutils bind9-dnsutils",
+	"compiler-present":        "build-essential gcc g++ clang make cmake git gdb strace golang-go rustc cargo",
+	"privilege-tool-present":  "sudo gosu",
+	"package-manager-present": "python3-pip npm pipx apt aptitude",
+	"remote-access-present":   "openssh-server dropbear telnetd vsftpd",
+	"shell-present":           "bash zsh fish busybox busybox-static",
+}
 
-func init() {
-	for rule, list := range map[string]string{
-		"network-client-present":  "curl wget netcat-openbsd netcat-traditional ncat nmap socat telnet ftp lftp openssh-client rsync tcpdump iputils-ping dnsutils bind9-dnsutils",
-		"compiler-present":        "build-essential gcc g++ clang make cmake git gdb strace golang-go rustc cargo",
-		"privilege-tool-present":  "sudo gosu",
-		"package-manager-present": "python3-pip npm pipx apt aptitude",
-		"remote-access-present":   "openssh-server dropbear telnetd vsftpd",
-		"shell-present":           "bash zsh fish busybox busybox-static",
-	} {
-		for name := range strings.FieldsSeq(list) {
-			refused[name] = rule
+func refusedBy(name string) string {
+	for rule, names := range refused {
+		if slices.Contains(strings.Fields(names), name) {
+			return rule
 		}
 	}
+	return ""
 }
 
 // tools leaves packages out that no strict image has: clients, compilers and shells that
@@ -346,7 +362,7 @@ func init() {
 func (c *converter) tools(f *dockerfile.Stage) {
 	c.spec.Packages = slices.DeleteFunc(c.spec.Packages, func(i item) bool {
 		name, _, _ := strings.Cut(i.text, "=")
-		rule := refused[name]
+		rule := refusedBy(name)
 		if rule == "" || rule == "shell-present" && len(c.spec.Waive) > 0 {
 			return false
 		}
@@ -381,7 +397,7 @@ func (c *converter) desktop() {
 	for _, name := range []string{"!libgl1-mesa-dri", "!libglx-mesa0"} {
 		add(&c.spec.Packages, item{name, "drivers of graphics cards"})
 	}
-	c.note(0, "package", "ffmpeg: drivers of graphics cards, and with them LLVM, are left out")
+	c.note(0, "package", "ffmpeg: drivers of graphics cards, and with them LLVM, are left out; it needs more than 150 packages all the same (package-budget)")
 }
 
 func (c *converter) has(name string) bool {

@@ -19,7 +19,7 @@ func (c *converter) final() {
 	f := c.file.Final()
 	base := f.Base()
 	lang, ref, known := languageOf(base.Image)
-	b := &builder{c: c, out: stage{name: c.free("app")}, on: f, lang: lang, known: known}
+	b := &stageWork{c: c, out: stage{name: c.free("app")}, on: f, lang: lang, known: known}
 	if known {
 		c.otherVersion(base, lang, ref)
 		c.basePackages(lang, ref)
@@ -99,7 +99,7 @@ func (c *converter) runsCommands() bool {
 // directories is copied out of it.
 type imageWork struct {
 	c     *converter
-	b     *builder
+	b     *stageWork
 	f     *dockerfile.Stage
 	runs  bool
 	roots []string // directories of the application that come out of the stage

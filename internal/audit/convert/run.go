@@ -2,7 +2,6 @@ package convert
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -35,12 +34,12 @@ func pin(version string) string {
 	return epoch + rest + "*"
 }
 
-var debianName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+var debianName = compiled(`^[a-z0-9][a-z0-9+.-]+$`)
 
 // request returns a package of a Dockerfile as an entry of a spec.
 func (c *converter) request(p dockerfile.Package, line int) (item, bool) {
 	name, _, _ := strings.Cut(p.Name, ":")
-	if p.Local || !p.Known || !debianName.MatchString(name) {
+	if p.Local || !p.Known || !debianName().MatchString(name) {
 		c.note(line, "package", "%s is no package of the archive", p.Text)
 		return item{}, false
 	}
@@ -155,10 +154,7 @@ func pipOutside(cmd *dockerfile.Command, venvs []string) bool {
 		return false
 	}
 	program := cmd.Program().Text
-	if slices.ContainsFunc(venvs, func(v string) bool { return strings.HasPrefix(program, v+"/") }) {
-		return false
-	}
-	return true
+	return !slices.ContainsFunc(venvs, func(v string) bool { return strings.HasPrefix(program, v+"/") })
 }
 
 // venvOf returns the virtual environment that a command makes.

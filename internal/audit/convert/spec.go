@@ -115,7 +115,7 @@ func plainNumber(s string) bool {
 	case "", "true", "false", "yes", "no", "on", "off", "null", "~":
 		return true
 	}
-	return strings.Trim(s, "0123456789.+-_eExXoOabcdefABCDEF") == "" && strings.ContainsAny(s, "0123456789") || strings.Trim(s, "0123456789:.") == ""
+	return strings.Trim(s, "0123456789.+-_xXoOabcdefABCDEF") == "" && strings.ContainsAny(s, "0123456789") || strings.Trim(s, "0123456789:.") == ""
 }
 
 func number(n int) *yaml.Node {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -74,8 +73,8 @@ func (c *converter) stageName(s *dockerfile.Stage) string {
 	return name
 }
 
-// builder makes one stage of the spec.
-type builder struct {
+// stageWork makes one stage of the spec.
+type stageWork struct {
 	c     *converter
 	out   stage
 	on    *dockerfile.Stage
@@ -87,8 +86,8 @@ type builder struct {
 	steal []string // prefixes that pip was told
 }
 
-func (c *converter) newBuilder(name string, s *dockerfile.Stage) *builder {
-	b := &builder{c: c, out: stage{name: name}, on: s}
+func (c *converter) newBuilder(name string, s *dockerfile.Stage) *stageWork {
+	b := &stageWork{c: c, out: stage{name: name}, on: s}
 	base := s.Base()
 	lang, ref, known := languageOf(base.Image)
 	b.lang, b.known = lang, known
@@ -131,7 +130,7 @@ func (c *converter) imageOf(s *dockerfile.Stage) string {
 }
 
 // steps converts the steps of a build stage.
-func (b *builder) steps(steps []*dockerfile.Step) {
+func (b *stageWork) steps(steps []*dockerfile.Step) {
 	for _, step := range steps {
 		if step.OnBuild {
 			b.c.note(step.Line, "ONBUILD", "%s is not carried over: a spec does nothing in the builds of others", step.Text)
@@ -151,7 +150,7 @@ func (b *builder) steps(steps []*dockerfile.Step) {
 }
 
 // finish completes the stage and takes it into the spec.
-func (b *builder) finish() {
+func (b *stageWork) finish() {
 	b.out.environment = append(environment(b.on.Env), b.out.environment...)
 	for _, a := range b.on.Args.All() {
 		if a.Known && get(b.out.environment, a.Name) == "" {
@@ -187,7 +186,7 @@ func (b *builder) finish() {
 
 // run converts a RUN: packages are the stage's, and the rest is run. In the stage that
 // stands for the image itself, what the spec describes is left out.
-func (b *builder) run(step *dockerfile.Step, cmd *instructions.RunCommand, image bool) {
+func (b *stageWork) run(step *dockerfile.Step, cmd *instructions.RunCommand, image bool) {
 	b.mounts(step, cmd)
 	sc := step.Script
 	if sc.Unread != "" || sc.Exec != nil {
@@ -249,7 +248,7 @@ func firstLine(s string) string {
 }
 
 // in has a script run in a directory: the stage's, which the first one says, or another.
-func (b *builder) in(dir, script string) string {
+func (b *stageWork) in(dir, script string) string {
 	switch {
 	case dir == "" || dir == "/":
 		if b.out.workDir == "" {
@@ -276,17 +275,17 @@ func quoteWords(sc *dockerfile.Script) string {
 	return strings.Join(words, " ")
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+var plainWord = compiled(`^[A-Za-z0-9_./:=@%+,-]+$`)
 
 func quote(w string) string {
-	if plainWord.MatchString(w) {
+	if plainWord().MatchString(w) {
 		return w
 	}
 	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }
 
 // note keeps what a command means for its stage.
-func (b *builder) note(cmd *dockerfile.Command) {
+func (b *stageWork) note(cmd *dockerfile.Command) {
 	if venv, ok := venvOf(cmd); ok {
 		b.venvs = append(b.venvs, venv)
 		b.want("python3-venv")
@@ -325,7 +324,7 @@ func names(packages []dockerfile.Package) string {
 }
 
 // apt takes packages into the stage that its system stands on.
-func (b *builder) apt(cmd *dockerfile.Command, p dockerfile.Packaging) {
+func (b *stageWork) apt(cmd *dockerfile.Command, p dockerfile.Packaging) {
 	if p.Verb != dockerfile.Install {
 		return
 	}
@@ -336,11 +335,11 @@ func (b *builder) apt(cmd *dockerfile.Command, p dockerfile.Packaging) {
 	}
 }
 
-func (b *builder) want(name string) { b.wantItem(item{text: name}) }
+func (b *stageWork) want(name string) { b.wantItem(item{text: name}) }
 
 // wantItem adds a package to the stage, or to the one that it stands on: one that stands
 // on another has that one's packages.
-func (b *builder) wantItem(i item) {
+func (b *stageWork) wantItem(i item) {
 	to := &b.out.packages
 	if b.out.from != "" && b.known {
 		for at := b.on.Parent; at != nil; at = at.Parent {
@@ -371,23 +370,23 @@ func add(list *[]item, i item) {
 	*list = append(*list, i)
 }
 
-var pipOptions = regexp.MustCompile(`\s--(prefix[= ]\S+|user)\b|\s--(break-system-packages|root-user-action=\S+)`)
+var pipOptions = compiled(`\s--(prefix[= ]\S+|user)\b|\s--(break-system-packages|root-user-action=\S+)`)
 
 // rewrite changes what is otherwise on Debian: Python packages go to a virtual
 // environment.
-func (b *builder) rewrite(text string) string {
+func (b *stageWork) rewrite(text string) string {
 	if !strings.ContainsAny(text, "'\"\\#\n") {
 		text = strings.Join(strings.Fields(text), " ") // a continued line's indentation
 	}
 	if b.own && strings.Contains(text, "pip") {
-		text = pipOptions.ReplaceAllString(text, "")
+		text = pipOptions().ReplaceAllString(text, "")
 		text = strings.NewReplacer("/usr/local/bin/pip", "pip", "/usr/local/bin/python", "python").Replace(text)
 	}
 	return text
 }
 
 // mounts converts those of a RUN.
-func (b *builder) mounts(step *dockerfile.Step, cmd *instructions.RunCommand) {
+func (b *stageWork) mounts(step *dockerfile.Step, cmd *instructions.RunCommand) {
 	for _, m := range instructions.GetMounts(cmd) {
 		switch m.Type {
 		case instructions.MountTypeCache:
@@ -426,7 +425,7 @@ func defaultTo(s, other string) string {
 }
 
 // copy converts COPY.
-func (b *builder) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
+func (b *stageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 	dest := at(step.Dir, cmd.DestPath)
 	if cmd.From != "" {
 		for _, source := range cmd.SourcePaths {
@@ -483,7 +482,7 @@ func (c *converter) fromStage(from string, in *dockerfile.Stage, line int) (stri
 }
 
 // file puts a path of the context into the stage.
-func (b *builder) file(step *dockerfile.Step, source, dest string, intoDirectory bool) {
+func (b *stageWork) file(step *dockerfile.Step, source, dest string, intoDirectory bool) {
 	local := strings.TrimPrefix(path.Clean("/"+source), "/")
 	if local == "" {
 		local = "."
@@ -501,7 +500,8 @@ func (b *builder) file(step *dockerfile.Step, source, dest string, intoDirectory
 	}
 	f := file{source: local, path: dest}
 	if local == "." {
-		f.exclude = []string{".git", ".env", "*.lock", "Dockerfile*", "*.Dockerfile", ".dockerignore"}
+		f.source = "*"
+		f.exclude = []string{".git", ".env", "Dockerfile*", "*.Dockerfile", ".dockerignore", b.c.spec.Name + ".yaml", b.c.spec.Name + ".lock"}
 		b.c.note(step.Line, step.Name, "all of the directory is copied but for %s: name what is needed", strings.Join(f.exclude, " "))
 	}
 	for i, have := range b.out.files {
@@ -517,7 +517,7 @@ func (b *builder) file(step *dockerfile.Step, source, dest string, intoDirectory
 }
 
 // add converts ADD.
-func (b *builder) add(step *dockerfile.Step, cmd *instructions.AddCommand) {
+func (b *stageWork) add(step *dockerfile.Step, cmd *instructions.AddCommand) {
 	dest := at(step.Dir, cmd.DestPath)
 	for _, source := range cmd.SourcePaths {
 		switch digest, ok := strings.CutPrefix(cmd.Checksum, "sha256:"); {

@@ -30,7 +30,10 @@ func (r *scriptReader) grown(w *syntax.Word, depth int) []Word {
 		var out []Word
 		copied := &syntax.Word{Parts: append([]syntax.WordPart(nil), w.Parts...)}
 		syntax.SplitBraces(copied)
-		for _, one := range expand.Braces(copied) {
+		for one, err := range expand.BracesSeq(&expand.Config{}, copied) {
+			if err != nil {
+				break
+			}
 			out = append(out, r.word(one, depth))
 		}
 		return out
