@@ -77,3 +77,12 @@ func Architecture(arch string) string {
 	}
 	return ""
 }
+
+// Numbers returns the numbers of an architecture's system calls (GOARCH), by name.
+func Numbers(arch string) map[string]int {
+	numbers := map[string]int{}
+	for n, c := range byNumber(arch) {
+		numbers[c.name] = n
+	}
+	return numbers
+}
