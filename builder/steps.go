@@ -1,64 +1,19 @@
 package builder
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
-	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
-
-// secretsDir is where a stage's commands find their secrets, as with BuildKit.
-const secretsDir = "/run/secrets"
-
-// secret is the value of one of a stage's secrets.
-type secret struct {
-	id    string
-	value []byte
-}
-
-// secrets reads the values of the stage's secrets from the caller's environment and
-// files.
-func (r *stageRun) secrets() ([]secret, error) {
-	var list []secret
-	for i, s := range r.stage.Secrets {
-		var value []byte
-		var err error
-		if s.Env != "" {
-			v, ok := os.LookupEnv(s.Env)
-			if !ok {
-				err = fmt.Errorf("secret %s: the environment has no variable %s", s.ID, s.Env)
-			}
-			value = []byte(v)
-		} else if value, err = os.ReadFile(s.File); err != nil {
-			err = fmt.Errorf("secret %s: %w", s.ID, err)
-		}
-		if err == nil && len(bytes.TrimSpace(value)) < minSecret {
-			err = fmt.Errorf("secret %s has %d bytes, expected at least %d: nobody could tell whether it got out", s.ID, len(bytes.TrimSpace(value)), minSecret)
-		}
-		if err != nil {
-			return nil, r.b.specError([]any{"stages", r.index, "secrets", i}, err)
-		}
-		list = append(list, secret{s.ID, value})
-	}
-	return list, nil
-}
-
-// minSecret is the length, in bytes, below which finding a secret's bytes in a file
-// says nothing.
-const minSecret = 4
 
 // run runs one command of the stage and keeps what it changed.
 func (r *stageRun) run(ctx context.Context, l link, on []string) error {
@@ -82,6 +37,9 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 	step.Mounts = r.mounts(secrets)
 	res, err := r.space.Run(ctx, step)
 	out.flush()
+	if errors.Is(err, fs.ErrNotExist) && r.bottom().image != nil {
+		err = &stepError{err.Error(), "the image that the stage stands on has no shell: commands need /bin/sh"}
+	}
 	if err == nil && (res.ExitCode != 0 || res.Signal != "" || res.Exceeded != "") {
 		err = r.failure(res, out)
 	}
@@ -238,237 +196,4 @@ func (o *stepOutput) lacksNetwork() bool {
 		}
 	}
 	return false
-}
-
-// leaks refuses a step that wrote a secret into a file that is kept.
-func (r *stageRun) leaks(ctx context.Context, l link, on []string, secrets []secret) error {
-	if len(secrets) == 0 {
-		return nil
-	}
-	for _, dir := range r.stage.Caches {
-		err := r.space.ExportCache(ctx, r.cache(dir), func(h *tar.Header, content io.Reader) error {
-			return findSecret(path.Join(dir[1:], h.Name), content, secrets)
-		})
-		if err != nil {
-			// What found its way there would be seen by every later build.
-			return errors.Join(err, r.space.RemoveCaches(context.WithoutCancel(ctx), r.cache(dir)))
-		}
-	}
-	changes, err := r.space.Changes(ctx, l.key)
-	if err != nil {
-		return err
-	}
-	var paths []string
-	for _, c := range changes {
-		if err := findSecret(c.Path, strings.NewReader(c.Path+"\n"+c.Link), secrets); err != nil {
-			return err
-		}
-		if !c.Removed && c.Type == 0 {
-			paths = append(paths, c.Path)
-		}
-	}
-	if len(paths) == 0 {
-		return nil
-	}
-	return r.space.Export(ctx, append(on, l.key), paths, func(h *tar.Header, content io.Reader) error {
-		return findSecret(h.Name, content, secrets)
-	})
-}
-
-// findSecret returns an error where a secret is among the bytes of a file.
-func findSecret(name string, content io.Reader, secrets []secret) error {
-	longest := 0
-	for _, s := range secrets {
-		longest = max(longest, len(s.value))
-	}
-	window := make([]byte, 0, 256<<10+longest)
-	for {
-		n, err := content.Read(window[len(window):cap(window)])
-		window = window[:len(window)+n]
-		for _, s := range secrets {
-			if bytes.Contains(window, bytes.TrimSpace(s.value)) {
-				return &stepError{
-					text: fmt.Sprintf("wrote secret %s into /%s, which is kept", s.id, name),
-					hint: "remove the file in the same command, or keep it in " + secretsDir,
-				}
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if keep := min(longest, len(window)); len(window) > cap(window)/2 {
-			copy(window, window[len(window)-keep:])
-			window = window[:keep]
-		}
-	}
-}
-
-// inputsKey finds out what the stage's inputs are, and returns the text that they
-// depend on, "" where there are none.
-func (r *stageRun) inputsKey(ctx context.Context) (string, error) {
-	var parts []string
-	add := func(in record.StageInput, more ...string) {
-		r.inputs = append(r.inputs, in)
-		parts = append(parts, fmt.Sprintf("%+v %q", in, more))
-	}
-	for i := range r.stage.Files {
-		f := &r.stage.Files[i]
-		digest, err := r.b.spec.StageFilesDigest(f)
-		if err != nil {
-			return "", r.b.specError([]any{"stages", r.index, "files", i}, err)
-		}
-		add(record.StageInput{Path: f.Path, Source: f.Source, Digest: "sha256:" + digest}, modeText(f.Mode))
-	}
-	for _, f := range r.stage.Fetch {
-		add(record.StageInput{Path: f.Path, URL: f.URL, Digest: "sha256:" + f.SHA256}, modeText(f.Mode))
-	}
-	for i := range r.stage.Copy {
-		c := &r.stage.Copy[i]
-		from, err := r.b.stageRun(ctx, c.From, r.target)
-		if err != nil {
-			return "", err
-		}
-		add(record.StageInput{Path: c.Path, Stage: c.From, Source: c.Source, Digest: from.key()}, copyText(c))
-	}
-	return strings.Join(parts, "\x00"), nil
-}
-
-func modeText(m *specs.Mode) string {
-	if m == nil {
-		return ""
-	}
-	return m.String()
-}
-
-// addInputs makes the snapshot with the stage's files, downloads and copies.
-func (r *stageRun) addInputs(ctx context.Context, key string, on []string) error {
-	for i, f := range r.stage.Fetch {
-		client, err := r.b.client()
-		if err != nil {
-			return err
-		}
-		digest, err := store.FromHex(f.SHA256)
-		if err == nil {
-			err = client.FetchURL(ctx, f.URL, digest, r.b.o.Progress)
-		}
-		if err != nil {
-			return r.b.specError([]any{"stages", r.index, "fetch", i}, err)
-		}
-	}
-	for _, c := range r.stage.Copy {
-		from, err := r.b.stageRun(ctx, c.From, r.target)
-		if err == nil {
-			err = from.ensure(ctx)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return r.space.Add(ctx, key, on, func(w *tar.Writer) error {
-		for i := range r.stage.Files {
-			if err := r.addFiles(w, &r.stage.Files[i]); err != nil {
-				return r.b.specError([]any{"stages", r.index, "files", i}, err)
-			}
-		}
-		for i := range r.stage.Fetch {
-			if err := r.addFetched(w, &r.stage.Fetch[i]); err != nil {
-				return err
-			}
-		}
-		for i := range r.stage.Copy {
-			if err := r.addCopied(ctx, w, i); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// header returns the tar header of an input.
-func (r *stageRun) header(name string, typeflag byte, mode int64) *tar.Header {
-	return &tar.Header{Name: strings.TrimPrefix(name, "/"), Typeflag: typeflag, Mode: mode, ModTime: r.b.epoch, Format: tar.FormatPAX}
-}
-
-func (r *stageRun) addFiles(w *tar.Writer, f *specs.StageFile) error {
-	paths, err := r.b.spec.StageFiles(f)
-	if err != nil {
-		return err
-	}
-	for i := range paths {
-		p := &paths[i]
-		mode := int64(p.Mode)
-		if f.Mode != nil && p.Type == 0 {
-			mode = int64(*f.Mode)
-		}
-		h := r.header(path.Join(f.Path, p.Name), tar.TypeReg, mode)
-		switch p.Type {
-		case fs.ModeDir:
-			h.Typeflag = tar.TypeDir
-		case fs.ModeSymlink:
-			h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, p.Link, 0o777
-		default:
-			h.Size = p.Size
-		}
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		if h.Typeflag == tar.TypeReg {
-			if err := copyInto(w, func() (io.ReadCloser, error) { return p.Open() }); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func copyInto(w io.Writer, open func() (io.ReadCloser, error)) error {
-	content, err := open()
-	if err != nil {
-		return err
-	}
-	defer content.Close()
-	_, err = io.Copy(w, content)
-	return err
-}
-
-func (r *stageRun) addFetched(w *tar.Writer, f *specs.Fetch) error {
-	digest, err := store.FromHex(f.SHA256)
-	if err != nil {
-		return err
-	}
-	size, _ := r.b.store.Stat(digest)
-	mode := int64(0o644)
-	if f.Mode != nil {
-		mode = int64(*f.Mode)
-	}
-	h := r.header(f.Path, tar.TypeReg, mode)
-	h.Size = size
-	if err := w.WriteHeader(h); err != nil {
-		return err
-	}
-	return copyInto(w, func() (io.ReadCloser, error) { return r.b.store.Open(digest) })
-}
-
-// addCopied copies paths of an earlier stage.
-func (r *stageRun) addCopied(ctx context.Context, w *tar.Writer, i int) error {
-	c := &r.stage.Copy[i]
-	from, err := r.b.stageRun(ctx, c.From, r.target)
-	if err != nil {
-		return err
-	}
-	err = from.export(ctx, c, func(h *tar.Header, content io.Reader) error {
-		h.Name = strings.TrimPrefix(h.Name, "/")
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		_, err := io.Copy(w, content)
-		return err
-	})
-	if err != nil {
-		return r.b.specError([]any{"stages", r.index, "copy", i}, err)
-	}
-	return nil
 }

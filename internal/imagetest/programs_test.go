@@ -26,6 +26,7 @@ type probe struct {
 	never   string         // one that does not
 	ask     []question     // the program is a server that is asked this, and for its health
 	stop    syscall.Signal // ends the server; the default is SIGTERM
+	fails   bool           // it ends with an error, as it has to
 }
 
 const moreThan100 = `(1[0-9]{2}|[2-9][0-9]{2})\b`

@@ -73,6 +73,7 @@ func TestRealArchiveShippedImages(t *testing.T) {
 			})
 			t.Run("namespace", func(t *testing.T) { runInNamespace(t, s) })
 			t.Run("podman", func(t *testing.T) { runInPodman(t, pod, s) })
+			t.Run("seccomp", func(t *testing.T) { runUnderProfile(t, pod, s) })
 			t.Run("skopeo", func(t *testing.T) { copyWithSkopeo(t, s) })
 		})
 	}

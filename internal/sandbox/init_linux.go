@@ -33,6 +33,7 @@ type inner struct {
 	stop    chan struct{} // closed at orderStop
 	space   int           // the directory of the snapshots
 	held    []*os.File    // snapshots that must not be removed meanwhile
+	notes   []string      // for [Facts.Notes]
 }
 
 // inside is the main function of a child. Its exit status means nothing: the reply does.

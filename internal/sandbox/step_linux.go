@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +72,11 @@ func (in *inner) run(src *sources) (*reply, error) {
 
 // enter makes the root that is put together the only one.
 func (in *inner) enter(st *Step) error {
-	if err := unix.Sethostname([]byte(st.Hostname)); err != nil {
+	if err := unix.Sethostname([]byte(st.Hostname)); errors.Is(err, unix.EPERM) {
+		// The filter of system calls of the container that we are in does not tell its
+		// own namespaces from ours.
+		in.notes = append(in.notes, "the host name is that of the container around, whose seccomp profile forbids sethostname(2)")
+	} else if err != nil {
 		return fmt.Errorf("cannot set the host name: %w", err)
 	}
 	if st.Network == NetworkNone {
@@ -86,7 +91,7 @@ func (in *inner) facts(r *root, c *command) Facts {
 	f := Facts{
 		IDs: in.req.IDs, IDCount: in.req.Count, Root: "overlay", Proc: "outer", Network: in.req.Step.Network,
 		Seccomp: c.held.seccomp, Landlock: c.held.landlock, Emulator: c.held.emulator,
-		Limits: []string{"rlimit", "watch"},
+		Limits: []string{"rlimit", "watch"}, Notes: in.notes,
 	}
 	if r.own {
 		f.Proc = "own"

@@ -52,6 +52,9 @@ func TestStep(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, out := do(t, s, tt.step, strings.Fields(tt.args)...)
+			if strings.HasPrefix(tt.name, "host name") && strings.Contains(strings.Join(r.Facts.Notes, "\n"), "host name") {
+				t.Skip(r.Facts.Notes)
+			}
 			if r.ExitCode != tt.code || out != tt.out {
 				t.Errorf("status %d, output %q; want %d, %q", r.ExitCode, out, tt.code, tt.out)
 			}
