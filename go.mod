@@ -9,7 +9,6 @@ require (
 	github.com/bmatcuk/doublestar/v4 v4.9.1
 	github.com/elastic/go-seccomp-bpf v1.5.0
 	github.com/google/go-containerregistry v0.22.1
-	github.com/in-toto/in-toto-golang v0.11.0
 	github.com/klauspost/compress v1.20.3
 	github.com/moby/buildkit v0.34.2
 	github.com/moby/patternmatcher v0.6.1

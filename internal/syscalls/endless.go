@@ -19,9 +19,8 @@ func endlessName(name string) bool {
 // maxEndlessDepth bounds how far calls are followed to see whether one returns.
 const maxEndlessDepth = 4
 
-// endless reports whether the function at an address never returns.
-func (c *code) endless(addr uint32) bool { return c.endlessAt(addr, maxEndlessDepth) }
-
+// endlessAt reports whether the function at an address never returns, following calls
+// so deep.
 func (c *code) endlessAt(addr uint32, depth int) bool {
 	if known, ok := c.dead[addr]; ok {
 		return known
