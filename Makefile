@@ -30,7 +30,7 @@ demo: build ## build, sign and verify the python image for two platforms in dist
 
 .PHONY: test
 test: ## run all tests, those on the real archive too
-	@$(GO) test -v -timeout 60m ./... 2>&1 | awk -f .ci/report.awk
+	@{ $(GO) test -v -timeout 60m ./... && cd internal/profile/conformance && $(GO) test -v ./...; } 2>&1 | awk -f .ci/report.awk
 
 .PHONY: short
 short: ## run the tests that need no network
@@ -44,6 +44,7 @@ race: ## run the tests that need no network under the race detector
 lint: ## check format, vet, generated files and the module file
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
+	cd internal/profile/conformance && $(GO) vet ./... && $(GO) mod tidy -diff
 	$(GO) mod tidy -diff
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 

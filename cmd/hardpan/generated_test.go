@@ -108,6 +108,8 @@ var rooms = map[string][]string{
 	"internal/provenance": {"internal/oci", "internal/tree/", "internal/maint", "internal/harden", "internal/sign", "specs", "builder", "sboms"},
 	"internal/sign":       {"internal/debian", "internal/lock", "internal/record", "internal/maint", "internal/harden", "specs", "builder", "sboms"},
 	"internal/verify":     {"internal/maint", "specs", "builder"},
+	"internal/syscalls":   {"internal/", "specs", "builder", "sboms"},
+	"internal/profile":    {"internal/sign", "internal/verify", "specs", "builder"},
 	"internal/check":      {"internal/debian", "internal/maint", "internal/verify", "specs", "builder", "sboms"},
 	"internal/audit":      {"internal/debian", "internal/oci", "internal/maint", "internal/store", "internal/lock", "builder", "sboms"},
 	"builder":             {"cmd/", "internal/sign", "internal/verify", "sboms"},

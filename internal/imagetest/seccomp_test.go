@@ -93,6 +93,17 @@ func runUnderProfile(t *testing.T, p *podman, s *shipped) {
 	if !slices.Contains(profiled, s.String()) {
 		return
 	}
+	for _, platform := range s.spec.Platforms {
+		made, err := profile.Of(t.Context(), s.open(t, platform.String()), profile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := made.Seccomp
+		t.Logf("%s %s: %d of %d system calls allowed, Docker's default profile allows %d", s, platform, sc.Allowed, sc.All, sc.Default)
+		if sc.Allowed >= sc.Default {
+			t.Errorf("%s: the profile allows %d system calls, expected fewer than Docker's %d", platform, sc.Allowed, sc.Default)
+		}
+	}
 	list := append(slices.Clone(probesOf(t, s)), work[s.String()]...)
 	if p.missing != "" {
 		t.Skipf("SKIPPED: the host has no %s: no program was run under its seccomp profile", p.missing)

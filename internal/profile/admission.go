@@ -57,6 +57,7 @@ func (p *Profile) kyverno() ([]byte, error) {
 // authority must be satisfied by the image's signature, and by its attestations.
 func (p *Profile) policyController() ([]byte, error) {
 	f := p.Facts
+	repository := repositoryOf(f.Reference)
 	key := object{{"data", p.key + "\n"}, {"hashAlgorithm", "sha256"}}
 	var attestations list
 	for _, a := range attested {
@@ -68,7 +69,7 @@ func (p *Profile) policyController() ([]byte, error) {
 			{"metadata", object{{"name", f.Name + suffix}}},
 			{"spec", object{
 				{"mode", "enforce"},
-				{"images", list{object{{"glob", repositoryOf(f.Reference) + "**"}}}},
+				{"images", list{object{{"glob", repository}}, object{{"glob", repository + ":*"}}, object{{"glob", repository + "@*"}}}},
 				{"authorities", list{authority}},
 			}},
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,12 +91,20 @@ func factsOf(img *oci.Image, c *content, o Options) *Facts {
 	return f
 }
 
-// notLabel is what no DNS label has.
-var notLabel = regexp.MustCompile(`[^a-z0-9]+`)
-
+// dnsLabel makes a DNS label of at most 40 bytes of a text, "" of one without letters
+// and digits.
 func dnsLabel(s string) string {
-	s = strings.Trim(notLabel.ReplaceAllString(strings.ToLower(s), "-"), "-")
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9') })
+	s = strings.Join(words, "-")
 	return strings.Trim(s[:min(len(s), 40)], "-")
+}
+
+// isTag reports whether a text may be the tag of a reference (OCI distribution spec,
+// Pulling manifests).
+func isTag(s string) bool {
+	return s != "" && len(s) <= 128 && s[0] != '.' && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r))
+	})
 }
 
 func (f *Facts) name(img *oci.Image, rec *record.Record, o Options) {
@@ -115,7 +122,7 @@ func (f *Facts) name(img *oci.Image, rec *record.Record, o Options) {
 		f.Reference = o.Repository + "@" + string(cmp.Or(o.Digest, img.Digest))
 	default:
 		f.Reference = f.Name
-		if version != "" {
+		if isTag(version) {
 			f.Reference += ":" + version
 		}
 		f.unknown("which registry the image is pulled from: it is called %s here; --image names it", f.Reference)
@@ -216,8 +223,8 @@ func (f *Facts) writable(volumes []string, rec *record.Record) {
 		}
 	}
 	slices.Sort(f.Writable)
-	if !ok && rec == nil && len(volumes) == 0 {
-		f.unknown("where it writes: the image names no volumes and has no label %s", labelWritable)
+	if !ok && len(f.Writable) == 0 {
+		f.unknown("where it writes: the image names no volume, and has no label %s", labelWritable)
 	}
 }
 

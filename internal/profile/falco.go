@@ -19,8 +19,11 @@ func (p *Profile) falco() ([]byte, error) {
 	f := p.Facts
 	id := "hardpan_" + strings.ReplaceAll(f.Name, "-", "_")
 	repository := repositoryOf(f.Reference)
-	in := fmt.Sprintf("container.id != host and (container.image.repository = %s or container.image.repository endswith %s)",
-		falcoString(repository), falcoString("/"+repository))
+	in := "container.id != host and container.image.repository = " + falcoString(repository)
+	if host, _, ok := strings.Cut(repository, "/"); !ok || !strings.ContainsAny(host, ".:") { // no registry is named
+		in = fmt.Sprintf("container.id != host and (container.image.repository = %s or container.image.repository endswith %s)",
+			falcoString(repository), falcoString("/"+repository))
+	}
 	written := "(evt.type in (open, openat, openat2, creat) and evt.is_open_write = true and fd.typechar = 'f' and fd.num >= 0)"
 	var places []string
 	for _, path := range append([]string{"/dev", "/proc/self", "/proc/thread-self"}, f.Writable...) {

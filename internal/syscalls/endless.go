@@ -19,8 +19,8 @@ func endlessName(name string) bool {
 // maxEndlessDepth bounds how far calls are followed to see whether one returns.
 const maxEndlessDepth = 4
 
-// endlessAt reports whether the function at an address never returns, following calls
-// so deep.
+// endlessAt reports whether the function at an address never returns, following calls so
+// deep.
 func (c *code) endlessAt(addr uint32, depth int) bool {
 	if known, ok := c.dead[addr]; ok {
 		return known

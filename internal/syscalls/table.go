@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-//go:generate go run generate.go
+//go:generate go run testdata/generate.go
 
 //go:embed table.txt
 var tableText string

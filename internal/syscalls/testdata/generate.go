@@ -40,7 +40,7 @@ func main() {
 	f, err := os.Create("table.txt")
 	check(err)
 	fmt.Fprintf(f, "# System calls of Linux: name, number on amd64, number on arm64, and whether Docker's default profile lets a container without capabilities make them.\n")
-	fmt.Fprintf(f, "# Written by generate.go from %s and %s.\n", strings.Replace(numbers, "@", "/unix ", 1), strings.Replace(profile, "@", " ", 1)+" (default.json)")
+	fmt.Fprintf(f, "# Written by testdata/generate.go from %s and %s.\n", strings.Replace(numbers, "@", "/unix ", 1), strings.Replace(profile, "@", " ", 1)+" (default.json)")
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		line := name
 		allow := "-"
