@@ -3,7 +3,9 @@ package builder
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"sync"
@@ -35,6 +37,9 @@ func (r *stageRun) run(ctx context.Context, l link, on []string) error {
 	step.Mounts = r.mounts(secrets)
 	res, err := r.space.Run(ctx, step)
 	out.flush()
+	if errors.Is(err, fs.ErrNotExist) && r.bottom().image != nil {
+		err = &stepError{err.Error(), "the image that the stage stands on has no shell: commands need /bin/sh"}
+	}
 	if err == nil && (res.ExitCode != 0 || res.Signal != "" || res.Exceeded != "") {
 		err = r.failure(res, out)
 	}

@@ -128,7 +128,7 @@ func SPDXIndex(x *Index) ([]byte, error) {
 		}
 		sum := sha1.Sum(img.SPDX) // the algorithm that SPDX 2.3 demands here, clause 6.6
 		d.ExternalDocumentReferences = append(d.ExternalDocumentReferences, v2_3.ExternalDocumentRef{
-			DocumentRefID: "DocumentRef-" + name, URI: img.spdxNamespace(),
+			DocumentRefID: common.DocumentID(name), URI: img.spdxNamespace(),
 			Checksum: common.Checksum{Algorithm: common.SHA1, Value: hex.EncodeToString(sum[:])},
 		})
 		d.Relationships = append(d.Relationships, &v2_3.Relationship{

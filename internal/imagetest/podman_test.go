@@ -43,7 +43,7 @@ func newPodman(t *testing.T) *podman {
 		t.Fatal(err)
 	}
 	p := &podman{
-		flags: []string{"--root", dir + "/root", "--runroot", dir + "/run", "--storage-driver", "overlay",
+		flags: []string{"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp", "--storage-driver", "overlay",
 			"--runtime", "runc", "--cgroup-manager", "cgroupfs",
 			"--log-level", "fatal"}, // else it reports each time that there is no systemd to time health checks
 

@@ -1,11 +1,5 @@
 package provenance
 
-import (
-	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
-
-	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
-)
-
 // Builder is who built.
 type Builder struct {
 	ID         string // a URI, which says what has to be trusted
@@ -38,9 +32,9 @@ func FromEnvironment(getenv func(string) string, version string) Builder {
 }
 
 // source describes the repository that the spec is in.
-func (b Builder) source() []slsa.ResourceDescriptor {
+func (b Builder) source() []descriptor {
 	if b.Commit == "" {
 		return nil
 	}
-	return []slsa.ResourceDescriptor{{Name: "source", URI: b.Repository, Digest: common.DigestSet{"gitCommit": b.Commit}}}
+	return []descriptor{{Name: "source", URI: b.Repository, Digest: map[string]string{"gitCommit": b.Commit}}}
 }

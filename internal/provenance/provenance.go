@@ -7,16 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
-	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
-
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/record"
 )
 
 // Type is the predicate type of what [Predicate] returns.
-const Type = slsa.PredicateSLSAProvenance
+const Type = "https://slsa.dev/provenance/v1"
 
 // LockType is the predicate type of the lock that an image was built from.
 const LockType = "https://github.com/hardpan/hardpan/blob/main/docs/provenance.md#lock-v1"
@@ -95,8 +92,8 @@ func Predicate(records []*record.Record, locked string, b Builder, sandboxes map
 		params.Platform = append(params.Platform, r.Platform)
 	}
 	slices.Sort(params.Platform)
-	p := slsa.ProvenancePredicate{
-		BuildDefinition: slsa.ProvenanceBuildDefinition{
+	p := predicate{
+		BuildDefinition: buildDefinition{
 			BuildType:          BuildType,
 			ExternalParameters: params,
 			InternalParameters: internal{
@@ -105,9 +102,9 @@ func Predicate(records []*record.Record, locked string, b Builder, sandboxes map
 			},
 			ResolvedDependencies: append(b.source(), dependencies(records)...),
 		},
-		RunDetails: slsa.ProvenanceRunDetails{
-			Builder:       slsa.Builder{ID: b.ID, Version: map[string]string{"hardpan": b.Version}},
-			BuildMetadata: slsa.BuildMetadata{InvocationID: b.Invocation},
+		RunDetails: runDetails{
+			Builder:  builder{ID: b.ID, Version: map[string]string{"hardpan": b.Version}},
+			Metadata: metadata{InvocationID: b.Invocation},
 		},
 	}
 	text, err := json.Marshal(p)
@@ -118,8 +115,8 @@ func Predicate(records []*record.Record, locked string, b Builder, sandboxes map
 }
 
 // dependencies returns the signed indexes and the packages, each once.
-func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
-	all := map[string]slsa.ResourceDescriptor{}
+func dependencies(records []*record.Record) []descriptor {
+	all := map[string]descriptor{}
 	for _, r := range records {
 		archives := map[string]*lock.Archive{}
 		for i := range r.Archives {
@@ -146,7 +143,7 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 			}
 		}
 	}
-	var list []slsa.ResourceDescriptor
+	var list []descriptor
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, all[key])
 	}
@@ -158,18 +155,18 @@ func dependencies(records []*record.Record) []slsa.ResourceDescriptor {
 const InputOf = "stage"
 
 // image describes an existing image for one platform.
-func image(reference, manifest string) slsa.ResourceDescriptor {
-	return slsa.ResourceDescriptor{Name: reference, Digest: digests(manifest), MediaType: "application/vnd.oci.image.manifest.v1+json"}
+func image(reference, manifest string) descriptor {
+	return descriptor{Name: reference, Digest: digests(manifest), MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
 // inputs describes what a stage was made of beside packages.
-func inputs(s *record.Stage) []slsa.ResourceDescriptor {
-	var list []slsa.ResourceDescriptor
+func inputs(s *record.Stage) []descriptor {
+	var list []descriptor
 	if s.Base != "" {
 		list = append(list, image(s.From, s.Base))
 	}
 	for _, in := range s.Inputs {
-		d := slsa.ResourceDescriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}
+		d := descriptor{Name: in.Source, URI: in.URL, Digest: digests(in.Digest)}
 		switch {
 		case in.Stage != "": // whose own inputs are listed
 			continue
@@ -183,8 +180,8 @@ func inputs(s *record.Stage) []slsa.ResourceDescriptor {
 }
 
 // index describes the signed index of an archive.
-func index(a *lock.Archive) slsa.ResourceDescriptor {
-	return slsa.ResourceDescriptor{
+func index(a *lock.Archive) descriptor {
+	return descriptor{
 		Name: a.ID, URI: archive.PublicBase(a.URI, a.Suite) + "/dists/" + a.Suite + "/InRelease", Digest: digests(a.InRelease),
 		Annotations: map[string]any{"date": a.Date.UTC().Format("2006-01-02T15:04:05Z"), "signedBy": a.SignedBy},
 	}
@@ -194,8 +191,8 @@ func index(a *lock.Archive) slsa.ResourceDescriptor {
 func NameOf(p *lock.Package) string { return p.Name + " " + p.Version + " " + p.Architecture }
 
 // pkg describes a package's file.
-func pkg(p *lock.Package, a *lock.Archive) slsa.ResourceDescriptor {
-	d := slsa.ResourceDescriptor{
+func pkg(p *lock.Package, a *lock.Archive) descriptor {
+	d := descriptor{
 		Name: NameOf(p), Digest: digests("sha256:" + p.SHA256), MediaType: "application/vnd.debian.binary-package",
 	}
 	if p.SHA512 != "" {
@@ -207,7 +204,7 @@ func pkg(p *lock.Package, a *lock.Archive) slsa.ResourceDescriptor {
 	return d
 }
 
-func digests(d string) common.DigestSet {
+func digests(d string) map[string]string {
 	algorithm, hex, _ := strings.Cut(d, ":")
-	return common.DigestSet{algorithm: hex}
+	return map[string]string{algorithm: hex}
 }
