@@ -112,7 +112,7 @@ func TestRead(t *testing.T) {
 		{"opt/venv/lib/python3.13/site-packages/pip/__main__.py", 0o644, "", "package-manager pip by path"},
 		{"usr/lib/python3.13/ensurepip/__init__.py", 0o644, "", "package-manager ensurepip by path"},
 		{"usr/lib/node_modules/npm/bin/npm-cli.js", 0o755, "#!/usr/bin/env node\n", "package-manager npm by path"},
-		{"var/lib/apt/lists/deb.debian.org_debian_dists_trixie_InRelease", 0o644, "", "leftover apt package lists by path"},
+		{"var/lib/apt/lists/mirror.example.org_debian_dists_trixie_InRelease", 0o644, "", "leftover apt package lists by path"},
 		{"root/.cache/pip/http/1/2", 0o644, "", "leftover pip cache by path"},
 		{"home/app/.npm/_cacache/index-v5/1", 0o644, "", "leftover npm cache by path"},
 		{"app/.git/HEAD", 0o644, "ref: refs/heads/main\n", "leftover git repository by path"},
