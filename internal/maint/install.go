@@ -17,7 +17,7 @@ import (
 
 // Format names what this package makes of packages. It changes when that does, and
 // belongs into the key of whatever is cached about scripts.
-const Format = "scripts12"
+const Format = "scripts13"
 
 // Image is what is installed.
 type Image struct {

@@ -52,6 +52,14 @@ type walking struct {
 	create      bool // a file is to be made there, of which there is none with a slash after it
 }
 
+// baseDirectories are directories that base-files has, which is essential (Debian Policy
+// 3.8): every script may put something into them, in an image without that package too.
+var baseDirectories = map[string]bool{
+	"etc": true, "etc/default": true, "etc/profile.d": true, "home": true, "opt": true, "run": true, "srv": true, "tmp": true,
+	"usr": true, "usr/bin": true, "usr/lib": true, "usr/sbin": true, "usr/share": true, "usr/share/man": true, "usr/share/misc": true,
+	"var": true, "var/cache": true, "var/lib": true, "var/lib/misc": true, "var/log": true, "var/opt": true, "var/spool": true, "var/tmp": true,
+}
+
 func (f *FS) walk(op, name string, how walking) (place, error) {
 	switch {
 	case name == "":
@@ -66,6 +74,10 @@ func (f *FS) walk(op, name string, how walking) (place, error) {
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" {
 			return at, nil
+		}
+		if at.node == nil && baseDirectories[at.path] {
+			// What is put into it brings it, as a directory above another path.
+			at.node = &tree.Node{Path: at.path, Type: tree.Dir, Mode: 0o755}
 		}
 		if at.node == nil {
 			return place{}, fail(op, name, syscall.ENOENT)

@@ -3,6 +3,7 @@ package rootfs_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -380,5 +381,27 @@ func BenchmarkAppend(b *testing.B) {
 		if err := w.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Scripts may put something into the directories of base-files, also where no package
+// brings them; looking makes nothing, and other directories have to be made first.
+func TestBaseDirectories(t *testing.T) {
+	tr := tree.New(&tree.Origin{Kind: tree.FromBuilder}, 0)
+	f := rootfs.New(tr, 0)
+	if _, err := f.Stat("/usr/bin/java"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("stat: %v", err)
+	}
+	if tr.Lookup("usr") != nil {
+		t.Error("looking made /usr")
+	}
+	if err := f.Symlink("/etc/alternatives/java", "/usr/bin/java"); err != nil {
+		t.Error(err)
+	}
+	if n := tr.Lookup("usr/bin"); n == nil || n.Type != tree.Dir || n.Mode != 0o755 {
+		t.Errorf("/usr/bin is %+v", n)
+	}
+	if err := f.Symlink("x", "/usr/lib/jvm/java"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a directory that base-files does not have: %v", err)
 	}
 }
