@@ -182,7 +182,7 @@ func TestCLibrary(t *testing.T) {
 		checkCLibrary(t, data)
 		return
 	}
-	t.Skip("SKIPPED: the host has no glibc where Debian has it: no C library was analyzed")
+	t.Skip("SKIPPED: needs glibc on the host, where Debian has it: no C library was analyzed")
 }
 
 func checkCLibrary(t *testing.T, data []byte) {

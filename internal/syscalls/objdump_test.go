@@ -18,11 +18,11 @@ func TestDecodeAgainstObjdump(t *testing.T) {
 	}
 	objdump, err := exec.LookPath("objdump")
 	if err != nil {
-		t.Skip("SKIPPED: the host has no objdump: the decoder was not compared with it")
+		t.Skip("SKIPPED: needs objdump (package binutils) in PATH: the decoder was not compared with it")
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		t.Skipf("SKIPPED: the host has no %s: the decoder was not compared with objdump", name)
+		t.Skipf("SKIPPED: needs %s on the host: the decoder was not compared with objdump", name)
 	}
 	o, err := parse(data)
 	if err != nil || o.m.name != "amd64" {
