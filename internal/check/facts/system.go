@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -217,12 +218,18 @@ func (i *Image) Shipped(f *File) bool {
 	if sum, ok := i.system.Conf[f.Path]; ok && f.Type == Regular {
 		return sum == f.MD5
 	}
-	if i.Record == nil {
+	return ships(i.Record, f.Path, f.Layer, f.Size)
+}
+
+// ships reports whether a record says that the regular file at a path comes from a
+// package as it is.
+func ships(rec *record.Record, name string, layer int, size int64) bool {
+	if rec == nil {
 		return false
 	}
-	row, ok := i.Record.Lookup(f.Path)
+	row, ok := rec.Lookup(name)
 	if !ok {
-		return i.Record.Partial && f.Layer < len(i.Record.Layers) && len(i.Record.Layers[f.Layer].Packages) > 0
+		return rec.Partial && layer < len(rec.Layers) && len(rec.Layers[layer].Packages) > 0
 	}
-	return row.Origin.Kind == tree.FromPackage && row.Layer == f.Layer && row.Size == f.Size
+	return row.Origin.Kind == tree.FromPackage && row.Layer == layer && row.Size == size
 }
