@@ -40,6 +40,7 @@ type Record struct {
 	Components []Component `json:"components,omitempty"` // programs that hardpan added
 
 	Profile  string     `json:"profile"`
+	FailOn   string     `json:"failOn,omitempty"` // least severity of a broken rule that the spec refuses; "" is what the profile says
 	Waived   []Waived   `json:"waived,omitempty"` // rules that the spec lets the image break
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given

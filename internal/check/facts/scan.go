@@ -137,8 +137,8 @@ func (r *Reading) layer(ctx context.Context, l oci.Layer, g *Gatherer) error {
 	}
 }
 
-// New returns the image of these layers, the lowest first. rec is its record, nil where
-// it has none.
+// New returns the image of these layers, the lowest first, which it takes over: each is
+// of this image alone. rec is its record, nil where it has none.
 func New(src *oci.Image, rec *record.Record, contents []*Content) *Image {
 	img := &Image{Image: src, Record: rec, History: history(src.RawConfig), files: map[string]*File{}, texts: map[string][]byte{}}
 	room := maxTexts
@@ -201,10 +201,10 @@ func (c *contextReader) Read(p []byte) (int, error) {
 
 // overlay puts a layer over those below: what it has or removes hides what is there.
 func (i *Image) overlay(index int, c *Content) {
-	files := make([]*File, len(c.Files)) // of this image alone: layers are shared
+	files := make([]*File, len(c.Files))
 	for n := range c.Files {
-		f := c.Files[n]
-		f.Layer, files[n] = index, &f
+		files[n] = &c.Files[n]
+		files[n].Layer = index
 	}
 
 	gone := map[string]bool{} // true: with all that is below it, but not itself
@@ -236,7 +236,9 @@ func (i *Image) overlay(index int, c *Content) {
 		}
 	}
 	for _, h := range c.Secrets {
-		i.Secrets = append(i.Secrets, Secret{File: files[h.File], Finding: h.Finding})
+		if f := files[h.File]; !ships(i.Record, f.Path, index, f.Size) { // whether or not it was searched
+			i.Secrets = append(i.Secrets, Secret{File: f, Finding: h.Finding})
+		}
 	}
 }
 

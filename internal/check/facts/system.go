@@ -222,7 +222,7 @@ func (i *Image) Shipped(f *File) bool {
 }
 
 // ships reports whether a record says that the regular file at a path comes from a
-// package as it is.
+// package as it is, or is what the package's control file says of it.
 func ships(rec *record.Record, name string, layer int, size int64) bool {
 	if rec == nil {
 		return false
@@ -231,5 +231,6 @@ func ships(rec *record.Record, name string, layer int, size int64) bool {
 	if !ok {
 		return rec.Partial && layer < len(rec.Layers) && len(rec.Layers[layer].Packages) > 0
 	}
-	return row.Origin.Kind == tree.FromPackage && row.Layer == layer && row.Size == size
+	of := row.Origin.Kind == tree.FromPackage || row.Origin.Kind == tree.FromBuilder && row.Origin.Package != ""
+	return of && row.Layer == layer && row.Size == size
 }
