@@ -66,7 +66,7 @@ func replaceByTmpfs(t *testing.T, dir string) {
 	kept := dir + ".kept"
 	must(os.Rename(dir, kept))
 	must(os.Mkdir(dir, 0o755))
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=448k"); err != nil {
 		t.Skipf("needs to be allowed to mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
