@@ -194,7 +194,7 @@ func (b *build) facts(ctx context.Context, img *oci.Image) (*facts.Image, error)
 			return nil, err
 		}
 	}
-	for _, i := range facts.Unvouched(rec, contents) { // such as files whose mode the spec sets
+	for _, i := range facts.Unvouched(img, rec, contents) { // such as files whose mode the spec sets
 		if contents[i], err = b.press.read(ctx, img.Layers[i]); err != nil {
 			return nil, err
 		}

@@ -32,14 +32,14 @@ type sheet struct {
 	gatherer *facts.Gatherer // nil for layers of build stages, which nobody judges
 }
 
-// layer begins a layer. The caller must Close it. A package's is not searched for
-// secrets: all the world has it.
+// layer begins a layer. The caller must Close it. Of a package's all files are vouched
+// for: they were unpacked from a file that the signed index has, and all the world has it.
 func (p *press) layer(packaged bool) (*sheet, error) {
 	w, err := layer.NewWriter(p.Store, p.compression)
 	if err != nil || p.compression == layer.Quick {
 		return &sheet{Writer: w, press: p}, err
 	}
-	sh := &sheet{w, p, facts.NewGatherer(func(*tar.Header) bool { return !packaged })}
+	sh := &sheet{w, p, facts.NewGatherer(func(*tar.Header) bool { return packaged })}
 	w.Watch(sh.gatherer)
 	return sh, nil
 }
@@ -110,7 +110,7 @@ func (p *press) content(ctx context.Context, l oci.Layer) (*facts.Content, error
 	return c, nil
 }
 
-// read reads a layer, all of it searched for secrets.
+// read reads a layer, for whose files nobody vouches.
 func (p *press) read(ctx context.Context, l oci.Layer) (*facts.Content, error) {
 	c, err := facts.ReadLayer(ctx, l)
 	if err != nil || !c.Portable() {

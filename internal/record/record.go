@@ -230,6 +230,16 @@ func (r *Record) Lookup(name string) (Row, bool) {
 	return r.row(i), true
 }
 
+// Place returns where a path comes from, the index of its layer and its size in bytes: of
+// [Record.Lookup] what is asked of every path.
+func (r *Record) Place(name string) (origin *tree.Origin, layer int, size int64, ok bool) {
+	i, ok := slices.BinarySearch(r.Paths.Path, tree.Clean(name))
+	if !ok {
+		return nil, 0, 0, false
+	}
+	return &r.Origins[r.Paths.Origin[i]], r.Paths.Layer[i], r.Paths.Size[i], true
+}
+
 func (r *Record) row(i int) Row {
 	p := &r.Paths
 	return Row{

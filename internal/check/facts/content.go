@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"io"
 	"path"
 	"strings"
@@ -23,7 +24,7 @@ import (
 
 // Format names what is gathered of a layer, for the key of whoever keeps it. It changes
 // with what [Content] has, and with what packages tool and secrets find.
-const Format = "facts1"
+const Format = "facts2"
 
 // Content is what one layer has, whichever image it is in. It is plain data that JSON
 // keeps; see [Content.Portable].
@@ -89,20 +90,18 @@ type bounds struct {
 // [layer.Watcher].
 type Gatherer struct {
 	*bounds
-	searches func(h *tar.Header) bool // whether a file is searched for secrets
-	content  Content
-	file     *fileGatherer // whose content is still coming, or nil
+	vouched func(h *tar.Header) bool
+	content Content
+	file    *fileGatherer // whose content is still coming, or nil
 }
 
-// NewGatherer returns a gatherer for one layer. Files for which searches is false are
-// not searched for secrets: whoever calls knows that a package shipped them, and says
-// so in the image's record. A nil searches is all.
-func NewGatherer(searches func(h *tar.Header) bool) *Gatherer {
-	return newGatherer(&bounds{}, searches)
-}
+// NewGatherer returns a gatherer for one layer. Files for which vouched is true are neither
+// searched for secrets nor compared with what their package shipped: whoever calls knows
+// that they are to the byte of a package, and says so in the image's record.
+func NewGatherer(vouched func(h *tar.Header) bool) *Gatherer { return newGatherer(&bounds{}, vouched) }
 
-func newGatherer(b *bounds, searches func(h *tar.Header) bool) *Gatherer {
-	return &Gatherer{bounds: b, searches: searches, content: Content{Texts: map[int][]byte{}}}
+func newGatherer(b *bounds, vouched func(h *tar.Header) bool) *Gatherer {
+	return &Gatherer{bounds: b, vouched: vouched, content: Content{Texts: map[int][]byte{}}}
 }
 
 // Finish returns what the layer has, when all its entries have passed.
@@ -141,7 +140,7 @@ func (g *Gatherer) Entry(h *tar.Header) (io.Writer, error) {
 			return nil, fmt.Errorf("%w: the files of the image have more than %d bytes", oci.ErrTooLarge, int64(maxUnpacked))
 		}
 		f.Capability = tree.Capability(hex.EncodeToString([]byte(h.PAXRecords["SCHILY.xattr.security.capability"])))
-		f.Unsearched = g.searches != nil && !g.searches(h)
+		f.Vouched = g.vouched(h)
 		g.content.Unpacked += h.Size
 		g.file = fileGatherers.Get().(*fileGatherer)
 		g.file.begin(g, &f)
@@ -176,6 +175,12 @@ var fileGatherers = sync.Pool{New: func() any {
 	return &fileGatherer{sum: md5.New(), head: make([]byte, 0, headSize)}
 }}
 
+// LargeFile is the size, in bytes, from which on equal files are of interest.
+const LargeFile = 64 << 10
+
+// castagnoli is, beside IEEE's, the polynomial that processors compute.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // headSize is how much of a file says what is to be looked at, in bytes.
 const headSize = 8 << 10
 
@@ -185,8 +190,10 @@ type fileGatherer struct {
 	g       *Gatherer
 	path    string
 	mode    uint32
-	search  bool // for secrets, if it is text
-	sum     hash.Hash
+	vouched bool
+	sum     hash.Hash // as dpkg and apk have it in their databases
+	large   bool
+	crc     [2]uint32
 	head    []byte
 	decided bool
 	isELF   bool
@@ -201,8 +208,9 @@ type fileGatherer struct {
 }
 
 func (w *fileGatherer) begin(g *Gatherer, f *File) {
-	w.sum.Reset() // as dpkg and apk have it in their databases
-	w.g, w.path, w.mode, w.search, w.head = g, f.Path, f.Mode, !f.Unsearched, w.head[:0]
+	w.sum.Reset()
+	w.g, w.path, w.mode, w.vouched, w.head = g, f.Path, f.Mode, f.Vouched, w.head[:0]
+	w.large, w.crc = f.Size >= LargeFile, [2]uint32{}
 	w.decided, w.isELF, w.isText, w.err = false, false, false, nil
 	w.keep, w.kept = isText(f.Path) && f.Size <= maxText, nil
 	w.elf.reset(f.Size)
@@ -212,7 +220,12 @@ func (w *fileGatherer) begin(g *Gatherer, f *File) {
 // Write fails where secrets cannot be looked for.
 func (w *fileGatherer) Write(p []byte) (int, error) {
 	n := len(p)
-	w.sum.Write(p)
+	if !w.vouched {
+		w.sum.Write(p)
+	}
+	if w.large {
+		w.crc = [2]uint32{crc32.Update(w.crc[0], crc32.IEEETable, p), crc32.Update(w.crc[1], castagnoli, p)}
+	}
 	if w.keep {
 		w.kept = append(w.kept, p...)
 	}
@@ -235,7 +248,7 @@ func (w *fileGatherer) decide() {
 	w.decided = true
 	w.isELF = bytes.HasPrefix(w.head, []byte(elf.ELFMAG))
 	w.sniffs = w.isELF && tool.Sniffs(w.path, w.mode, w.head)
-	w.isText = !w.isELF && w.search && len(w.head) > 0 && bytes.IndexByte(w.head, 0) < 0
+	w.isText = !w.isELF && !w.vouched && len(w.head) > 0 && bytes.IndexByte(w.head, 0) < 0
 	if w.isText {
 		w.err = w.texts.begin(w)
 	}
@@ -264,7 +277,10 @@ func (w *fileGatherer) end(f *File) error {
 	if w.err != nil {
 		return w.err
 	}
-	w.sum.Sum(f.MD5[:0])
+	if !w.vouched {
+		w.sum.Sum(f.MD5[:0])
+	}
+	f.CRC = uint64(w.crc[0])<<32 | uint64(w.crc[1])
 	f.Tools = tool.Identify(f.Path, f.Mode, &w.sniffer)
 	f.ELF = w.elf.read()
 	if w.isText {

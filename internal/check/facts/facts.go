@@ -36,7 +36,8 @@ type File struct {
 	Path  string `json:"p"`           // clean, without a leading slash
 	Link  string `json:"l,omitempty"` // of a symbolic link as written; of a hard link the clean path
 	Size  int64  `json:"s,omitempty"` // bytes; of a hard link those of its file
-	MD5   MD5    `json:"h,omitzero"`  // of a regular file
+	MD5   MD5    `json:"h,omitzero"`  // of a regular file that is not vouched for
+	CRC   uint64 `json:"r,omitempty"` // of a large one: equal files have equal ones
 	Mode  uint32 `json:"m,omitempty"` // permission bits with set-id and sticky bits
 	UID   uint32 `json:"u,omitempty"`
 	GID   uint32 `json:"g,omitempty"`
@@ -47,7 +48,7 @@ type File struct {
 	Capability tree.Capability `json:"c,omitempty"`
 	Tools      []tool.Tool     `json:"a,omitempty"`
 	ELF        *ELF            `json:"e,omitempty"` // of a regular file that is one
-	Unsearched bool            `json:"x,omitempty"` // for secrets; see [NewGatherer]
+	Vouched    bool            `json:"x,omitempty"` // see [NewGatherer]
 }
 
 // MD5 is the sum that dpkg has of a file. It safeguards nothing.

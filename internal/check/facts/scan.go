@@ -79,10 +79,9 @@ func NewReading(src *oci.Image) (*Reading, error) {
 	return r, err
 }
 
-// Layer returns what looks at the entries of the layer of that index. Files that the
-// record says a package shipped are not searched for secrets.
+// Layer returns what looks at the entries of the layer of that index.
 func (r *Reading) Layer(index int) *Gatherer {
-	r.layers[index] = newGatherer(&r.bounds, func(h *tar.Header) bool { return !ships(r.record, tree.Clean(h.Name), index, h.Size) })
+	r.layers[index] = newGatherer(&r.bounds, func(h *tar.Header) bool { return vouches(r.src, r.record, tree.Clean(h.Name), index, h.Size) })
 	return r.layers[index]
 }
 
@@ -98,10 +97,10 @@ func (r *Reading) Image() (*Image, error) {
 	return New(r.src, r.record, contents), nil
 }
 
-// ReadLayer reads a layer of an image for its content alone, all of it searched.
+// ReadLayer reads a layer of an image for its content alone. Nobody vouches for its files.
 func ReadLayer(ctx context.Context, l oci.Layer) (*Content, error) {
 	r := &Reading{}
-	g := newGatherer(&r.bounds, nil)
+	g := newGatherer(&r.bounds, func(*tar.Header) bool { return false })
 	if err := r.layer(ctx, l, g); err != nil {
 		return nil, err
 	}
@@ -155,13 +154,12 @@ func New(src *oci.Image, rec *record.Record, contents []*Content) *Image {
 	return img
 }
 
-// Unvouched returns the layers with a file that was not searched for secrets and that
-// the record does not say a package shipped: whoever gathered the layer knew less than
-// the record does.
-func Unvouched(rec *record.Record, contents []*Content) []int {
+// Unvouched returns the layers with a file that was taken for a package's and that the
+// record of the image says is not, such as one whose mode the spec sets.
+func Unvouched(src *oci.Image, rec *record.Record, contents []*Content) []int {
 	var list []int
 	for i, c := range contents {
-		if slices.ContainsFunc(c.Files, func(f File) bool { return f.Unsearched && !ships(rec, f.Path, i, f.Size) }) {
+		if slices.ContainsFunc(c.Files, func(f File) bool { return f.Vouched && !vouches(src, rec, f.Path, i, f.Size) }) {
 			list = append(list, i)
 		}
 	}
@@ -204,7 +202,7 @@ func (i *Image) overlay(index int, c *Content) {
 	files := make([]*File, len(c.Files))
 	for n := range c.Files {
 		files[n] = &c.Files[n]
-		files[n].Layer = index
+		files[n].Layer, files[n].Vouched = index, vouches(i.Image, i.Record, files[n].Path, index, files[n].Size)
 	}
 
 	gone := map[string]bool{} // true: with all that is below it, but not itself
@@ -236,7 +234,7 @@ func (i *Image) overlay(index int, c *Content) {
 		}
 	}
 	for _, h := range c.Secrets {
-		if f := files[h.File]; !ships(i.Record, f.Path, index, f.Size) { // whether or not it was searched
+		if f := files[h.File]; !f.Vouched { // whether or not it was searched
 			i.Secrets = append(i.Secrets, Secret{File: f, Finding: h.Finding})
 		}
 	}

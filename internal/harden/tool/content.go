@@ -138,6 +138,9 @@ func (s *Sniffer) Write(p []byte) (int, error) {
 		return all, nil
 	}
 	for {
+		for s.begun && len(s.part) == 0 && len(p) > 0 && p[0] == 0 { // programs have many
+			p = p[1:]
+		}
 		end := bytes.IndexByte(p, 0)
 		if end < 0 {
 			s.keep(p)
