@@ -1,0 +1,122 @@
+package page
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hardpan/hardpan/internal/check/facts"
+	"github.com/hardpan/hardpan/internal/inventory"
+)
+
+// fileTree is all paths of an image, in columns of the same length: a directory before
+// what is in it, siblings by name. The script makes the tree of it.
+type fileTree struct {
+	Names  []string `json:"name"`
+	Depth  []int    `json:"depth"` // 0 is the root
+	Types  string   `json:"type"`  // a letter each, as ls(1) has them, and "h" for a hard link
+	Mode   []uint32 `json:"mode"`
+	Owner  []int    `json:"owner"` // index into Owners
+	Size   []int64  `json:"size"`
+	Origin []int    `json:"origin"` // index into Origins
+	Layer  []int    `json:"layer"`
+
+	Owners  []string       `json:"owners"`
+	Origins []originShown  `json:"origins"`
+	Links   map[int]string `json:"links"` // by row
+	Caps    map[int]string `json:"caps"`  // by row
+}
+
+type originShown struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+func newFileTree(inv *inventory.Inventory) *fileTree {
+	files := map[string]*facts.File{}
+	for f := range inv.Image.All() {
+		files[f.Path] = f
+	}
+	paths := map[string]bool{".": true}
+	for name := range files {
+		for at := name; !paths[at]; { // directories that no layer has an entry of
+			paths[at] = true
+			up := strings.LastIndexByte(at, '/')
+			if up < 0 {
+				break
+			}
+			at = at[:up]
+		}
+	}
+	delete(paths, ".")
+	sorted := slices.SortedFunc(maps.Keys(paths), func(a, b string) int {
+		return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+	})
+	t := &fileTree{Links: map[int]string{}, Caps: map[int]string{}, Owners: []string{}, Origins: []originShown{}}
+	owners, origins := map[string]int{}, map[originShown]int{}
+	var types strings.Builder
+	for _, name := range append([]string{"."}, sorted...) {
+		f := files[name]
+		origin := originShown{"none", "no layer has an entry of it; it is there for what is in it"}
+		if f == nil {
+			f = &facts.File{Path: name, Type: facts.Directory, Mode: 0o755, Layer: -1}
+		} else {
+			o := inv.Origin(f)
+			origin = originShown{string(o.Kind), shown(o.Text)}
+		}
+		row := len(t.Names)
+		if f.Link != "" {
+			t.Links[row] = shown(f.Link)
+		}
+		if c := f.Capability.String(); c != "" {
+			t.Caps[row] = c
+		}
+		depth, base := 0, "/"
+		if name != "." {
+			depth, base = strings.Count(name, "/")+1, name[strings.LastIndexByte(name, '/')+1:]
+		}
+		size := f.Size
+		if f.Type != facts.Regular {
+			size = 0 // a hard link has no bytes of its own
+		}
+		types.WriteString(typeLetter(f))
+		t.Names, t.Depth, t.Mode = append(t.Names, shown(base)), append(t.Depth, depth), append(t.Mode, f.Mode)
+		t.Size, t.Layer = append(t.Size, size), append(t.Layer, f.Layer)
+		t.Owner = append(t.Owner, indexOf(&t.Owners, owners, fmt.Sprintf("%d:%d", f.UID, f.GID)))
+		t.Origin = append(t.Origin, indexOf(&t.Origins, origins, origin))
+	}
+	t.Types = types.String()
+	return t
+}
+
+// indexOf returns the index of v in list, where it is put if it is new.
+func indexOf[T comparable](list *[]T, index map[T]int, v T) int {
+	i, ok := index[v]
+	if !ok {
+		i = len(*list)
+		index[v] = i
+		*list = append(*list, v)
+	}
+	return i
+}
+
+// pack makes text of the trees that has no character which means something in HTML.
+func pack(trees []*fileTree) (string, error) {
+	var b bytes.Buffer
+	z, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if err := json.NewEncoder(z).Encode(trees); err != nil {
+		return "", err
+	}
+	if err := z.Close(); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b.Bytes()), nil
+}
