@@ -14,16 +14,23 @@ import (
 var functions = template.FuncMap{
 	"size": size, "count": count, "shown": shown, "add": func(a, b int) int { return a + b },
 	"signed": func(n int64) string {
-		if n < 0 {
+		switch {
+		case n < 0:
 			return "−" + size(-n)
+		case n == 0:
+			return "0 B"
 		}
 		return "+" + size(n)
 	},
 	"deref":   func(n *int) int { return *n + 1 },
+	"short":   func(s string) bool { return len(s) <= maxLine },
 	"ruled":   func(id string, r check.Result) ruled { return ruled{id, r, len(r.Findings) - 1 + r.Omitted} },
 	"grouped": func(id string, g group) grouped { return grouped{id, g} },
 	"some":    func(groups []group) bool { return len(groups) > 0 && groups[0].Status == check.Failed },
 }
+
+// maxLine is how long a name may be that is never broken over two lines, in bytes.
+const maxLine = 28
 
 // ruled is a rule's answer in the section of a platform.
 type ruled struct {

@@ -17,6 +17,9 @@ function element(name, className, text) {
   return e;
 }
 
+// heard is for who listens: what the columns say to who sees.
+function heard(text) { return element("span", "visually-hidden", text); }
+
 async function unpack(text) {
   const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   const data = Uint8Array.from(raw, (c) => c.charCodeAt(0));
@@ -113,11 +116,19 @@ class FileTree {
     const d = this.d, it = element("div", "item"), row = element("div", "row"), name = element("span", "name");
     const siblings = i > 0 ? this.children.get(this.parent[i]) : [0];
     const flags = this.flags(i), isDir = d.type[i] === "d";
-    name.append(element("bdi", "", d.name[i]));
+    name.append(element("bdi", "", d.name[i]), heard(", " + TYPES[d.type[i]]));
     if (d.links[i] !== undefined) name.append(element("bdi", "link", (d.type[i] === "h" ? " = /" : " → ") + d.links[i]));
-    for (const [text, soft] of flags) name.append(element("span", "flag " + soft, text));
-    const size = isDir || d.type[i] === "-" ? bytes(this.total[i]) : "";
-    row.append(name, element("span", "mode", this.mode(i)), element("span", "owner", d.owners[d.owner[i]]), element("span", "num", size), element("span", "from", this.origin(i).text));
+    for (const [text, soft] of flags) name.append(heard(", "), element("span", "flag " + soft, text));
+    row.append(name);
+    const cell = (className, before, text) => {
+      const e = element("span", className);
+      e.append(...(text ? [heard(", " + before), text] : []));
+      row.append(e);
+    };
+    cell("mode", "mode ", this.mode(i));
+    cell("owner", "owner ", d.owners[d.owner[i]]);
+    cell("num", "", isDir || d.type[i] === "-" ? bytes(this.total[i]) : "");
+    cell("from", "from ", this.origin(i).text);
     it.append(row);
     it.style.setProperty("--level", Math.min(d.depth[i], 24));
     it.dataset.row = i;
@@ -128,7 +139,6 @@ class FileTree {
     it.setAttribute("aria-posinset", siblings.indexOf(i) + 1);
     it.setAttribute("aria-selected", "false");
     if (this.children.has(i)) it.setAttribute("aria-expanded", "false");
-    it.setAttribute("aria-label", [d.name[i], TYPES[d.type[i]], d.links[i] && "to " + d.links[i], "mode " + this.mode(i), "owner " + d.owners[d.owner[i]], size, ...flags.map((f) => f[0]), "from " + this.origin(i).text].filter(Boolean).join(", "));
     return it;
   }
 
