@@ -25,10 +25,10 @@ func ShownVariable(name, value string) string {
 // what the rules take for a secret.
 func ShownText(text string) string {
 	for word := range strings.FieldsSeq(text) {
-		name, value, ok := strings.Cut(word, "=")
-		value = strings.Trim(value, `"'`)
-		if s, _ := variable(strings.TrimLeft(name, "-"), value); ok && s == harden.High {
-			text = strings.ReplaceAll(text, value, shown(value))
+		name, quoted, ok := strings.Cut(word, "=")
+		value := strings.Trim(quoted, `"'[],;`) // as a list of words or a shell has it
+		if s, _ := variable(strings.TrimLeft(name, `"'[-`), value); ok && s == harden.High {
+			text = strings.ReplaceAll(text, word, name+"="+strings.Replace(quoted, value, shown(value), 1))
 		}
 	}
 	if len(find(text)) > 0 {

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 
@@ -96,4 +97,30 @@ func content(img *facts.Image, f *facts.File) *facts.File {
 		}
 	}
 	return f
+}
+
+// Says returns what is different about a changed path, a line for each: "mode 0755 ->
+// 0644", "content 3 -> 8 bytes".
+func (p *Path) Says() (lines []string) {
+	for _, what := range p.What {
+		was, is := p.Old.Type, p.New.Type
+		switch what {
+		case "mode":
+			was, is = p.Old.Mode, p.New.Mode
+		case "owner":
+			was, is = p.Old.Owner, p.New.Owner
+		case "target":
+			was, is = p.Old.Target, p.New.Target
+		case "capability":
+			was, is = cmp.Or(p.Old.Capability, "none"), cmp.Or(p.New.Capability, "none")
+		case "content":
+			if p.Old.Size == p.New.Size {
+				lines = append(lines, "content, of the same size")
+				continue
+			}
+			was, is = fmt.Sprint(p.Old.Size), fmt.Sprintf("%d bytes", p.New.Size)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s -> %s", what, was, is))
+	}
+	return lines
 }

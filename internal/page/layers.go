@@ -104,27 +104,8 @@ func listed(p *diff.Path) pathChange {
 		}
 		return c
 	}
-	for _, what := range p.What {
-		was, is := "", ""
-		switch what {
-		case "type":
-			was, is = p.Old.Type, p.New.Type
-		case "mode":
-			was, is = p.Old.Mode, p.New.Mode
-		case "owner":
-			was, is = p.Old.Owner, p.New.Owner
-		case "target":
-			was, is = p.Old.Target, p.New.Target
-		case "capability":
-			was, is = cmp.Or(p.Old.Capability, "none"), cmp.Or(p.New.Capability, "none")
-		case "content":
-			if p.Old.Size == p.New.Size {
-				c.Say = append(c.Say, "content, of the same size")
-				continue
-			}
-			was, is = size(p.Old.Size), size(p.New.Size)
-		}
-		c.Say = append(c.Say, shown(fmt.Sprintf("%s %s → %s", what, was, is)))
+	for _, line := range p.Says() {
+		c.Say = append(c.Say, shown(line))
 	}
 	return c
 }

@@ -78,7 +78,7 @@ func TestPage(t *testing.T) {
 		"p0-signature-missing":   {"n/a", "nothing can lie beside this kind of archive, or nobody looked"},
 		"p0-packages":            {"tool 1.10-1 amd64 toolbox 1.10 2.0 kB 1 the spec names it", "From the record of the build."},
 		"p0-layers":              {"1 tool ", "2 COPY . /"},
-		"p0-changes": {"Changes since registry.example.com/tool:0", "Rules newly failing 2 world-writable-file", "passed → failed", "removed libtool 1.9-1", "added /srv/open file, 0666, 0:0, 4 B", "changed /usr/bin/tool content 3 B → 2.0 kB",
+		"p0-changes": {"Changes since registry.example.com/tool:0", "Rules newly failing 2 world-writable-file", "passed → failed", "removed libtool 1.9-1", "added /srv/open file, 0666, 0:0, 4 B", "changed /usr/bin/tool content 3 -> 2000 bytes",
 			"added layer 2", "linux/arm64 is only in the new image"},
 		"p1-changes": {"registry.example.com/tool:0 has nothing for linux/arm64."},
 	} {

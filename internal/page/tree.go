@@ -62,7 +62,7 @@ func newFileTree(inv *inventory.Inventory) *fileTree {
 	var types strings.Builder
 	for _, name := range append([]string{"."}, sorted...) {
 		f := files[name]
-		origin := originShown{"none", "no layer has an entry of it; it is there for what is in it"}
+		origin := originShown{"none", "what is in it: no layer has an entry of it"}
 		if f == nil {
 			f = &facts.File{Path: name, Type: facts.Directory, Mode: 0o755, Layer: -1}
 		} else {

@@ -40,9 +40,10 @@ class FileTree {
     this.only = "";
     this.measure();
     this.filters(section.querySelector(".toggles"));
-    this.root.append(this.item(0));
-    this.select(this.root.firstChild, false);
-    this.expand(this.root.firstChild);
+    const top = this.item(0);
+    top.tabIndex = 0;
+    this.root.append(top);
+    this.expand(top);
     this.root.addEventListener("keydown", (e) => this.key(e));
     this.root.addEventListener("click", (e) => this.click(e));
     this.find.addEventListener("input", () => this.search());
@@ -115,7 +116,7 @@ class FileTree {
   item(i) {
     const d = this.d, it = element("div", "item"), row = element("div", "row"), name = element("span", "name");
     const siblings = i > 0 ? this.children.get(this.parent[i]) : [0];
-    const flags = this.flags(i), isDir = d.type[i] === "d";
+    const flags = this.flags(i);
     name.append(element("bdi", "", d.name[i]), heard(", " + TYPES[d.type[i]]));
     if (d.links[i] !== undefined) name.append(element("bdi", "link", (d.type[i] === "h" ? " = /" : " → ") + d.links[i]));
     for (const [text, soft] of flags) name.append(heard(", "), element("span", "flag " + soft, text));
@@ -127,7 +128,7 @@ class FileTree {
     };
     cell("mode", "mode ", this.mode(i));
     cell("owner", "owner ", d.owners[d.owner[i]]);
-    cell("num", "", isDir || d.type[i] === "-" ? bytes(this.total[i]) : "");
+    cell("num", "", this.children.has(i) || d.type[i] === "-" ? bytes(this.total[i]) : "");
     cell("from", "from ", this.origin(i).text);
     it.append(row);
     it.style.setProperty("--level", Math.min(d.depth[i], 24));
