@@ -77,11 +77,10 @@ function reveal() {
 
 async function files() {
   const sections = [...document.querySelectorAll(".files")];
-  try {
-    const trees = await unpack(document.getElementById("data").textContent);
-    for (const section of sections) new FileTree(trees[Number(section.dataset.tree)], section);
-  } catch (e) {
-    for (const section of sections) section.append(element("p", "", "This browser cannot unpack the file tree. hardpan explain prints the same."));
+  const trees = await unpack(document.getElementById("data").textContent).catch(() => null);
+  for (const section of sections) {
+    if (trees) new FileTree(trees[Number(section.dataset.tree)], section);
+    else section.append(element("p", "", "This browser cannot unpack the file tree. hardpan explain prints the same."));
   }
   document.documentElement.dataset.ready = "";
 }
