@@ -169,7 +169,7 @@ func (b *browser) open(file string, l look) {
 // wait waits until an expression holds.
 func (b *browser) wait(expression string) {
 	b.t.Helper()
-	for range 300 {
+	for range 1200 {
 		if b.eval(expression) == "true" {
 			return
 		}

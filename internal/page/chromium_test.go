@@ -163,7 +163,7 @@ func TestChromiumHostile(t *testing.T) {
 					const section = document.getElementById("p" + choose.id.slice(7));
 					for (let it; (it = section.querySelector('.item[aria-expanded=false]'));) it.click();
 					for (const it of section.querySelectorAll(".item")) it.click();
-					for (const name of ["script", "bidi", "__proto__", "tostring"]) {
+					for (const name of ["script", "bidi", "__proto__", "tostring", "/d/d/d", "longggg"]) {
 						const find = section.querySelector(".files .find");
 						find.value = name;
 						find.dispatchEvent(new Event("input"));

@@ -72,7 +72,7 @@ func hostile() inventorytest.Image {
 	flat := strings.ReplaceAll(payload, "/", "⁄") // a name has no slash
 	i.Layers = append(i.Layers, []file{
 		{Path: "/" + flat, Mode: 0o4777, Content: "x"}, {Path: "/dir" + payload, Content: "x", Mode: 0o666}, {Path: "/link", Symlink: payload}, {Path: "/hard", Hardlink: "/" + flat},
-		{Path: "/bidi\u202egpj.exe", Mode: 0o4755, Content: "x"}, {Path: "/bytes\xff\xfe\x1b[31m\n", Mode: 0o4755, Content: "x"}, {Path: "/__proto__", Content: "x"}, {Path: "/constructor/toString", Content: "x"},
+		{Path: "/bidi\u202egpj.exe", Mode: 0o4755, Content: "x"}, {Path: "/bytes\xff\xfe\x1b[31m\n", Mode: 0o4755, Content: "x"}, {Path: "/__proto__", Content: "x"}, {Path: "/deep" + strings.Repeat("/d", 100_000), Content: "x"}, {Path: "/long" + strings.Repeat("g", 5000), Content: "x"}, {Path: "/constructor/toString", Content: "x"},
 		{Path: "/etc/os-release", Content: "ID=debian\nPRETTY_NAME=\"" + payload + "\"\n"},
 		{Path: "/var/lib/dpkg/status", Content: status + "\nPackage: " + payload + "\nStatus: install ok installed\nVersion: " + payload + "\nArchitecture: " + payload + "\nSource: " + payload + "\n"},
 	})

@@ -33,7 +33,7 @@ func (p *platform) layers(inv *inventory.Inventory) {
 	for i, l := range img.Layers {
 		p.Size += l.Size
 		p.Layers = append(p.Layers, layer{
-			Number: i + 1, Digest: l.Digest, Holds: shown(cmp.Or(check.ShownText(inv.Holds(i)), "the image does not say")), Size: l.Size, Unpacked: l.Unpacked,
+			Number: i + 1, Digest: l.Digest, Holds: shown(cmp.Or(clip(check.ShownText(inv.Holds(i))), "the image does not say")), Size: l.Size, Unpacked: l.Unpacked,
 			Paths: paths[i], Width: max(int(float64(l.Size)/float64(largest)*barUnits), 4),
 		})
 	}

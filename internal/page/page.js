@@ -90,10 +90,11 @@ document.querySelectorAll(".packages").forEach(packages);
 addEventListener("hashchange", reveal);
 reveal();
 
-// What is folded is not printed by every browser: open it for the while.
+// What is folded is not printed by every browser: open it for the while. A list of paths
+// may have a thousand lines and is printed if it was open.
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll(".group[data-status=failed] .rule:not([open]), .group[data-status=waived] .rule:not([open]), details.group:not([open]), .changes details:not([open]), .facts details:not([open])")];
+  opened = [...document.querySelectorAll(".group[data-status=failed] .rule:not([open]), .group[data-status=waived] .rule:not([open]), details.group:not([open]), .changes details:not([open]):not(.paths), .facts details:not([open])")];
   for (const d of opened) d.open = true;
 });
 addEventListener("afterprint", () => { for (const d of opened) d.open = false; });

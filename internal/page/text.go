@@ -66,6 +66,16 @@ func count(n int, word string) string {
 	return strconv.Itoa(n) + " " + word
 }
 
+// maxShown is how much is shown of what an image may make as long as it likes, in bytes.
+const maxShown = 1000
+
+func clip(s string) string {
+	if len(s) > maxShown {
+		return s[:maxShown] + "..."
+	}
+	return s
+}
+
 // shown makes what does not print visible, as Go escapes it: control characters, marks
 // that turn the direction of writing, bytes that are no UTF-8.
 func shown(s string) string {
