@@ -75,11 +75,8 @@ func (inv *Inventory) dpkg(texts [][]byte) {
 	}
 	for i := range inv.Packages {
 		p := &inv.Packages[i]
-		switch needs := wanted[p.Name]; {
-		case essential[p.Name]:
+		if p.Why = needed(wanted[p.Name]); essential[p.Name] {
 			p.Why = "essential"
-		case len(needs) > 0:
-			p.Why = "needed by " + some(needs)
 		}
 	}
 }
@@ -87,17 +84,24 @@ func (inv *Inventory) dpkg(texts [][]byte) {
 // maxNamed is how many packages are named that need one.
 const maxNamed = 3
 
-func some(names []string) string {
-	slices.Sort(names)
-	if len(names) <= maxNamed+1 {
-		return strings.Join(names, ", ")
+// needed says what needs a package, "" where nothing does.
+func needed(by []string) string {
+	slices.Sort(by)
+	by = slices.Compact(by)
+	switch {
+	case len(by) == 0:
+		return ""
+	case len(by) <= maxNamed+1:
+		return "needed by " + strings.Join(by, ", ")
 	}
-	return strings.Join(names[:maxNamed], ", ") + " and others"
+	return "needed by " + strings.Join(by[:maxNamed], ", ") + " and others"
 }
 
-// apk reads apk's database (apk-package(5)): a letter, a colon and a value a line.
+// apk reads apk's database (apk-package(5)): a letter, a colon and a value a line. What
+// packages need are names of packages or of what these provide, such as "so:libz.so.1".
 func (inv *Inventory) apk(text string) {
 	var p Package
+	wanted, provided := map[string][]string{}, map[string][]string{}
 	for line := range strings.SplitSeq(text+"\n", "\n") {
 		key, value, _ := strings.Cut(line, ":")
 		switch key {
@@ -109,12 +113,31 @@ func (inv *Inventory) apk(text string) {
 			p.Architecture = value
 		case "o":
 			p.Source = value
+		case "D", "p":
+			for word := range strings.FieldsSeq(value) {
+				if end := strings.IndexAny(word, "<>=~"); end > 0 {
+					word = word[:end]
+				}
+				if key == "D" {
+					wanted[word] = append(wanted[word], p.Name)
+				} else {
+					provided[p.Name] = append(provided[p.Name], word)
+				}
+			}
 		case "":
 			if p.Name != "" {
 				inv.Packages = append(inv.Packages, p)
 			}
 			p = Package{}
 		}
+	}
+	for i := range inv.Packages {
+		p := &inv.Packages[i]
+		by := slices.Clone(wanted[p.Name])
+		for _, name := range provided[p.Name] {
+			by = append(by, wanted[name]...)
+		}
+		p.Why = needed(slices.DeleteFunc(by, func(name string) bool { return name == p.Name }))
 	}
 }
 

@@ -85,11 +85,11 @@ later 2 ,  , 0 bytes in 0 files, why:
 `},
 		"apk": {
 			inventorytest.Image{Layers: [][]file{{
-				{Path: "/lib/apk/db/installed", Content: "C:Q1=\nP:musl\nV:1.2-r0\nA:x86_64\no:musl\nF:lib\nR:ld.so\n\nP:last\nV:1\n"}, {Path: "/lib/ld.so", Content: "123"},
+				{Path: "/lib/apk/db/installed", Content: "C:Q1=\nP:musl\nV:1.2-r0\nA:x86_64\no:musl\np:so:libc.musl=1\nF:lib\nR:ld.so\n\nP:last\nV:1\nD:so:libc.musl musl>1 so:other !x\n"}, {Path: "/lib/ld.so", Content: "123"},
 			}}},
 			`by apk
 last 1 ,  , 0 bytes in 0 files, why: 
-musl 1.2-r0 x86_64, musl , 3 bytes in 1 files, why: 
+musl 1.2-r0 x86_64, musl , 3 bytes in 1 files, why: needed by last
 file lib/ld.so: package musl: package musl 1.2-r0, by the database of apk
 `},
 		"nothing": {inventorytest.Image{Layers: [][]file{{{Path: "/app", Content: "x"}}}}, "by \nfile app: unknown : unknown\n"},
