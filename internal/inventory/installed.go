@@ -26,12 +26,14 @@ func (inv *Inventory) installed() {
 		}
 		inv.dpkg(texts)
 	case "apk":
-		for _, name := range []string{"lib/apk/db/installed", "usr/lib/apk/db/installed"} {
-			inv.apk(string(img.Text(name)))
-		}
+		inv.apk(string(img.Text("lib/apk/db/installed")) + "\n\n" + string(img.Text("usr/lib/apk/db/installed")))
+	}
+	have := map[string]bool{}
+	for _, p := range inv.Packages {
+		have[p.Name] = true
 	}
 	for _, p := range img.System().Packages { // what could not be read whole
-		if !slices.ContainsFunc(inv.Packages, func(have Package) bool { return have.Name == p.Name }) {
+		if !have[p.Name] {
 			inv.Packages = append(inv.Packages, Package{Name: p.Name, Version: p.Version})
 		}
 	}
@@ -65,8 +67,8 @@ func (inv *Inventory) dpkg(texts [][]byte) {
 				relations, _ := debian.ParseRelations(p.Get(field)) // a relation that is none explains nothing
 				for _, alternatives := range relations {
 					for _, r := range alternatives {
-						if needs := wanted[r.Name]; r.Name != name && !slices.Contains(needs, name) {
-							wanted[r.Name] = append(needs, name)
+						if r.Name != name {
+							wanted[r.Name] = append(wanted[r.Name], name)
 						}
 					}
 				}
@@ -83,6 +85,9 @@ func (inv *Inventory) dpkg(texts [][]byte) {
 
 // maxNamed is how many packages are named that need one.
 const maxNamed = 3
+
+// maxNeeding bounds the work for a database that says that all packages need all.
+const maxNeeding = 1000
 
 // needed says what needs a package, "" where nothing does.
 func needed(by []string) string {
@@ -133,9 +138,11 @@ func (inv *Inventory) apk(text string) {
 	}
 	for i := range inv.Packages {
 		p := &inv.Packages[i]
-		by := slices.Clone(wanted[p.Name])
+		by := slices.Clone(wanted[p.Name][:min(len(wanted[p.Name]), maxNeeding)])
 		for _, name := range provided[p.Name] {
-			by = append(by, wanted[name]...)
+			if by = append(by, wanted[name]...); len(by) > maxNeeding {
+				break
+			}
 		}
 		p.Why = needed(slices.DeleteFunc(by, func(name string) bool { return name == p.Name }))
 	}

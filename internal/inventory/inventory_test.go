@@ -135,13 +135,3 @@ file extra: unknown : unknown
 		})
 	}
 }
-
-// Databases are anybody's: whatever they say, there is an inventory.
-func FuzzInventory(f *testing.F) {
-	f.Add("Package: a\nStatus: install ok installed\nVersion: 1\nDepends: b (>= 1) | c, d\n\n", "P:a\nV:1\nF:x\nR:y\n\n", "/.\n/bin/x\n")
-	f.Fuzz(func(t *testing.T, status, installed, list string) {
-		listing(t, inventorytest.Image{Layers: [][]file{{
-			{Path: "/var/lib/dpkg/status", Content: status}, {Path: "/lib/apk/db/installed", Content: installed}, {Path: "/var/lib/dpkg/info/a.list", Content: list}, {Path: "/bin/x", Content: "x"},
-		}}})
-	})
-}

@@ -27,6 +27,7 @@ type platform struct {
 	Groups   []group
 	Unused   []check.Waiver
 	Packages []inventory.Package
+	Unlisted int   // packages beyond those
 	Sized    int64 // bytes of all packages
 	By       string
 	Layers   []layer
@@ -67,11 +68,14 @@ type group struct {
 	Closed  bool
 }
 
+// maxPackages is how many packages are listed, several times as many as images have.
+const maxPackages = 5000
+
 func newPlatform(i int, s Subject, o Options) *platform {
 	r, inv := s.Report, s.Inventory
 	p := &platform{
 		ID: fmt.Sprintf("p%d", i), Index: i, Name: r.Platform, Unused: r.Unused, Rules: len(r.Results),
-		Packages: inv.Packages, By: inv.By, Paths: r.Paths, Unpacked: r.Size,
+		Packages: inv.Packages[:min(len(inv.Packages), maxPackages)], Unlisted: max(len(inv.Packages)-maxPackages, 0), By: inv.By, Paths: r.Paths, Unpacked: r.Size,
 	}
 	if o.Gated {
 		for severity := o.Least; severity <= harden.Critical; severity++ {
@@ -88,7 +92,7 @@ func newPlatform(i int, s Subject, o Options) *platform {
 	p.Counts = append(p.Counts, tally{"waived", "waived", r.Count(check.Waived)}, tally{"passed", "passed", r.Count(check.Passed)}, tally{"not applicable", "na", r.Count(check.NotApplicable)})
 	p.Bar = bar(p.Counts)
 	p.Groups = groups(r)
-	for _, pkg := range p.Packages {
+	for _, pkg := range inv.Packages {
 		p.Sized += pkg.Size
 	}
 	p.layers(inv)
