@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,7 +131,29 @@ func saved(t testing.TB, text []byte) string {
 }
 
 // twoPlatforms is a page with everything: platforms, changes, waivers.
-func twoPlatforms(t testing.TB) []byte {
+func twoPlatforms(t testing.TB) []byte { return platformsPage.of(t, writePlatforms) }
+
+// hostilePage is a page that says what hostile images say, in every part.
+func hostilePage(t testing.TB) []byte { return hostilesPage.of(t, writeHostile) }
+
+var platformsPage, hostilesPage once
+
+// once is a page that several tests look at.
+type once struct {
+	sync.Mutex
+	text []byte
+}
+
+func (o *once) of(t testing.TB, write func(testing.TB) []byte) []byte {
+	o.Lock()
+	defer o.Unlock()
+	if o.text == nil {
+		o.text = write(t)
+	}
+	return o.text
+}
+
+func writePlatforms(t testing.TB) []byte {
 	before := foreign()
 	before.Layers = before.Layers[:1]
 	before.Layers[0][8].Content = "old"
@@ -139,8 +162,7 @@ func twoPlatforms(t testing.TB) []byte {
 	return write(t, page.Options{Gated: true, Least: harden.High, Against: "registry.example.com/tool:0", Alone: []string{"linux/arm64 is only in the new image"}}, a, b)
 }
 
-// hostilePage is a page that says what hostile images say, in every part.
-func hostilePage(t testing.TB) []byte {
+func writeHostile(t testing.TB) []byte {
 	o := options
 	o.Waivers = []check.Waiver{{Rule: "world-writable-file", Reason: payload, From: payload}, {Rule: "admin-port", Reason: payload, From: payload}}
 	img := hostile().Read(t)

@@ -89,7 +89,7 @@ func newPlatform(i int, s Subject, o Options) *platform {
 			break
 		}
 	}
-	p.Counts = append(p.Counts, tally{"waived", "waived", r.Count(check.Waived)}, tally{"passed", "passed", r.Count(check.Passed)}, tally{"not applicable", "na", r.Count(check.NotApplicable)})
+	p.Counts = append(p.Counts, tally{"waived", "waived", r.Count(check.Waived)}, tally{"passed", "passed", r.Count(check.Passed)}, tally{"n/a", "na", r.Count(check.NotApplicable)})
 	p.Bar = bar(p.Counts)
 	p.Groups = groups(r)
 	for _, pkg := range inv.Packages {
