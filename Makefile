@@ -45,6 +45,7 @@ lint: ## check format, vet, generated files and the module file
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	cd internal/profile/conformance && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd internal/check/dockle && $(GO) mod tidy -diff
 	$(GO) mod tidy -diff
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 

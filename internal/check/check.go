@@ -113,7 +113,7 @@ func ask(img *facts.Image, o Options, rule *harden.Rule, severity harden.Severit
 const applies = ""
 
 // found notes a finding of the rule's severity.
-func (q *question) found(f Finding) { q.foundAs(q.severity, f) }
+func (q *question) found(f Finding) { q.foundAs(q.rule.Severity, f) }
 
 // foundAs notes a finding that is less grave than the rule, or graver. A profile that
 // changes the rule's severity changes it by as much.

@@ -76,16 +76,22 @@ func secretFileOf(name string) (harden.Severity, bool) {
 		return s, true
 	}
 	s, ok := secretSuffixes[strings.ToLower(path.Ext(base))]
-	return s, ok && base != path.Ext(base)
+	if base == path.Ext(base) {
+		s = harden.Info
+	}
+	return s, ok
 }
 
 func secretFile(q *question) string {
 	ask := func(f *facts.File, hidden bool) {
 		s, is := secretFileOf(f.Path)
-		if f.Type != facts.Regular || !is || f.Size == 0 || q.Shipped(f) {
+		if f.Type == facts.Directory || !is || q.Shipped(f) {
 			return
 		}
 		message := "a file of that name holds secrets"
+		if f.Type != facts.Regular && f.Type != facts.Hardlink || f.Size == 0 {
+			s, message = harden.Info, "a file of that name is made to hold secrets; this one is empty or a link"
+		}
 		if hidden {
 			message += "; a later layer hides it, and does not take it away"
 		}
@@ -102,19 +108,20 @@ func secretFile(q *question) string {
 
 var (
 	secretVariable = compiled(`(?i)(^|_)(PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRET|SECRETS|TOKEN|APIKEY|API_KEY|ACCESSKEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|ENCRYPTION_KEY|SIGNING_KEY|CREDENTIAL|CREDENTIALS|AUTH)(_|$)|(PASSWORD|PASSWD|SECRET)`)
-	maybeVariable  = compiled(`PASSWD|PASSWORD|SECRET|KEY|ACCESS`)
+	maybeVariable  = compiled(`(?i)PASS|SECRET|KEY|ACCESS|TOKEN`)
 	notTheSecret   = compiled(`(?i)_(FILE|PATH|DIR|URL|URI|NAME|HEADER|ENDPOINT|LENGTH|POLICY|TYPE|ALGORITHM|TTL|EXPIRY|ENABLED)$|^(OLD)?PWD$`)
 	notASecret     = compiled(`(?i)^$|^/|^(true|false|yes|no|none|null|disabled|enabled|\d{1,3})$|^\$\{?\w+\}?$|^\*+$|^<.*>$`)
 	keyVariables   = []string{"GPG_KEY", "GPG_KEYS"} // of a signature that is verified: public
+	openWord       = compiled(`[$` + "`" + `]`)
 )
 
 // variable says how bad a variable of that name with that value is.
 func variable(name, value string) (harden.Severity, string) {
 	switch {
-	case slices.Contains(keyVariables, name) || strings.HasSuffix(name, "_GPG_KEY"):
-	case secretVariable.MatchString(name) && !notTheSecret.MatchString(name) && !notASecret.MatchString(value):
+	case slices.Contains(keyVariables, name):
+	case !strings.HasSuffix(name, "_GPG_KEY") && secretVariable.MatchString(name) && !notTheSecret.MatchString(name) && !notASecret.MatchString(value):
 		return harden.High, "a variable of that name holds a secret"
-	case maybeVariable.MatchString(name) && !notTheSecret.MatchString(name):
+	case maybeVariable.MatchString(name):
 		return harden.Info, "a variable of that name may hold a secret"
 	}
 	return 0, ""
@@ -168,12 +175,7 @@ func secretInMetadata(q *question) string {
 	}
 	for _, s := range q.steps() {
 		where := fmt.Sprintf("step %d of the history", s.index+1)
-		for _, a := range argumentsOf(s) {
-			name, value, _ := strings.Cut(a, "=")
-			if severity, _ := variable(name, strings.Trim(value, `"'`)); severity == harden.High {
-				q.found(said(where+": the build argument or variable "+name+" holds a secret", name+"="+shown(value)))
-			}
-		}
+		q.words(s, where)
 		tell(where, s.CreatedBy)
 	}
 	health, _, _ := q.health()
@@ -183,11 +185,37 @@ func secretInMetadata(q *question) string {
 	return applies
 }
 
-// argumentsOf returns the build arguments and variables that a step sets. Those of the
-// config's environment are told there.
-func argumentsOf(s step) []string {
-	if s.instruction == "ARG" {
-		return []string{s.text}
+// words judges each NAME=VALUE that a step of the history has, but for the variables
+// of the environment, which are told there. The name of a build argument says what its
+// value is; what a command is given may be anything that is called so.
+func (q *question) words(s step, where string) {
+	told := map[string]bool{}
+	judge := func(word, what string, most harden.Severity) {
+		name, value, ok := strings.Cut(word, "=")
+		value = strings.Trim(value, `"'`)
+		if have, set := q.Env(name); !ok || value == "" || told[name] || set && have == value {
+			return
+		}
+		severity, message := variable(strings.TrimLeft(name, "-"), value)
+		if message == "" {
+			return
+		}
+		if told[name] = true; openWord.MatchString(value) {
+			severity = harden.Info
+		}
+		if severity = min(severity, most); severity > harden.Info {
+			q.foundAs(severity, said(where+": the "+what+" "+name+" holds a secret", name+"="+shown(value)))
+		} else {
+			q.foundAs(severity, said(where+": the "+what+" "+name+" may hold a secret", name+"="+shown(value)))
+		}
 	}
-	return s.args
+	if s.instruction == "ARG" || s.instruction == "ENV" {
+		judge(s.text, "build argument or variable", harden.High)
+	}
+	for _, a := range s.args {
+		judge(a, "build argument or variable", harden.High)
+	}
+	for _, w := range strings.FieldsFunc(s.CreatedBy, func(r rune) bool { return strings.ContainsRune(" \t\n\"';&|()#", r) }) {
+		judge(w, "word", harden.Medium)
+	}
 }

@@ -20,9 +20,10 @@ type Group struct {
 	Line           int
 }
 
-// Shadow is a line of shadow(5).
+// Shadow is a line of shadow(5), or of master.passwd(5) of the BSDs.
 type Shadow struct {
 	Name, Password string
+	File           string // "etc/shadow"
 	Line           int
 }
 
@@ -30,7 +31,7 @@ type Shadow struct {
 type Accounts struct {
 	Users  []User
 	Groups []Group
-	Shadow []Shadow // of shadow and gshadow
+	Shadow []Shadow
 	// Malformed are lines with too few fields or ids that are no numbers: "etc/passwd:3".
 	Malformed []string
 }
@@ -56,10 +57,12 @@ func (i *Image) readAccounts() *Accounts {
 		a.Groups = append(a.Groups, g)
 		return g.GID >= 0
 	})
-	a.read("etc/shadow", i.Text("etc/shadow"), 2, func(line int, f []string) bool {
-		a.Shadow = append(a.Shadow, Shadow{f[0], f[1], line})
-		return true
-	})
+	for _, name := range []string{"etc/shadow", "etc/master.passwd"} {
+		a.read(name, i.Text(name), 2, func(line int, f []string) bool {
+			a.Shadow = append(a.Shadow, Shadow{f[0], f[1], name, line})
+			return true
+		})
+	}
 	return a
 }
 
@@ -69,12 +72,14 @@ func (a *Accounts) read(name string, text []byte, fields int, add func(line int,
 	for line := range strings.SplitSeq(string(text), "\n") {
 		n++
 		line = strings.TrimSuffix(line, "\r")
-		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") {
-			continue
-		}
 		f := strings.Split(line, ":")
-		if n > maxAccounts {
+		switch {
+		case n > maxAccounts:
 			return
+		case line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "-"):
+			continue
+		case strings.HasPrefix(line, "+") && !(name == "etc/shadow" && len(f) > 1): // of NIS (nsswitch.conf(5), compat)
+			continue
 		}
 		if len(f) < fields || f[0] == "" || !add(n, f) {
 			a.Malformed = append(a.Malformed, name+":"+strconv.Itoa(n))

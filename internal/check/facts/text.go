@@ -95,7 +95,7 @@ func (t *texts) search() {
 
 // keptTexts are the files whose content rules ask for.
 var keptTexts = []string{
-	"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/os-release", "usr/lib/os-release", "etc/alpine-release",
+	"etc/passwd", "etc/group", "etc/shadow", "etc/master.passwd", "etc/gshadow", "etc/os-release", "usr/lib/os-release", "etc/alpine-release",
 	"etc/login.defs", "etc/profile", "etc/bash.bashrc", "etc/pam.d/common-session",
 	"etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf", "usr/local/ssl/openssl.cnf", "etc/gnutls/config", "etc/crypto-policies/config",
 	"etc/apt/sources.list", "etc/pip.conf", "etc/npmrc", "root/.npmrc", "root/.curlrc", "root/.wgetrc", "etc/wgetrc",
