@@ -68,6 +68,10 @@ pgo: build ## renew the profile that the compiler inlines by, from cold builds
 	  $(BIN) build dist/pgo/images/python/3.13.yaml --cache-dir dist/pgo/cache --layout dist/pgo/out --cpuprofile dist/pgo/$$i.prof >/dev/null; done
 	$(GO) tool pprof -proto dist/pgo/2.prof dist/pgo/3.prof > cmd/hardpan/default.pgo
 
+.PHONY: compare
+compare: ## compare hardpan check with Dockle and docker-bench on real images, and write docs/comparison.md
+	$(GO) test ./internal/check -run 'TestDockle|TestRealArchiveDockle' -update -compare -v -timeout 30m
+
 .PHONY: oracle
 oracle: ## compare the resolver with apt on the whole corpus
 	$(GO) test ./internal/debian/resolve -run TestRealArchiveAptOracle -v -oracle=all -timeout 30m

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -176,7 +177,7 @@ func compare(t *testing.T, program, name string, f *fixture, env ...string) *com
 	t.Helper()
 	img := f.make(t)
 	c := &compared{name: name, report: f.judge(t)}
-	c.alerts, c.panics = dockleSays(t, program, []string{"--input", archive(t, img)}, env...)
+	c.alerts, c.panics = dockleSays(t, program, []string{"--input", saved(t, img, filepath.Join(t.TempDir(), "image.tar"))}, env...)
 	c.alerts = append(c.alerts, benchSays(must[*v1.ConfigFile](t)(img.ConfigFile()), setIDs(t, img))...)
 	return c
 }

@@ -57,10 +57,9 @@ type alert struct {
 	about  string // what of it ours must name: a path, a variable, a step of the history; "" for the image
 }
 
-// archive writes the image as docker save does.
-func archive(t *testing.T, img v1.Image) string {
+// saved writes the image as docker save does.
+func saved(t *testing.T, img v1.Image, file string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "image.tar")
 	if err := tarball.WriteToFile(file, must[name.Tag](t)(name.NewTag("example.com/app:1.2")), img); err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,24 @@ import (
 
 // openSecrets are those that no package shipped for everybody to see.
 func (q *question) openSecrets() []facts.Secret {
-	return slices.DeleteFunc(slices.Clone(q.Secrets), func(s facts.Secret) bool { return q.Shipped(s.File) })
+	return slices.DeleteFunc(slices.Clone(q.Secrets), func(s facts.Secret) bool { return q.Shipped(s.File) || published(s.Path) })
 }
 
-// gravity is that of a rule of gitleaks: the one for anything that is called a key is
-// wrong more often than those that know the form of a token.
-func gravity(rule string) harden.Severity {
-	if strings.HasPrefix(rule, "generic-") || rule == "hashicorp-tf-password" {
+// published reports whether a file is what an archive of packages says of them to
+// everybody: it has digests, and words such as key beside them.
+func published(name string) bool {
+	return slices.ContainsFunc([]string{"var/lib/apt/lists/", "var/lib/dpkg/status", "var/lib/dpkg/available", "var/lib/dpkg/info/", "lib/apk/db/", "usr/lib/apk/db/"}, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// gravity is that of what a rule found: the one for anything that is called a key is
+// wrong more often than those that know the form of a token, and so is one that takes any
+// digest for a token.
+func gravity(s secrets.Finding) harden.Severity {
+	rule := s.Rule
+	if rule == "sourcegraph-access-token" && !strings.HasPrefix(s.Shown, "sgp_") {
+		return harden.Medium
+	}
+	if strings.HasPrefix(rule, "generic-") || rule == "hashicorp-tf-password" || strings.HasSuffix(rule, "-store") || rule == "keepass-database" {
 		return harden.Medium
 	}
 	return harden.High
@@ -28,12 +39,15 @@ func gravity(rule string) harden.Severity {
 func secretInFile(q *question) string {
 	for _, s := range q.openSecrets() {
 		message := s.Rule + ": " + s.About
+		if s.Member != "" {
+			message = "in " + s.Member + " within it, " + message
+		}
 		if !s.Visible {
 			message = "in a file that a later layer hides, " + message
 		}
 		f := at(s.File, message, s.Shown)
 		f.Line = s.Line
-		q.foundAs(gravity(s.Rule), f)
+		q.foundAs(gravity(s.Finding), f)
 	}
 	return applies
 }

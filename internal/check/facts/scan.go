@@ -62,7 +62,7 @@ func read(ctx context.Context, src *oci.Image) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{detector: detector}
+	s := &scanner{detector: detector, budget: secrets.NewBudget()}
 	s.texts.Store(maxTexts)
 	layers := make([]*layer, len(src.Layers))
 	group, within := errgroup.WithContext(ctx)
@@ -90,6 +90,7 @@ func read(ctx context.Context, src *oci.Image) (*Image, error) {
 // scanner reads the layers of one image.
 type scanner struct {
 	detector *secrets.Detector
+	budget   *secrets.Budget
 	paths    atomic.Int64
 	names    atomic.Int64 // bytes
 	unpacked atomic.Int64
@@ -201,6 +202,7 @@ type looker struct {
 	sniffer tool.Sniffer
 	elf     elfWindow
 	text    bytes.Buffer
+	blob    secrets.Blob
 	copy    []byte
 }
 

@@ -2,10 +2,11 @@ package facts
 
 import (
 	"bytes"
-	"debug/elf"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/hardpan/hardpan/internal/check/secrets"
 )
 
 // texts looks at the content of a file that is text: for secrets, and to keep it where
@@ -16,7 +17,8 @@ type texts struct {
 	keep    bool
 	kept    []byte
 	begun   bool
-	foreign bool // no text, or none that is looked at
+	foreign bool // no text
+	ignored bool // by its name
 	line    int  // lines that are behind
 }
 
@@ -33,12 +35,20 @@ func (t *texts) Write(p []byte) (int, error) {
 		t.begun = true
 		t.text.Reset()
 		head := p[:min(len(p), 8<<10)]
-		t.foreign = bytes.IndexByte(head, 0) >= 0 || bytes.HasPrefix(head, []byte(elf.ELFMAG)) || t.detector.Ignores(t.file.Path)
+		if t.foreign = secrets.Binary(head); t.foreign {
+			t.ignored = t.detector.IgnoresBinary(t.file.Path)
+			t.blob.Begin(t.detector, t.budget, t.file.Path)
+		} else {
+			t.ignored = t.detector.Ignores(t.file.Path)
+		}
+	}
+	if t.foreign && !t.ignored {
+		t.blob.Write(p)
 	}
 	if t.keep {
 		t.kept = append(t.kept, p...)
 	}
-	for rest := p; !t.foreign && len(rest) > 0; {
+	for rest := p; !t.foreign && !t.ignored && len(rest) > 0; {
 		n := min(len(rest), pieceSize-t.text.Len())
 		t.text.Write(rest[:n])
 		rest = rest[n:]
@@ -61,8 +71,11 @@ func (t *texts) turn() {
 }
 
 func (t *texts) end() {
-	if t.begun && !t.foreign && t.text.Len() > 0 {
+	if t.begun && !t.foreign && !t.ignored && t.text.Len() > 0 {
 		t.search()
+	}
+	if t.begun && t.foreign && !t.ignored {
+		t.tell(t.blob.End())
 	}
 	if !t.keep {
 		return
@@ -79,13 +92,20 @@ func (t *texts) search() {
 	if t.secrets.Load() >= maxSecrets {
 		return
 	}
-	for _, f := range t.detector.Find(t.file.Path, t.text.Bytes()) {
-		f.Line += t.line
+	found := t.detector.Find(t.file.Path, t.text.Bytes())
+	for i := range found {
+		found[i].Line += t.line
+	}
+	t.tell(found)
+}
+
+func (t *texts) tell(found []secrets.Finding) {
+	for _, f := range found {
 		if t.secrets.Add(1) > maxSecrets {
 			return
 		}
 		same := func(s Secret) bool {
-			return s.File == t.file && s.Line == f.Line && s.Rule == f.Rule && s.Shown == f.Shown
+			return s.File == t.file && s.Line == f.Line && s.Rule == f.Rule && s.Shown == f.Shown && s.Member == f.Member
 		}
 		if !slices.ContainsFunc(t.layer.secrets, same) {
 			t.layer.secrets = append(t.layer.secrets, Secret{File: t.file, Finding: f})
