@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hardpan/hardpan/internal/check/facts"
 )
@@ -25,11 +26,11 @@ var (
 	commandEnd  = compiled(`&&|\|\||[;\n|]`)
 )
 
-// steps takes the history apart: what docker build and BuildKit write there, and what
+// stepsOf takes the history apart: what docker build and BuildKit write there, and what
 // buildah and kaniko do.
-func (q *question) steps() []step {
+func stepsOf(history []facts.Step) []step {
 	var list []step
-	for i, h := range q.History {
+	for i, h := range history {
 		s := step{Step: h, index: i, text: strings.TrimSpace(h.CreatedBy)}
 		s.text = strings.TrimSpace(strings.TrimSuffix(s.text, "# buildkit"))
 		if classicStep.MatchString(s.text) {
@@ -97,12 +98,15 @@ func command(c []string, program string, words ...string) bool {
 	return ok
 }
 
+// maxPrefix is how many words of a command its program is looked for in.
+const maxPrefix = 16
+
 // behind returns what follows the name of a program in a command.
 func behind(c []string, program string) (rest []string, ok bool) {
 	if slices.Contains([]string{"echo", "printf", "grep", "#"}, c[0]) {
 		return nil, false
 	}
-	for i, w := range c {
+	for i, w := range c[:min(len(c), maxPrefix)] {
 		if w = strings.TrimLeft(w, "({!\"'`$"); w[strings.LastIndexByte(w, '/')+1:] == program {
 			return c[i+1:], true
 		}
@@ -145,12 +149,13 @@ var managers = []struct{ program, update, install string }{
 
 func historyUpdateAlone(q *question) string {
 	return q.inSteps(func(s *step) {
-		for _, m := range managers {
-			updates := s.has(m.program, m.update)
-			installs := slices.ContainsFunc(managers, func(o struct{ program, update, install string }) bool {
+		installs := sync.OnceValue(func() bool {
+			return slices.ContainsFunc(managers, func(o struct{ program, update, install string }) bool {
 				return s.has(o.program, o.install) || s.has(o.program, "upgrade") || s.has(o.program, "dist-upgrade") || s.has(o.program, "build-dep") || s.has(o.program, "full-upgrade")
 			})
-			if updates && !installs {
+		})
+		for _, m := range managers {
+			if s.has(m.program, m.update) && !installs() {
 				q.found(s.finding(m.program + " " + m.update + " without an installation"))
 			}
 		}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -39,8 +40,11 @@ type Accounts struct {
 // Accounts returns the accounts of the image.
 func (i *Image) Accounts() *Accounts { return i.accounts }
 
-// maxAccounts bounds the lines of each file.
-const maxAccounts = 1 << 16
+// Bounds of what is kept: lines of each file, and members of a group.
+const (
+	maxAccounts = 1 << 16
+	maxMembers  = 1 << 12
+)
 
 func (i *Image) readAccounts() *Accounts {
 	a := &Accounts{}
@@ -52,7 +56,8 @@ func (i *Image) readAccounts() *Accounts {
 	a.read("etc/group", i.Text("etc/group"), 4, func(line int, f []string) bool {
 		g := Group{Name: f[0], Password: f[1], GID: number(f[2]), Line: line}
 		if f[3] != "" {
-			g.Members = strings.Split(f[3], ",")
+			g.Members = strings.SplitN(f[3], ",", maxMembers+1)
+			g.Members = g.Members[:min(len(g.Members), maxMembers)]
 		}
 		a.Groups = append(a.Groups, g)
 		return g.GID >= 0
@@ -69,7 +74,8 @@ func (i *Image) readAccounts() *Accounts {
 // read calls add for each line that has fields enough.
 func (a *Accounts) read(name string, text []byte, fields int, add func(line int, fields []string) bool) {
 	n := 0
-	for line := range strings.SplitSeq(string(text), "\n") {
+	for raw := range bytes.SplitSeq(text, []byte{'\n'}) {
+		line := string(raw)
 		n++
 		line = strings.TrimSuffix(line, "\r")
 		f := strings.Split(line, ":")

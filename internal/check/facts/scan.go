@@ -27,7 +27,7 @@ import (
 // Bounds of what is read of an image, of which each is far above what images have. An
 // image beyond them is refused, since what is left would be judged as if it were all.
 const (
-	maxPaths     = 1 << 20  // of all layers
+	maxPaths     = 400_000  // of all layers
 	maxPathBytes = 96 << 20 // of the names of paths and links
 	maxUnpacked  = 64 << 30 // bytes of files that are read
 )
@@ -114,6 +114,7 @@ func (s *scanner) layer(ctx context.Context, index int, l oci.Layer) (*layer, er
 		return nil, err
 	}
 	defer r.Close()
+	r = &dense{r, l.Size, 0}
 	found := &layer{texts: map[*File][]byte{}}
 	look := &looker{scanner: s, layer: found}
 	for members := tar.NewReader(r); ; {
@@ -175,6 +176,27 @@ func (k *looker) member(ctx context.Context, index int, h *tar.Header, r io.Read
 	}
 	k.layer.files = append(k.layer.files, f)
 	return nil
+}
+
+// Bounds of a layer that is a bomb: it unpacks to so many bytes, and to so many times
+// its own. What people pack is not a tenth as dense.
+const (
+	bombSize  = 1 << 30
+	bombRatio = 100
+)
+
+// dense reads a layer that is no bomb, of so many bytes as it is stored.
+type dense struct {
+	io.ReadCloser
+	stored, read int64
+}
+
+func (d *dense) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	if d.read += int64(n); d.read > bombSize && d.stored > 0 && d.read/bombRatio > d.stored {
+		return n, fmt.Errorf("%w: %d bytes unpack to more than %d", oci.ErrTooLarge, d.stored, bombSize)
+	}
+	return n, err
 }
 
 // bounded reads on to the end, no further than anybody may.

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // anchors begin secrets that no other string begins with: what is no text is searched
 // only around these, since words like "key" are in every program.
-var anchors = func() (list [][]byte) {
-	for _, a := range bytes.Fields([]byte(`AKIA ASIA ABIA ACCA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glptt- GR1348941 xoxb- xoxp- xoxe- xoxe. xoxa- xoxr- xapp- hooks.slack.com
-		sk_live_ rk_live_ AIza npm_ pypi-AgEI dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ shpca_ shppa_ sk-ant- T3BlbkFJ AGE-SECRET-KEY-1 hvs. hvb. eyJhbGciOi PMAK- dp.pt. lin_api_ pul-
-		rubygems_ glsa_ glc_ sq0atp- sq0csp- EAAAE -----BEGIN`)) {
-		list = append(list, a)
-	}
-	return list
-}()
+var anchors = bytes.Fields([]byte(`AKIA ASIA ABIA ACCA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glptt- GR1348941 xoxb- xoxp- xoxe- xoxe. xoxa- xoxr- xapp- hooks.slack.com
+	sk_live_ rk_live_ AIza npm_ pypi-AgEI dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ shpca_ shppa_ sk-ant- T3BlbkFJ AGE-SECRET-KEY-1 hvs. hvb. eyJhbGciOi PMAK- dp.pt. lin_api_ pul-
+	rubygems_ glsa_ glc_ sq0atp- sq0csp- EAAAE -----BEGIN`))
 
 // The table of a search for many words at once (Wu and Manber, 1994): by the last two
 // of the first four bytes of an anchor, how far on they may lie.
@@ -48,21 +44,24 @@ var (
 
 func pair(b []byte) int { return int(b[0])<<8 | int(b[1]) }
 
-// Bounds of the text around an anchor, in bytes.
+// Bounds of the text around an anchor, in bytes, and of how often one file is searched
+// around one. A file with more of them is made of them.
 const (
-	before = 128
-	behind = 8 << 10
+	before      = 128
+	behind      = 8 << 10
+	maxSearches = 128
 )
 
 // keyBlock is a private key that has a body. Programs that read keys have its first line.
 var keyBlock = regexp.MustCompile(`-----BEGIN[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----(?:\\n|\\r|\s)+(?:[A-Za-z0-9-]+: [^\n]*\s+)*[A-Za-z0-9+/=\s\\]{64}`)
 
-// InBinary returns what looks like a secret in content that is no text, such as a
-// program or a database: only secrets of a form that nothing else has.
-func (d *Detector) InBinary(content []byte) []Finding {
+// inBinary returns what looks like a secret in content that is no text, such as a
+// program or a database: only secrets of a form that nothing else has. It searches
+// around no more anchors than searches says, and takes off those that it did.
+func (d *Detector) inBinary(content []byte, searches *int) []Finding {
 	var found []Finding
 	end := 0 // of the text that was searched last
-	for i := leastAnchor - 2; i+1 < len(content); {
+	for i := leastAnchor - 2; i+1 < len(content) && *searches > 0; {
 		shift := shifts[uint16(content[i])<<8|uint16(content[i+1])]
 		if shift > 0 {
 			i += int(shift)
@@ -81,6 +80,7 @@ func (d *Detector) InBinary(content []byte) []Finding {
 			to++
 		}
 		end = to
+		*searches--
 		found = append(found, d.around(content[from:to])...)
 	}
 	return found
@@ -89,8 +89,12 @@ func (d *Detector) InBinary(content []byte) []Finding {
 // around searches the text around an anchor.
 func (d *Detector) around(text []byte) []Finding {
 	var found []Finding
+	block := sync.OnceValue(func() bool {
+		at := bytes.Index(text, []byte("-----BEGIN"))
+		return at >= 0 && keyBlock.Match(text[at:min(len(text), at+1<<10)])
+	})
 	for _, f := range d.Find("", text) {
-		if f.Rule == generic || f.Rule == "private-key" && !keyBlock.Match(text) {
+		if f.Rule == generic || f.Rule == "private-key" && !block() {
 			continue
 		}
 		f.Line = 0

@@ -44,6 +44,7 @@ type Blob struct {
 	piece    []byte
 	archive  []byte
 	packed   bool
+	searches int // that may still be made
 	found    []Finding
 }
 
@@ -59,7 +60,7 @@ func (d *Detector) IgnoresBinary(name string) bool {
 
 // Begin makes b ready for a file.
 func (b *Blob) Begin(d *Detector, budget *Budget, name string) {
-	*b = Blob{detector: d, budget: budget, name: name, head: b.head[:0], piece: b.piece[:0], archive: b.archive[:0]}
+	*b = Blob{detector: d, budget: budget, name: name, searches: maxSearches, head: b.head[:0], piece: b.piece[:0], archive: b.archive[:0]}
 }
 
 // Binary reports whether a file that begins with head is no text, but one for a [Blob].
@@ -96,7 +97,7 @@ func (b *Blob) Write(p []byte) (int, error) {
 		n := min(len(rest), pieceSize-len(b.piece))
 		b.piece = append(b.piece, rest[:n]...)
 		if rest = rest[n:]; len(b.piece) == pieceSize {
-			b.tell(b.detector.InBinary(b.piece), "")
+			b.tell(b.detector.inBinary(b.piece, &b.searches), "")
 			b.piece = append(b.piece[:0], b.piece[pieceSize-overlap:]...)
 		}
 	}
@@ -115,7 +116,7 @@ func (b *Blob) End() []Finding {
 		b.unpack()
 	}
 	if len(b.piece) > 0 {
-		b.tell(b.detector.InBinary(b.piece), "")
+		b.tell(b.detector.inBinary(b.piece, &b.searches), "")
 	}
 	if cap(b.archive) > 1<<20 {
 		b.archive = nil // most files are no archives
@@ -195,7 +196,7 @@ func (b *Blob) member(name string, r io.Reader) bool {
 		if rule, about := keyFile(content[:min(len(content), keyHead)], len(content) <= keyHead); rule != "" {
 			b.tell([]Finding{{Rule: rule, About: about, Shown: "the member"}}, shownName(name))
 		}
-		b.tell(b.detector.InBinary(content), shownName(name))
+		b.tell(b.detector.inBinary(content, &b.searches), shownName(name))
 	} else {
 		b.tell(b.detector.Find(name, content), shownName(name))
 	}
