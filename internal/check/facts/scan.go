@@ -179,10 +179,10 @@ func (k *looker) member(ctx context.Context, index int, h *tar.Header, r io.Read
 }
 
 // Bounds of a layer that is a bomb: it unpacks to so many bytes, and to so many times
-// its own. What people pack is not a tenth as dense.
+// its own. What people pack is not a third as dense.
 const (
 	bombSize  = 1 << 30
-	bombRatio = 100
+	bombRatio = 30
 )
 
 // dense reads a layer that is no bomb, of so many bytes as it is stored.
