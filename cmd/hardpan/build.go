@@ -69,6 +69,7 @@ lock's date as the time of the image.`,
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
 	flags.String("debug-symbols", "", "write the debugging symbols of stripped files to this `file`, a tar with paths by build id; needs one platform")
 	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
+	bundleFlag(flags)
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
@@ -117,7 +118,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 		PushProgress: pushProgress(progress),
 	}
 	if signer != nil {
-		o.Outputs.Sign, o.Builder = signBuild(signer), provenance.FromEnvironment(os.Getenv, version)
+		o.Outputs.Sign, o.Builder = signBuild(signer, s.GetBool("new-bundle-format")), provenance.FromEnvironment(os.Getenv, version)
 		o.Outputs.Describe = []builder.Describer{{Key: sboms.Format + " " + version, Describe: attestSBOMs}}
 	}
 	res, err := builder.Build(ctx, o)

@@ -44,9 +44,14 @@ set it is asked for on the terminal.`,
 	flags.String("key", "", "`file` of the private key")
 	flags.StringArray("attest", nil, "attest a document: `TYPE[@PLATFORM]=FILE`; may be repeated")
 	flags.String("identity", "", "`name` that the image goes by in the signature (default: its repository)")
+	bundleFlag(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.sign(cmd.Context(), args[0]) }
 	return cmd
+}
+
+func bundleFlag(flags *pflag.FlagSet) {
+	flags.Bool("new-bundle-format", false, "write sigstore bundles, as OCI 1.1 referrers, and not cosign's tags")
 }
 
 func insecureFlag(flags *pflag.FlagSet) {
@@ -79,6 +84,9 @@ func (a *app) sign(ctx context.Context, image string) error {
 		reference = src.Repository
 	}
 	set := sign.NewSet(src, signer, reference)
+	if a.settings.GetBool("new-bundle-format") {
+		set.AsBundles()
+	}
 	for _, x := range attest {
 		if err := set.Attest(x.subject, x.predicateType, x.predicate); err != nil {
 			return usagef("%s: %w", x.file, err)
@@ -132,9 +140,12 @@ func (a *app) signer() (*sign.Signer, error) {
 }
 
 // signBuild returns what signs an image that is built.
-func signBuild(signer *sign.Signer) builder.Sign {
+func signBuild(signer *sign.Signer, asBundles bool) builder.Sign {
 	return func(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
 		set := sign.NewSet(image, signer, image.Repository)
+		if asBundles {
+			set.AsBundles()
+		}
 		for _, subject := range sign.Subjects(image) {
 			for _, p := range about {
 				if p.Subject != subject.Digest {
