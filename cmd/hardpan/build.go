@@ -45,8 +45,8 @@ to an OCI layout in dist/NAME-VERSION.
 A lock beside the spec decides which packages are used; a build with a lock
 resolves nothing. Without one the build makes it and says so; --locked refuses
 to. The tests of the spec are run in the image before anything is published,
-where this machine can run its programs. With --key the image and its index are
-signed before a tag moves, with the lock, the provenance and the tests that
+where this machine can run its programs. With --key or --keyless the image and its
+index are signed before a tag moves, with the lock, the provenance and the tests that
 passed as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the
 lock's date as the time of the image.`,
 		Example: `  hardpan build python.yaml
@@ -70,6 +70,7 @@ lock's date as the time of the image.`,
 	flags.String("debug-symbols", "", "write the debugging symbols of stripped files to this `file`, a tar with paths by build id; needs one platform")
 	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
 	bundleFlag(flags)
+	keylessFlags(flags)
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
@@ -103,7 +104,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return err
 	}
 	var signer *sign.Signer
-	if s.GetString("key") != "" {
+	if s.GetString("key") != "" || a.isKeyless() {
 		if signer, err = a.signer(); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	printResult(a.out, res)
 	if signer != nil {
-		fmt.Fprintf(a.out, "  signed with key %s\n", signer.Verifier().ID())
+		fmt.Fprintf(a.out, "  %s\n", signedBy(signer))
 	}
 	return nil
 }

@@ -21,9 +21,11 @@ func newSign(a *app) *cobra.Command {
 		Use:   "sign IMAGE",
 		Short: "sign an image, and attest what is known about it",
 		Long: `sign signs the index of an image and each platform's image with a key that
-hardpan key generate or cosign generate-key-pair made. IMAGE is a registry
-reference or an OCI layout, and the signatures go there: into the registry under
-the tags that cosign has for them, or into the layout.
+hardpan key generate or cosign generate-key-pair made, or with --keyless for the
+identity of an OIDC token. IMAGE is a registry reference or an OCI layout, and the
+signatures go there: into the registry under the tags that cosign has for them, or
+into the layout. With --new-bundle-format they are sigstore bundles that refer to
+what they sign (OCI 1.1), and without a key they always are.
 
 With --attest a document is attested too: an in-toto statement with the
 document as predicate, of the types spdx, cyclonedx, slsaprovenance1, openvex,
@@ -31,7 +33,7 @@ vuln or a URI. @PLATFORM after the type, or @index, says which image it is about
 without, it is about the index and each platform's.
 
 What others signed stays. What this key signed before is replaced: signatures,
-and attestations of the same type.
+and attestations of the same type; bundles are only added.
 
 The key's password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD; where neither is
 set it is asked for on the terminal.`,
@@ -45,6 +47,7 @@ set it is asked for on the terminal.`,
 	flags.StringArray("attest", nil, "attest a document: `TYPE[@PLATFORM]=FILE`; may be repeated")
 	flags.String("identity", "", "`name` that the image goes by in the signature (default: its repository)")
 	bundleFlag(flags)
+	keylessFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.sign(cmd.Context(), args[0]) }
 	return cmd
@@ -61,7 +64,8 @@ func insecureFlag(flags *pflag.FlagSet) {
 // signResult is what sign prints as JSON.
 type signResult struct {
 	Image    store.Digest   `json:"image"`
-	Key      string         `json:"key"`
+	Key      string         `json:"key,omitempty"`
+	Identity string         `json:"identity,omitempty"` // who signed without a key
 	Subjects []sign.Subject `json:"subjects"`
 }
 
@@ -99,14 +103,20 @@ func (a *app) sign(ctx context.Context, image string) error {
 	if err != nil {
 		return fmt.Errorf("cannot sign %s: %w", image, err)
 	}
-	return a.printSigned(signResult{Image: src.Digest, Key: signer.Verifier().ID(), Subjects: sign.Subjects(src)}, attest)
+	res := signResult{Image: src.Digest, Subjects: sign.Subjects(src)}
+	if v := signer.Verifier(); v != nil {
+		res.Key = v.ID()
+	} else {
+		res.Identity = signer.String()
+	}
+	return a.printSigned(res, signer, attest)
 }
 
-func (a *app) printSigned(res signResult, attest []attestFlag) error {
+func (a *app) printSigned(res signResult, signer *sign.Signer, attest []attestFlag) error {
 	if a.json() {
 		return a.printJSON(res)
 	}
-	fmt.Fprintf(a.out, "signed with key %s\n", res.Key)
+	fmt.Fprintln(a.out, signedBy(signer))
 	for _, s := range res.Subjects {
 		fmt.Fprintf(a.out, "  %-12s %s\n", s.Name, s.Digest)
 		for _, x := range attest {
@@ -118,8 +128,19 @@ func (a *app) printSigned(res signResult, attest []attestFlag) error {
 	return nil
 }
 
-// signer loads the private key that --key names.
+// signedBy says who signed.
+func signedBy(s *sign.Signer) string {
+	if s.Verifier() == nil {
+		return oneLine("signed by " + s.String())
+	}
+	return "signed with " + s.String()
+}
+
+// signer loads the private key that --key names, or is the identity of a token.
 func (a *app) signer() (*sign.Signer, error) {
+	if a.isKeyless() {
+		return a.keylessSigner()
+	}
 	text, err := a.keyFile()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,366 @@
+package keyless_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/keyless"
+	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
+	"github.com/hardpan/hardpan/internal/keyless/sigstore"
+	"github.com/hardpan/hardpan/internal/sign"
+)
+
+// TestMain makes this binary the program that does the work, too.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == keyless.Program {
+		if err := sigstore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	dir, err := os.MkdirTemp("", "keyless-test-")
+	if err != nil {
+		panic(err)
+	}
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(self, filepath.Join(dir, keyless.Program))
+	}
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func authority(t testing.TB) *keylesstest.Authority {
+	t.Helper()
+	a, err := keylesstest.New()
+	check(t, err)
+	t.Cleanup(a.Close)
+	return a
+}
+
+const (
+	email  = "ci@example.com"
+	issuer = "https://issuer.example.com"
+)
+
+var statement = []byte(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + strings.Repeat("a", 64) + `"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}`)
+
+func give(token string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return token, nil }
+}
+
+func services(a *keylesstest.Authority) keyless.Services {
+	return keyless.Services{Fulcio: a.Fulcio + "/", Rekor: a.Rekor, Timestamp: a.Timestamp}
+}
+
+// signWith signs the statement and returns its bundle.
+func signWith(t testing.TB, s keyless.Services) []byte {
+	t.Helper()
+	signer, err := keyless.NewSigner(s, give(keylesstest.Token(email, issuer)), nil)
+	check(t, err)
+	bundles, err := signer.Sign(t.Context(), [][]byte{statement})
+	check(t, err)
+	if signer.String() != email+" of "+issuer {
+		t.Errorf("signed by %s", signer)
+	}
+	return bundles[0]
+}
+
+var ci = keyless.Identity{Name: email, Issuer: issuer}
+
+func judge(t testing.TB, who keyless.Identity, root []byte, bundles ...[]byte) []sign.Verdict {
+	t.Helper()
+	j, err := keyless.NewJudge(who, root)
+	check(t, err)
+	verdicts, err := j.Judge(t.Context(), bundles)
+	check(t, err)
+	return verdicts
+}
+
+// What is signed with a log, with a timestamp authority or with both is verified without
+// the network.
+func TestSigned(t *testing.T) {
+	t.Parallel()
+	a := authority(t)
+	both := services(a)
+	log, stamp := both, both
+	log.Timestamp, stamp.Rekor = "", ""
+	cases := []struct {
+		name    string
+		with    keyless.Services
+		roots   [][]byte
+		refused []byte // a root that this is too little for
+	}{
+		{"both", both, [][]byte{a.Root, a.TimestampRoot}, nil},
+		{"log", log, [][]byte{a.Root}, a.TimestampRoot},
+		{"timestamp", stamp, [][]byte{a.TimestampRoot}, a.Root},
+	}
+	bundles := map[string][]byte{}
+	for _, c := range cases {
+		bundles[c.name] = signWith(t, c.with)
+	}
+	requests := a.Requests()
+	for _, c := range cases {
+		for _, root := range c.roots {
+			for _, who := range []keyless.Identity{ci, {NameRegexp: ".*@example[.]com", Issuer: issuer}, {Name: email, IssuerRegexp: "https://issuer.*"}} {
+				v := judge(t, who, root, bundles[c.name])[0]
+				if v.Err != nil || string(v.Statement) != string(statement) || !strings.HasPrefix(v.Signer, email+" of "+issuer+" at 2") {
+					t.Errorf("%s: %+v", c.name, v)
+				}
+			}
+		}
+		if c.refused != nil {
+			if v := judge(t, ci, c.refused, bundles[c.name])[0]; !errors.Is(v.Err, sign.ErrUntrusted) || v.Statement != nil {
+				t.Errorf("%s: %+v", c.name, v)
+			}
+		}
+	}
+	if n := a.Requests() - requests; n != 0 {
+		t.Errorf("verification made %d requests", n)
+	}
+}
+
+// edit returns a bundle with a change.
+func edit(t testing.TB, text []byte, change func(material, envelope map[string]any)) []byte {
+	t.Helper()
+	var b map[string]any
+	check(t, json.Unmarshal(text, &b))
+	change(b["verificationMaterial"].(map[string]any), b["dsseEnvelope"].(map[string]any))
+	out, err := json.Marshal(b)
+	check(t, err)
+	return out
+}
+
+// Each way in which a bundle is not what it should be has a message of its own.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	a, other := authority(t), authority(t)
+	good := signWith(t, services(a))
+	expired := authority(t)
+	expired.CertificateAge = time.Hour
+	logOnly := services(expired)
+	logOnly.Timestamp = ""
+	entry := func(change func(e map[string]any)) []byte {
+		return edit(t, good, func(m, _ map[string]any) { change(m["tlogEntries"].([]any)[0].(map[string]any)) })
+	}
+	for _, c := range []struct {
+		name   string
+		who    keyless.Identity
+		root   []byte
+		bundle []byte
+		err    error
+		want   string
+	}{
+		{"wrong identity", keyless.Identity{Name: "someone@example.com", Issuer: issuer}, a.Root, good, sign.ErrIdentity,
+			`signed by another identity: it is signed by "ci@example.com", expected "someone@example.com"`},
+		{"identity that the expression is only a part of", keyless.Identity{NameRegexp: "ci@example", Issuer: issuer}, a.Root, good, sign.ErrIdentity, `expected "ci@example"`},
+		{"wrong issuer", keyless.Identity{Name: email, Issuer: "https://another.example.com"}, a.Root, good, sign.ErrIdentity,
+			`the identity is vouched for by "https://issuer.example.com", expected the issuer "https://another.example.com"`},
+		{"wrong root", ci, other.Root, good, sign.ErrUntrusted, "not vouched for: the entry is of no transparency log that the trusted root names"},
+		{"wrong root of timestamps", ci, other.TimestampRoot, good, sign.ErrUntrusted, "not vouched for: no time of signing is vouched for"},
+		{"no log entry", ci, a.Root, edit(t, good, func(m, _ map[string]any) { delete(m, "tlogEntries") }), sign.ErrUntrusted, "the bundle has no entry of a transparency log"},
+		{"no log entry, and none is asked for", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) { delete(m, "tlogEntries") }), nil, ""},
+		{"neither log entry nor timestamp", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) {
+			delete(m, "tlogEntries")
+			delete(m, "timestampVerificationData")
+		}), sign.ErrUntrusted, "no time of signing is vouched for"},
+		{"changed log entry", ci, a.Root, entry(func(e map[string]any) { e["integratedTime"] = "1700000000" }), sign.ErrUntrusted, "the entry of the transparency log does not verify"},
+		{"log entry of another signature", ci, a.Root, edit(t, good, func(m, _ map[string]any) {
+			edit(t, signWith(t, services(a)), func(n, _ map[string]any) { m["tlogEntries"] = n["tlogEntries"] })
+		}), sign.ErrUntrusted, "the entry of the transparency log does not verify"},
+		{"expired certificate", ci, expired.Root, signWith(t, logOnly), sign.ErrUntrusted, "the entry of the transparency log does not verify (integrated time outside certificate validity)"},
+		{"expired certificate with timestamp", ci, expired.TimestampRoot, signWith(t, services(expired)), sign.ErrUntrusted, "the certificate is not of an authority that the trusted root names, or was not valid when it was signed"},
+		{"certificate of another", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) {
+			edit(t, signWith(t, services(other)), func(n, _ map[string]any) { m["certificate"] = n["certificate"] })
+		}), sign.ErrUntrusted, "the certificate is not of an authority that the trusted root names"},
+		{"certificate of another key", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) {
+			edit(t, signWith(t, services(a)), func(n, _ map[string]any) { m["certificate"] = n["certificate"] })
+		}), sign.ErrTampered, "the certificate's key does not verify the envelope"},
+		{"changed statement", ci, a.TimestampRoot, edit(t, good, func(_, e map[string]any) { e["payload"] = "e30=" }), sign.ErrTampered, "the certificate's key does not verify the envelope"},
+		{"a key", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) { clear(m); m["publicKey"] = map[string]any{"hint": "x"} }), sign.ErrIdentity, "it is signed with a key"},
+		{"no bundle", ci, a.Root, []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`), sign.ErrDamaged, "the bundle is not of its form"},
+		{"no JSON", ci, a.Root, []byte("x"), sign.ErrDamaged, "the bundle is not of its form"},
+	} {
+		v := judge(t, c.who, c.root, c.bundle)[0]
+		switch {
+		case c.err == nil && v.Err == nil:
+		case !errors.Is(v.Err, c.err) || v.Statement != nil:
+			t.Errorf("%s: %+v", c.name, v)
+		case !strings.Contains(v.Err.Error(), c.want) || strings.Contains(v.Err.Error(), "\n"):
+			t.Errorf("%s: %v, want %s", c.name, v.Err, c.want)
+		}
+	}
+}
+
+// A service that fails is named, nothing is signed, and the token is in no error.
+func TestServiceFails(t *testing.T) {
+	t.Parallel()
+	token := keylesstest.Token(email, issuer)
+	for service, want := range map[string]string{
+		"fulcio": "the certificate authority: Fulcio returned 403", "rekor": "the transparency log http://127.0.0.1:", "timestamp": "the timestamp authority http://127.0.0.1:",
+	} {
+		a := authority(t)
+		a.Fail = func(s string) (int, string) {
+			if s == service {
+				return http.StatusForbidden, "not you: " + token
+			}
+			return 0, ""
+		}
+		signer, err := keyless.NewSigner(services(a), give(token), nil)
+		check(t, err)
+		bundles, err := signer.Sign(t.Context(), [][]byte{statement})
+		if err == nil || bundles != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", service, err)
+			continue
+		}
+		if strings.Contains(err.Error(), token) {
+			t.Errorf("%s: the token is in %v", service, err)
+		}
+		var h interface{ Hint() string }
+		if !errors.As(err, &h) || !strings.Contains(h.Hint(), "no tag was moved") {
+			t.Errorf("%s: no hint in %v", service, err)
+		}
+	}
+	a, other := authority(t), authority(t)
+	signer, err := keyless.NewSigner(services(a), give(token), other.Root)
+	check(t, err)
+	if _, err := signer.Sign(t.Context(), [][]byte{statement}); err == nil || !strings.Contains(err.Error(), "what was signed does not verify") {
+		t.Errorf("signed with another's root: %v", err)
+	}
+}
+
+// Addresses, identities and roots that are no good are refused before anything is asked.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		services keyless.Services
+		want     string
+	}{
+		{keyless.Services{Rekor: "https://r"}, "no certificate authority"},
+		{keyless.Services{Fulcio: "https://f"}, "neither a transparency log nor a timestamp authority"},
+		{keyless.Services{Fulcio: "http://f.example.com", Rekor: "https://r"}, `URL of Fulcio: "http://f.example.com" is plain http`},
+		{keyless.Services{Fulcio: "https://f", Rekor: "r.example.com"}, `URL of Rekor: "r.example.com", expected one like`},
+		{keyless.Services{Fulcio: "https://f", Timestamp: "ftp://t"}, `URL of the timestamp authority: "ftp://t"`},
+	} {
+		if _, err := keyless.NewSigner(c.services, give(""), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		who  keyless.Identity
+		want string
+	}{
+		{keyless.Identity{Issuer: "i"}, "no --certificate-identity is given"},
+		{keyless.Identity{Name: "n"}, "no --certificate-oidc-issuer is given"},
+		{keyless.Identity{Name: "n", NameRegexp: "n", Issuer: "i"}, "--certificate-identity and --certificate-identity-regexp are given, expected one"},
+		{keyless.Identity{Name: "n", IssuerRegexp: "("}, "--certificate-oidc-issuer-regexp: error parsing regexp"},
+	} {
+		if _, err := keyless.NewJudge(c.who, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+	for text, want := range map[string]string{
+		"x": "trusted root: ", `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`: "it names no certificate authority",
+	} {
+		j, err := keyless.NewJudge(ci, []byte(text))
+		check(t, err)
+		if v, err := j.Judge(t.Context(), [][]byte{{}}); err == nil || v != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v, %v, want %s", v, err, want)
+		}
+	}
+}
+
+// A token comes from the file, the environment or GitHub, in this order.
+func TestToken(t *testing.T) {
+	t.Parallel()
+	var asked string
+	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.RawQuery + " " + r.Header.Get("Authorization")
+		switch r.URL.Path {
+		case "/refuse":
+			http.Error(w, "no", http.StatusForbidden)
+		case "/empty":
+			w.Write([]byte("{}"))
+		default:
+			w.Write([]byte(`{"value":"from.git.hub","count":1}`))
+		}
+	}))
+	t.Cleanup(github.Close)
+	file := filepath.Join(t.TempDir(), "token")
+	check(t, os.WriteFile(file, []byte("from.a.file\n"), 0o600))
+	bad := filepath.Join(t.TempDir(), "token")
+	check(t, os.WriteFile(bad, []byte("s3cret"), 0o600))
+	all := map[string]string{"SIGSTORE_ID_TOKEN": "from.the.environment", "ACTIONS_ID_TOKEN_REQUEST_URL": github.URL + "/?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer"}
+	job := func(path string) map[string]string {
+		return map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": github.URL + path, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer"}
+	}
+	for _, c := range []struct {
+		file      string
+		env       map[string]string
+		want, err string
+	}{
+		{file, all, "from.a.file", ""},
+		{"", all, "from.the.environment", ""},
+		{"", job("/?a=b"), "from.git.hub", ""},
+		{"", nil, "", "no identity token: none is in a file, in SIGSTORE_ID_TOKEN, or to be had from GitHub Actions"},
+		{bad, nil, "", "the identity token is not a JWT: expected three parts with dots between"},
+		{file + "x", all, "", "cannot read the identity token: open "},
+		{"", job("/refuse"), "", "cannot get an identity token from GitHub Actions: it answered with status 403 Forbidden"},
+		{"", job("/empty"), "", "cannot get an identity token from GitHub Actions: its answer has no token"},
+		{"", map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "http://192.0.2.1/", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer"}, "", "is plain http, expected https"},
+	} {
+		got, err := keyless.TokenFrom(c.file, func(name string) string { return c.env[name] })(t.Context())
+		if c.err == "" {
+			check(t, err)
+		} else if err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "bearer") {
+			t.Errorf("error %v, want %s", err, c.err)
+		}
+		if got != c.want {
+			t.Errorf("token %s, want %s", got, c.want)
+		}
+		if c.want == "from.git.hub" && asked != "a=b&audience=sigstore Bearer bearer" {
+			t.Errorf("GitHub was asked %s", asked)
+		}
+	}
+}
+
+// FuzzBundle judges any text: never a crash, and never a yes to what was not signed.
+func FuzzBundle(f *testing.F) {
+	a := authority(f)
+	f.Add(signWith(f, services(a)))
+	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"certificate":{"rawBytes":""}},"dsseEnvelope":{}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{Bundles: [][]byte{text}, TrustedRoot: a.Root, Who: ci}})
+		check(t, err)
+		var out strings.Builder
+		check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
+		var answer keyless.Response
+		check(t, json.Unmarshal([]byte(out.String()), &answer))
+		if len(answer.Verdicts) != 1 {
+			t.Fatalf("answer %s", out.String())
+		}
+		if v := answer.Verdicts[0]; v.Reason == "" && string(v.Statement) != string(statement) {
+			t.Errorf("a yes to %s", v.Statement)
+		}
+	})
+}
