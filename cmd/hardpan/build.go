@@ -15,7 +15,6 @@ import (
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/provenance"
-	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/sboms"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -68,7 +67,7 @@ lock's date as the time of the image.`,
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
 	flags.String("debug-symbols", "", "write the debugging symbols of stripped files to this `file`, a tar with paths by build id; needs one platform")
-	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
+	flags.String("key", "", "sign with the private key in this `file`, or with that of a plugin NAME://KEY, and attest how the image was built")
 	bundleFlag(flags)
 	keylessFlags(flags)
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
@@ -103,9 +102,9 @@ func (a *app) build(ctx context.Context, spec string) error {
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
 	}
-	var signer *sign.Signer
+	var signer *builder.Signer
 	if s.GetString("key") != "" || a.isKeyless() {
-		if signer, err = a.signer(); err != nil {
+		if signer, err = a.signBuild(ctx); err != nil {
 			return err
 		}
 	}
@@ -119,7 +118,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 		PushProgress: pushProgress(progress),
 	}
 	if signer != nil {
-		o.Outputs.Sign, o.Builder = signBuild(signer, s.GetBool("new-bundle-format")), provenance.FromEnvironment(os.Getenv, version)
+		o.Outputs.Sign, o.Builder = signer, provenance.FromEnvironment(os.Getenv, version)
 		o.Outputs.Describe = []builder.Describer{{Key: sboms.Format + " " + version, Describe: attestSBOMs}}
 	}
 	res, err := builder.Build(ctx, o)
@@ -132,8 +131,12 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return a.printJSON(res)
 	}
 	printResult(a.out, res)
-	if signer != nil {
-		fmt.Fprintf(a.out, "  %s\n", signedBy(signer))
+	if res.SignedBy != "" {
+		by := "with key"
+		if a.isKeyless() {
+			by = "by"
+		}
+		fmt.Fprintf(a.out, "  signed %s %s\n", by, oneLine(res.SignedBy))
 	}
 	return nil
 }

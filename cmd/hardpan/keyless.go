@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 
 	"github.com/spf13/pflag"
 
+	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/keyless"
 	"github.com/hardpan/hardpan/internal/sign"
 )
@@ -62,6 +64,20 @@ func (a *app) keylessSigner() (*sign.Signer, error) {
 	return sign.NewCertifiedSigner(signer), nil
 }
 
+// keylessBuild returns who signs what is built without a key. Nothing is kept of it. That
+// there is a token is known before the image is; the one that is used is a fresh one.
+func (a *app) keylessBuild(ctx context.Context) (*builder.Signer, error) {
+	signer, err := a.keylessSigner()
+	if err != nil {
+		return nil, err
+	}
+	token := keyless.TokenFrom(a.settings.GetString("identity-token"), os.Getenv)
+	return &builder.Signer{Bundles: true, Open: func() (builder.Key, error) {
+		_, err := token(ctx)
+		return buildKey{signer, true}, err
+	}}, nil
+}
+
 // trustedRoot reads the file of --trusted-root, or nothing where there is none.
 func (a *app) trustedRoot() ([]byte, error) {
 	name := a.settings.GetString("trusted-root")
@@ -76,7 +92,7 @@ func (a *app) trustedRoot() ([]byte, error) {
 }
 
 // verifier returns whom the call believes: a key, or an identity.
-func (a *app) verifier() (*sign.Verifier, error) {
+func (a *app) verifier(ctx context.Context) (*sign.Verifier, error) {
 	s := a.settings
 	who := keyless.Identity{
 		Name: s.GetString("certificate-identity"), NameRegexp: s.GetString("certificate-identity-regexp"),
@@ -84,7 +100,7 @@ func (a *app) verifier() (*sign.Verifier, error) {
 	}
 	switch {
 	case who == keyless.Identity{} && s.GetString("trusted-root") == "":
-		return a.publicKey()
+		return a.publicKey(ctx)
 	case s.GetString("key") != "":
 		return nil, usagef("--key and --certificate-identity are given, expected one of them")
 	}

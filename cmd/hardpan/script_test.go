@@ -28,6 +28,7 @@ import (
 	"github.com/hardpan/hardpan/internal/keyless"
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/keyless/sigstore"
+	"github.com/hardpan/hardpan/internal/kms/kmstest"
 	"github.com/hardpan/hardpan/internal/sample"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/specs"
@@ -35,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Init() // the inside of a sandbox is this binary
-	testscript.Main(m, map[string]func(){"hardpan": main, keyless.Program: func() {
+	testscript.Main(m, map[string]func(){"hardpan": main, kmstest.Program: kmstest.Main, keyless.Program: func() {
 		if err := sigstore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hardpan/hardpan/builder"
+	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -43,7 +44,7 @@ set it is asked for on the terminal.`,
 		Args: exactArgs("IMAGE"),
 	}
 	flags := cmd.Flags()
-	flags.String("key", "", "`file` of the private key")
+	flags.String("key", "", "`file` of the private key, or a reference NAME://KEY for the plugin sigstore-kms-NAME")
 	flags.StringArray("attest", nil, "attest a document: `TYPE[@PLATFORM]=FILE`; may be repeated")
 	flags.String("identity", "", "`name` that the image goes by in the signature (default: its repository)")
 	bundleFlag(flags)
@@ -74,7 +75,7 @@ func (a *app) sign(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	signer, err := a.signer()
+	signer, err := a.signer(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (a *app) printSigned(res signResult, signer *sign.Signer, attest []attestFl
 	if a.json() {
 		return a.printJSON(res)
 	}
-	fmt.Fprintln(a.out, signedBy(signer))
+	fmt.Fprintf(a.out, "signed %s\n", oneLine(signedBy(signer)))
 	for _, s := range res.Subjects {
 		fmt.Fprintf(a.out, "  %-12s %s\n", s.Name, s.Digest)
 		for _, x := range attest {
@@ -128,27 +129,52 @@ func (a *app) printSigned(res signResult, signer *sign.Signer, attest []attestFl
 	return nil
 }
 
-// signedBy says who signed.
+// signedBy says who signed: "with key ID", or "by IDENTITY".
 func signedBy(s *sign.Signer) string {
 	if s.Verifier() == nil {
-		return oneLine("signed by " + s.String())
+		return "by " + s.String()
 	}
-	return "signed with " + s.String()
+	return "with " + s.String()
 }
 
-// signer loads the private key that --key names, or is the identity of a token.
-func (a *app) signer() (*sign.Signer, error) {
+// signer loads the private key that --key names, which may be in a KMS, or is the
+// identity of a token.
+func (a *app) signer(ctx context.Context) (*sign.Signer, error) {
 	if a.isKeyless() {
 		return a.keylessSigner()
+	}
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		signer, err := kms.Signer(ctx, name)
+		return signer, kmsError(err)
 	}
 	text, err := a.keyFile()
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+	password, err := a.keyPassword()
 	if err != nil {
 		return nil, err
 	}
+	return a.loadSigner(text, password)
+}
+
+// kmsError says that the call is wrong where no program is for a key.
+func kmsError(err error) error {
+	if errors.Is(err, kms.ErrNoProgram) {
+		return usageError{err: err}
+	}
+	return err
+}
+
+func (a *app) keyPassword() ([]byte, error) {
+	if err := refuseCoreFiles(); err != nil {
+		return nil, err
+	}
+	return a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+}
+
+// loadSigner opens a private key, and forgets the password.
+func (a *app) loadSigner(text, password []byte) (*sign.Signer, error) {
 	signer, err := sign.LoadSigner(text, password)
 	clear(password)
 	if errors.Is(err, sign.ErrPassword) {
@@ -160,25 +186,71 @@ func (a *app) signer() (*sign.Signer, error) {
 	return signer, nil
 }
 
-// signBuild returns what signs an image that is built.
-func signBuild(signer *sign.Signer, asBundles bool) builder.Sign {
-	return func(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
-		set := sign.NewSet(image, signer, image.Repository)
-		if asBundles {
-			set.AsBundles()
+// signBuild returns what signs an image that is built. The password is known before
+// work begins; whether it opens the key turns out while layers are made, and is not asked
+// where the same was signed before. Which key a KMS has under a name may change, and so
+// nothing of it is kept.
+func (a *app) signBuild(ctx context.Context) (*builder.Signer, error) {
+	bundles := a.settings.GetBool("new-bundle-format")
+	if a.isKeyless() {
+		return a.keylessBuild(ctx)
+	}
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		if err := kms.Check(name); err != nil {
+			return nil, kmsError(err)
 		}
-		for _, subject := range sign.Subjects(image) {
-			for _, p := range about {
-				if p.Subject != subject.Digest {
-					continue
-				}
-				if err := set.Attest(subject.Name, p.Type, p.Document); err != nil {
-					return nil, err
-				}
+		return &builder.Signer{Bundles: bundles, Open: func() (builder.Key, error) {
+			signer, err := kms.Signer(ctx, name)
+			return buildKey{signer, bundles}, err
+		}}, nil
+	}
+	text, err := a.keyFile()
+	if err != nil {
+		return nil, err
+	}
+	password, err := a.keyPassword()
+	if err != nil {
+		return nil, err
+	}
+	id := string(store.DigestOf(text))
+	if bundles {
+		id += " bundles"
+	}
+	return &builder.Signer{ID: id, Bundles: bundles, Open: func() (builder.Key, error) {
+		signer, err := a.loadSigner(text, password)
+		return buildKey{signer, bundles}, err
+	}}, nil
+}
+
+// A buildKey signs images that are built.
+type buildKey struct {
+	signer  *sign.Signer
+	bundles bool
+}
+
+func (k buildKey) Name() string {
+	if v := k.signer.Verifier(); v != nil {
+		return v.ID()
+	}
+	return k.signer.String()
+}
+
+func (k buildKey) Sign(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
+	set := sign.NewSet(image, k.signer, image.Repository)
+	if k.bundles {
+		set.AsBundles()
+	}
+	for _, subject := range sign.Subjects(image) {
+		for _, p := range about {
+			if p.Subject != subject.Digest {
+				continue
+			}
+			if err := set.Attest(subject.Name, p.Type, p.Document); err != nil {
+				return nil, err
 			}
 		}
-		return set.Artifacts(ctx)
 	}
+	return set.Artifacts(ctx)
 }
 
 // keyFile reads the file that --key names.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/verify"
@@ -36,7 +37,7 @@ Nobody else is asked: certificates, log entries and timestamps are in the bundle
 		Args: exactArgs("IMAGE"),
 	}
 	flags := cmd.Flags()
-	flags.String("key", "", "`file` of the public key")
+	flags.String("key", "", "`file` of the public key, or a reference NAME://KEY for the plugin sigstore-kms-NAME")
 	identityFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args[0]) }
@@ -44,7 +45,7 @@ Nobody else is asked: certificates, log entries and timestamps are in the bundle
 }
 
 func (a *app) verify(ctx context.Context, image string) error {
-	verifier, err := a.verifier()
+	verifier, err := a.verifier(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,8 +72,12 @@ func (a *app) verify(ctx context.Context, image string) error {
 	return err
 }
 
-// publicKey loads the public key that --key names.
-func (a *app) publicKey() (*sign.Verifier, error) {
+// publicKey loads the public key that --key names, which may be in a KMS.
+func (a *app) publicKey(ctx context.Context) (*sign.Verifier, error) {
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		verifier, err := kms.Verifier(ctx, name)
+		return verifier, kmsError(err)
+	}
 	text, err := a.keyFile()
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ type Artifact struct {
 
 	digest           store.Digest
 	manifest, config []byte
-	parts            []blob      // of a referrer: its config and layers, each once
+	parts            []blob      // where there are any, in place of Documents and config: of a referrer, and of one that was kept
 	children         []*Artifact // of a referrer that is an index: what it lists
 	media            string      // of the manifest of a referrer
 }
@@ -109,6 +109,9 @@ func artifactName(subject store.Digest, kind ArtifactKind) string {
 	return "sha256-" + subject.Hex() + "." + string(kind)
 }
 
+// Digest returns the digest of the artifact's manifest.
+func (a *Artifact) Digest() store.Digest { return a.digest }
+
 func (a *Artifact) name() string {
 	if a.Kind == Referrers {
 		return string(a.digest)
@@ -131,7 +134,7 @@ func (a *Artifact) entry() descriptor {
 
 // content returns the documents and the config, each once.
 func (a *Artifact) content() []blob {
-	if a.Kind == Referrers {
+	if a.parts != nil {
 		return a.parts
 	}
 	list := []blob{documentBlob(store.DigestOf(a.config), mediaConfig, a.config)}

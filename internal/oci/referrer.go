@@ -67,9 +67,6 @@ func (s *Source) NewReferrer(subject store.Digest, artifactType string, annotati
 	}, nil
 }
 
-// Digest returns the digest of the artifact's manifest.
-func (a *Artifact) Digest() store.Digest { return a.digest }
-
 // Referrers returns the manifests that name the manifest or index with that digest as
 // their subject, by digest: what the registry lists or the layout's index.json leads to.
 // Their documents are not read, see [Artifact.Read]. What is listed and names another

@@ -109,6 +109,22 @@ func LoadSigner(text, password []byte) (*Signer, error) {
 	return &Signer{sign: func(message []byte) ([]byte, error) { return signWith(key, message) }, verifier: v}, nil
 }
 
+// NewSigner returns the signer of a key that is elsewhere. sign signs as cosign does: the
+// SHA-256 of the message, or with Ed25519 the message. What does not verify with the
+// public key is not used.
+func NewSigner(public *Verifier, sign func(message []byte) ([]byte, error)) *Signer {
+	return &Signer{verifier: public, sign: func(message []byte) ([]byte, error) {
+		signature, err := sign(message)
+		if err == nil && !public.verify(message, signature) {
+			err = fmt.Errorf("the signature does not verify with the public key %s", public.id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return signature, nil
+	}}
+}
+
 // LoadVerifier reads a public key: a PEM block PUBLIC KEY with an Ed25519, ECDSA or
 // RSA key, such as cosign.pub.
 func LoadVerifier(text []byte) (*Verifier, error) {
