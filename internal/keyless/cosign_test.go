@@ -1,25 +1,18 @@
 package keyless_test
 
 import (
-	"archive/tar"
-	"bytes"
 	"fmt"
-	"io"
-	"log"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/registry"
-
 	"github.com/hardpan/hardpan/internal/keyless"
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
-	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/sign/signtest"
 )
 
 // cosign runs the cosign program, of version 2, and returns what it prints.
@@ -33,30 +26,6 @@ func cosign(t *testing.T, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// pushed pushes an image of one file to a registry and returns its reference.
-func pushed(t *testing.T, host, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	check(t, w.WriteHeader(&tar.Header{Name: "file", Mode: 0o644, Size: int64(len(text))}))
-	_, err := io.WriteString(w, text)
-	check(t, err)
-	check(t, w.Close())
-	st, err := store.Open(t.TempDir())
-	check(t, err)
-	d, err := st.Put(b.Bytes())
-	check(t, err)
-	img, err := oci.NewImage(st, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []oci.Layer{{
-		Digest: d, DiffID: d, Size: int64(b.Len()), MediaType: oci.MediaLayer, Open: func() (io.ReadCloser, error) { return st.Open(d) },
-	}}, oci.Annotations{})
-	check(t, err)
-	x, err := oci.NewIndex(st, []*oci.Image{img}, oci.Annotations{})
-	check(t, err)
-	_, err = oci.Push(t.Context(), host+"/example/"+text+":1", x, oci.PushOptions{})
-	check(t, err)
-	return host + "/example/" + text + ":1"
 }
 
 // verified returns the report on an image for an identity.
@@ -77,16 +46,13 @@ func verified(t *testing.T, ref string, who keyless.Identity, root []byte) *sign
 func TestCosign(t *testing.T) {
 	t.Parallel()
 	a := authority(t)
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	host := strings.TrimPrefix(server.URL, "http://")
 	root, token := filepath.Join(t.TempDir(), "root.json"), filepath.Join(t.TempDir(), "token")
 	check(t, os.WriteFile(root, a.Root, 0o600))
 	check(t, os.WriteFile(token, []byte(keylesstest.Token(email, issuer)), 0o600))
 	predicate := filepath.Join(t.TempDir(), "predicate")
 	check(t, os.WriteFile(predicate, []byte(`{"spdxVersion":"SPDX-2.3"}`), 0o600))
 
-	ours := pushed(t, host, "ours")
+	ours := signtest.Push(t, "ours")
 	src, err := oci.Open(t.Context(), ours, oci.OpenOptions{})
 	check(t, err)
 	defer src.Close()
@@ -98,7 +64,7 @@ func TestCosign(t *testing.T) {
 	check(t, err)
 	check(t, src.Attach(t.Context(), artifacts))
 
-	theirs := pushed(t, host, "theirs")
+	theirs := signtest.Push(t, "theirs")
 	config := filepath.Join(t.TempDir(), "signing.json")
 	service := func(url string) string {
 		return fmt.Sprintf(`[{"url": %q, "majorApiVersion": 1, "validFor": {"start": "2020-01-01T00:00:00Z"}, "operator": "test"}]`, url)

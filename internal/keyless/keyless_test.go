@@ -16,31 +16,16 @@ import (
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/keyless/sigstore"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/sign/signtest"
 )
 
 // TestMain makes this binary the program that does the work, too.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == keyless.Program {
+	os.Exit(signtest.Main(m, keyless.Program, func() {
 		if err := sigstore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}
-		return
-	}
-	dir, err := os.MkdirTemp("", "keyless-test-")
-	if err != nil {
-		panic(err)
-	}
-	self, err := os.Executable()
-	if err == nil {
-		err = os.Symlink(self, filepath.Join(dir, keyless.Program))
-	}
-	if err != nil {
-		panic(err)
-	}
-	os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	}))
 }
 
 func check(t testing.TB, err error) {

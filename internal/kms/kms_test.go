@@ -18,30 +18,15 @@ import (
 
 	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/kms/kmstest"
+	"github.com/hardpan/hardpan/internal/sign/signtest"
 )
 
 // TestMain makes this binary the plugin, too.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == kmstest.Program {
-		kmstest.Main()
-		return
+	if filepath.Base(os.Args[0]) != kmstest.Program {
+		os.Setenv("HARDPAN_PASSWORD", "s3cret")
 	}
-	dir, err := os.MkdirTemp("", "kms-test-")
-	if err != nil {
-		panic(err)
-	}
-	self, err := os.Executable()
-	if err == nil {
-		err = os.Symlink(self, filepath.Join(dir, kmstest.Program))
-	}
-	if err != nil {
-		panic(err)
-	}
-	os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	os.Setenv("HARDPAN_PASSWORD", "s3cret")
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(signtest.Main(m, kmstest.Program, kmstest.Main))
 }
 
 func check(t testing.TB, err error) {
@@ -82,7 +67,7 @@ func TestSigned(t *testing.T) {
 		if signer.Verifier().ID() != verifier.ID() || !strings.HasPrefix(verifier.ID(), "SHA256:") {
 			t.Errorf("signer %s, verifier %s", signer.Verifier().ID(), verifier.ID())
 		}
-		ref := push(t, reference[len(reference)-12:])
+		ref := signtest.Push(t, reference[len(reference)-12:])
 		attach(t, ref, signer)
 		if refused := verify(t, ref, verifier); len(refused) > 0 {
 			t.Errorf("refused: %v", refused)
@@ -113,7 +98,7 @@ func TestCosign(t *testing.T) {
 			t.Errorf("cosign %s: %v\n%s", args, err, out)
 		}
 	}
-	ours, theirs := push(t, "ours"), push(t, "theirs")
+	ours, theirs := signtest.Push(t, "ours"), signtest.Push(t, "theirs")
 	attach(t, ours, signer)
 	run("verify", "--insecure-ignore-tlog", ours)
 	run("sign", "--yes", "--tlog-upload=false", theirs)
@@ -139,7 +124,7 @@ func TestRefused(t *testing.T) {
 		signer, err := kms.Signer(t.Context(), reference)
 		if want == "" {
 			check(t, err)
-			if err := sign(t, push(t, "wrong"), signer); err == nil || !strings.Contains(err.Error(), "the signature does not verify with the public key SHA256:") {
+			if err := sign(t, signtest.Push(t, "wrong"), signer); err == nil || !strings.Contains(err.Error(), "the signature does not verify with the public key SHA256:") {
 				t.Errorf("a wrong signature: %v", err)
 			}
 			continue

@@ -214,16 +214,12 @@ func isMissing(err error) bool {
 // "sha256-HEX" (OCI distribution spec, Listing Referrers).
 func (p registryPlace) referrers(ctx context.Context, _ *Source, subject store.Digest) ([]*Artifact, error) {
 	options := append(remoteOptions(p.options.Keychain, p.options.Transport, p.options.Insecure), remote.WithContext(ctx))
-	listed, err := remote.Referrers(p.repo.Digest(string(subject)), options...)
-	if err != nil {
-		return nil, explainRemote(err, p.repo.RegistryStr(), "")
-	}
-	raw, err := listed.RawManifest()
+	puller, err := remote.NewPuller(options...)
 	if err != nil {
 		return nil, err
 	}
-	puller, err := remote.NewPuller(options...)
-	if err != nil {
+	raw, err := p.listReferrers(ctx, puller, subject, options)
+	if err != nil || raw == nil {
 		return nil, err
 	}
 	entries, err := referrerList(raw)
@@ -244,6 +240,28 @@ func (p registryPlace) referrers(ctx context.Context, _ *Source, subject store.D
 		}
 	}
 	return list, nil
+}
+
+// listReferrers returns the list, or nil where there is none. Registries that have never
+// heard of such lists should say that they do not find it; some say that they do not
+// allow to ask.
+func (p registryPlace) listReferrers(ctx context.Context, puller *remote.Puller, subject store.Digest, options []remote.Option) ([]byte, error) {
+	listed, err := remote.Referrers(p.repo.Digest(string(subject)), options...)
+	if err == nil {
+		return listed.RawManifest()
+	}
+	answer, ok := errors.AsType[*transport.Error](err)
+	if !ok || answer.StatusCode != http.StatusMethodNotAllowed && answer.StatusCode != http.StatusNotImplemented {
+		return nil, explainRemote(err, p.repo.RegistryStr(), "")
+	}
+	got, err := puller.Get(ctx, p.repo.Tag("sha256-"+subject.Hex()))
+	switch {
+	case isMissing(err):
+		return nil, nil
+	case err != nil:
+		return nil, explainRemote(err, p.repo.RegistryStr(), "")
+	}
+	return got.Manifest, nil
 }
 
 // referrerList reads an index of referrers.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -121,6 +122,44 @@ func TestCopyReferrers(t *testing.T) {
 	}
 	if one, two := names(t, dir+"/b"), names(t, dir+"/c"); one != two {
 		t.Errorf("the layouts differ:\n%s\n%s", one, two)
+	}
+}
+
+// A registry that does not allow to ask for the list has none, or has it under its tag;
+// one that fails is an error.
+func TestReferrersNotAllowed(t *testing.T) {
+	t.Parallel()
+	x := buildIndex(t, openStore(t), linuxAMD64)
+	var status int
+	behind := registry.New()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status != 0 && strings.Contains(r.URL.Path, "/referrers/") {
+			w.WriteHeader(status)
+			return
+		}
+		behind.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	ref := strings.TrimPrefix(server.URL, "http://") + "/a/b:1"
+	_, err := oci.Push(t.Context(), ref, x, oci.PushOptions{})
+	check(t, err)
+	status = http.StatusMethodNotAllowed
+	if got := referrers(t, ref, x.Digest); got != "" {
+		t.Errorf("found %s", got)
+	}
+	status = 0
+	subject, err := name.NewDigest(strings.TrimSuffix(ref, ":1") + "@" + string(x.Digest))
+	check(t, err)
+	foreign(t, subject, "text/plain", "hello")
+	status = http.StatusNotImplemented
+	if got := referrers(t, ref, x.Digest); !strings.HasSuffix(got, "text/plain hello\n") {
+		t.Errorf("found %s", got)
+	}
+	status = http.StatusForbidden
+	s, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+	check(t, err)
+	if list, err := s.Referrers(t.Context(), x.Digest); err == nil || list != nil {
+		t.Errorf("found %v and no error", list)
 	}
 }
 
