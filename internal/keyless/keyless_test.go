@@ -15,6 +15,7 @@ import (
 	"github.com/hardpan/hardpan/internal/keyless"
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/keyless/sigstore"
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/sign/signtest"
 )
@@ -193,6 +194,46 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, v)
 		case !strings.Contains(v.Err.Error(), c.want) || strings.Contains(v.Err.Error(), "\n"):
 			t.Errorf("%s: %v, want %s", c.name, v.Err, c.want)
+		}
+	}
+}
+
+// Neither an attestation whose bundle is written so that another reader sees nothing in
+// it, and which is said to be the signature, nor a signature of another image is one.
+func TestNoSignature(t *testing.T) {
+	t.Parallel()
+	a := authority(t)
+	signer, err := keyless.NewSigner(services(a), give(keylesstest.Token(email, issuer)), nil)
+	check(t, err)
+	const bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	for _, c := range []struct {
+		kind   string
+		change func(bundle string) string
+		want   error
+	}{
+		{sign.SignatureType, func(b string) string { return b }, nil},
+		{"https://spdx.dev/Document", func(b string) string { return b }, sign.ErrNoSignature},
+		{"https://spdx.dev/Document", func(b string) string { return strings.Replace(b, `"dsseEnvelope"`, `"dsse_envelope"`, 1) }, sign.ErrDamaged},
+		{"another image", func(b string) string { return b }, sign.ErrReplayed},
+	} {
+		ref := signtest.Push(t, "app")
+		src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+		check(t, err)
+		defer src.Close()
+		digest, kind := src.Digest.Hex(), c.kind
+		if kind == "another image" {
+			digest, kind = strings.Repeat("b", 64), sign.SignatureType
+		}
+		bundles, err := signer.Sign(t.Context(), [][]byte{[]byte(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + digest + `"}}],"predicateType":"` + kind + `","predicate":{}}`)})
+		check(t, err)
+		artifact, err := src.NewReferrer(src.Digest, bundleType, map[string]string{"dev.sigstore.bundle.predicateType": sign.SignatureType},
+			oci.Document{MediaType: bundleType, Content: []byte(c.change(string(bundles[0])))})
+		check(t, err)
+		check(t, src.Attach(t.Context(), []*oci.Artifact{artifact}))
+		for _, q := range verified(t, ref, ci, a.Root).Questions {
+			if q.Subject.Name == sign.IndexName && q.Kind == "signature" && (!errors.Is(q.Err, c.want) || q.OK != (c.want == nil)) {
+				t.Errorf("%s: %s, want %v", c.kind, q.Answer, c.want)
+			}
 		}
 	}
 }

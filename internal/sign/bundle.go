@@ -145,6 +145,11 @@ func (v *Verifier) checkBundle(b foundBundle, subject store.Digest) (statement, 
 	if errors.Is(err, ErrSubject) && st.PredicateType == SignatureType {
 		err = fmt.Errorf("%w: it is of %s, the image is %s", ErrReplayed, subjects(st), subject)
 	}
+	// What it says of itself was read by other means than what was verified, and decides
+	// whether it may count as a signature.
+	if err == nil && shortType(st.PredicateType) != b.predicateType {
+		err = fmt.Errorf("%w: the bundle says that it is of type %.200q, what is signed is of type %.200q", ErrDamaged, b.predicateType, st.PredicateType)
+	}
 	if err != nil {
 		return claimed, err
 	}
