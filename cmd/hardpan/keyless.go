@@ -51,6 +51,9 @@ func (a *app) keylessSigner() (*sign.Signer, error) {
 	if s.GetString("key") != "" {
 		return nil, usagef("--key and --keyless or --identity-token are given, expected one of them")
 	}
+	if err := refuseCoreFiles(); err != nil { // which would hold the token
+		return nil, err
+	}
 	root, err := a.trustedRoot()
 	if err != nil {
 		return nil, err
@@ -98,11 +101,12 @@ func (a *app) verifier(ctx context.Context) (*sign.Verifier, error) {
 		Name: s.GetString("certificate-identity"), NameRegexp: s.GetString("certificate-identity-regexp"),
 		Issuer: s.GetString("certificate-oidc-issuer"), IssuerRegexp: s.GetString("certificate-oidc-issuer-regexp"),
 	}
+	isKey, isIdentity := s.GetString("key") != "", who != keyless.Identity{}
 	switch {
-	case who == keyless.Identity{} && s.GetString("trusted-root") == "":
+	case isKey && isIdentity:
+		return nil, usagef("--key and --certificate-identity or --certificate-oidc-issuer are given, expected one of them")
+	case isKey, !isIdentity && s.GetString("trusted-root") == "":
 		return a.publicKey(ctx)
-	case s.GetString("key") != "":
-		return nil, usagef("--key and --certificate-identity are given, expected one of them")
 	}
 	root, err := a.trustedRoot()
 	if err != nil {

@@ -275,6 +275,18 @@ func TestServiceFails(t *testing.T) {
 	}
 }
 
+// Without the program it is said what is missing and where it goes.
+func TestNoProgram(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	j, err := keyless.NewJudge(ci, nil)
+	check(t, err)
+	_, err = j.Judge(t.Context(), [][]byte{{}})
+	var h interface{ Hint() string }
+	if !errors.Is(err, keyless.ErrNoProgram) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "beside hardpan or into PATH") {
+		t.Errorf("without the program: %v", err)
+	}
+}
+
 // Addresses, identities and roots that are no good are refused before anything is asked.
 func TestCalls(t *testing.T) {
 	t.Parallel()

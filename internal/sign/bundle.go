@@ -26,6 +26,8 @@ const (
 	annotationContent   = "dev.sigstore.bundle.content"
 	annotationStatement = "dev.sigstore.bundle.predicateType"
 	contentEnvelope     = "dsse-envelope"
+
+	maxBundles = 128 << 20 // bytes of all bundles of one subject
 )
 
 // A bundle is a signed statement with what is needed to verify it (sigstore
@@ -80,6 +82,7 @@ func findBundles(ctx context.Context, src *oci.Source, subject store.Digest) ([]
 		return nil, err
 	}
 	var list []foundBundle
+	total := 0
 	for _, a := range referrers {
 		if !strings.HasPrefix(a.ArtifactType, mediaBundlePrefix) && a.Annotations[annotationContent] == "" {
 			continue
@@ -94,6 +97,9 @@ func findBundles(ctx context.Context, src *oci.Source, subject store.Digest) ([]
 		b := foundBundle{predicateType: shortType(a.Annotations[annotationStatement]), damage: err}
 		if err == nil {
 			b.content = a.Documents[0].Content
+			if total += len(b.content); total > maxBundles {
+				return nil, fmt.Errorf("%w: bundles of more than %d bytes", oci.ErrTooLarge, maxBundles)
+			}
 			if said := saidType(b.content); said != "" {
 				b.predicateType = said
 			}
