@@ -238,6 +238,34 @@ func TestNoSignature(t *testing.T) {
 	}
 }
 
+// What others sign beside is no harm where there is the same of whom one believes, and is
+// refused where there is not.
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	a, b := authority(t), authority(t)
+	ref := signtest.Push(t, "app")
+	for _, c := range []struct {
+		by          *keylesstest.Authority
+		who         string
+		predicateOf string
+	}{{a, email, "https://spdx.dev/Document"}, {a, "other@example.com", "https://spdx.dev/Document"}, {b, email, "https://spdx.dev/Document"}, {b, email, "https://example.com/v1"}} {
+		src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+		check(t, err)
+		defer src.Close()
+		signer, err := keyless.NewSigner(services(c.by), give(keylesstest.Token(c.who, issuer)), c.by.Root)
+		check(t, err)
+		set := sign.NewSet(src, sign.NewCertifiedSigner(signer), "")
+		check(t, set.Attest(sign.IndexName, c.predicateOf, []byte("{}")))
+		artifacts, err := set.Artifacts(t.Context())
+		check(t, err)
+		check(t, src.Attach(t.Context(), artifacts))
+	}
+	refused := verified(t, ref, ci, a.Root).Refused()
+	if len(refused) != 1 || refused[0].Type != "https://example.com/v1" || !errors.Is(refused[0].Err, sign.ErrUntrusted) {
+		t.Errorf("refused %v", refused)
+	}
+}
+
 // A service that fails is named, nothing is signed, and the token is in no error.
 func TestServiceFails(t *testing.T) {
 	t.Parallel()

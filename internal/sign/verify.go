@@ -60,7 +60,7 @@ const (
 
 // Verify reads the signatures and attestations of an image and of each of its
 // platforms' images, where it is, and their layers, and says whether they are the
-// key's and about this image. An error is that something could not be read, and
+// key's, or the identity's, and about this image. An error is that something could not be read, and
 // then nothing is verified; all else is an answer in the report, those that are not
 // a clear yes with OK false.
 //
@@ -206,7 +206,7 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 		}
 	}
 	for _, f := range refusals {
-		if !have[f.predicateType] || !errors.Is(f.err, ErrOtherKey) && !errors.Is(f.err, ErrIdentity) {
+		if !have[f.predicateType] || !isOthers(f.err) {
 			have[f.predicateType] = true // and so not missing
 			r.no(s, askAttestation, f.predicateType, f.err)
 		}
@@ -218,6 +218,11 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 		}
 	}
 	return nil
+}
+
+// isOthers reports whether err is about what somebody else has signed.
+func isOthers(err error) bool {
+	return errors.Is(err, ErrOtherKey) || errors.Is(err, ErrIdentity) || errors.Is(err, ErrUntrusted)
 }
 
 // content asks whether the layers are what the manifests say. Manifests and configs
