@@ -131,14 +131,20 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return a.printJSON(res)
 	}
 	printResult(a.out, res)
-	if res.SignedBy != "" {
-		by := "with key"
-		if a.isKeyless() {
-			by = "by"
-		}
-		fmt.Fprintf(a.out, "  signed %s %s\n", by, oneLine(res.SignedBy))
-	}
+	a.printSigner(res.SignedBy)
 	return nil
+}
+
+// printSigner says who signed what was built, if somebody did.
+func (a *app) printSigner(name string) {
+	if name == "" {
+		return
+	}
+	by := "with key"
+	if a.isKeyless() {
+		by = "by"
+	}
+	fmt.Fprintf(a.out, "  signed %s %s\n", by, oneLine(name))
 }
 
 // options returns the options that all verbs with a spec share.
