@@ -36,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Init() // the inside of a sandbox is this binary
-	testscript.Main(m, map[string]func(){"hardpan": main, kmstest.Program: kmstest.Main, keyless.Program: func() {
+	testscript.Main(m, map[string]func(){"hardpan": main, kmstest.Program: func() { kmstest.Main(os.Args, os.Stdin, os.Stdout, os.Stderr) }, keyless.Program: func() {
 		if err := sigstore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}

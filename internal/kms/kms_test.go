@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != kmstest.Program {
 		os.Setenv("HARDPAN_PASSWORD", "s3cret")
 	}
-	os.Exit(signtest.Main(m, kmstest.Program, kmstest.Main))
+	os.Exit(signtest.Main(m, kmstest.Program, func() { kmstest.Main(os.Args, os.Stdin, os.Stdout, os.Stderr) }))
 }
 
 func check(t testing.TB, err error) {

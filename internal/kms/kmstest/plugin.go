@@ -23,15 +23,16 @@ import (
 const Program = "sigstore-kms-test"
 
 // Main is the program. It signs with the key in the PEM file that the reference names,
-// which is PKCS #8, not encrypted. Some names of files make it misbehave.
-func Main() {
+// which is PKCS #8, not encrypted. Some names of files make it misbehave. It gets the
+// arguments and streams of the process and ends it.
+func Main(arguments []string, stdin io.Reader, stdout, stderr io.Writer) {
 	var args common.PluginArgs
 	answer := func(r common.PluginResp) {
-		json.NewEncoder(os.Stdout).Encode(r)
+		json.NewEncoder(stdout).Encode(r)
 		os.Exit(0)
 	}
-	if len(os.Args) != 3 || os.Args[1] != "v1" || json.Unmarshal([]byte(os.Args[2]), &args) != nil || args.InitOptions.HashFunc != crypto.SHA256 {
-		answer(common.PluginResp{ErrorMessage: fmt.Sprintf("not the protocol: %q", os.Args)})
+	if len(arguments) != 3 || arguments[1] != "v1" || json.Unmarshal([]byte(arguments[2]), &args) != nil || args.InitOptions.HashFunc != crypto.SHA256 {
+		answer(common.PluginResp{ErrorMessage: fmt.Sprintf("not the protocol: %q", arguments)})
 	}
 	if os.Getenv("HARDPAN_PASSWORD") != "" {
 		answer(common.PluginResp{ErrorMessage: "the password is in the environment"})
@@ -39,7 +40,7 @@ func Main() {
 	file := args.InitOptions.KeyResourceID
 	switch filepath.Base(file) {
 	case "noise":
-		fmt.Fprintln(os.Stderr, "cannot reach\nthe service")
+		fmt.Fprintln(stderr, "cannot reach\nthe service")
 		os.Exit(7)
 	case "denied":
 		answer(common.PluginResp{ErrorMessage: "access\ndenied"})
@@ -62,7 +63,7 @@ func Main() {
 		der, _ := x509.MarshalPKIXPublicKey(key.Public())
 		answer(common.PluginResp{PublicKey: &common.PublicKeyResp{PublicKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})}})
 	case common.SignMessageMethodName:
-		message, _ := io.ReadAll(os.Stdin)
+		message, _ := io.ReadAll(stdin)
 		hash := crypto.Hash(0)
 		if _, ok := key.(ed25519.PrivateKey); !ok {
 			sum := sha256.Sum256(message)
@@ -75,7 +76,7 @@ func Main() {
 		answer(common.PluginResp{SignMessage: &common.SignMessageResp{Signature: signature}})
 	}
 	if args.MethodName == common.VerifySignatureMethodName { // which cosign asks for
-		message, _ := io.ReadAll(os.Stdin)
+		message, _ := io.ReadAll(stdin)
 		sum := sha256.Sum256(message)
 		if public, ok := key.Public().(*ecdsa.PublicKey); ok && ecdsa.VerifyASN1(public, sum[:], args.VerifySignature.Signature) {
 			answer(common.PluginResp{VerifySignature: &common.VerifySignatureResp{}})
