@@ -156,10 +156,14 @@ func (a *Artifact) blobs() []blob {
 	return append(list, documentBlob(a.digest, a.mediaType(), a.manifest))
 }
 
-// isArtifact reports whether an entry of a layout's index.json says that it is one.
+// isArtifact reports whether an entry of a layout's index.json says that it is one. Some
+// programs give images an artifact type too, the media type of their configs.
 func isArtifact(d descriptor) bool {
-	kind := d.Annotations[annotationKind]
-	return kind == Signatures.layoutKind() || kind == Attestations.layoutKind() || d.ArtifactType != ""
+	switch kind := d.Annotations[annotationKind]; {
+	case kind == Signatures.layoutKind(), kind == Attestations.layoutKind():
+		return true
+	}
+	return d.ArtifactType != "" && d.ArtifactType != mediaConfig && d.ArtifactType != dockerConfig
 }
 
 // kindOf returns the annotation "kind" of an image.

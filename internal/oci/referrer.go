@@ -299,7 +299,7 @@ func (p layoutPlace) referrers(ctx context.Context, s *Source, subject store.Dig
 			continue
 		}
 		a, err := readReferrer(ctx, layoutBackend{p.files}, d, subject, 0)
-		if err != nil && d.ArtifactType == "" {
+		if err != nil && !isArtifact(d) {
 			continue // another image of the layout, which nobody asked for
 		}
 		if err != nil {

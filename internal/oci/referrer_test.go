@@ -234,6 +234,40 @@ func TestLayoutFallbackList(t *testing.T) {
 	}
 }
 
+// An image whose entry has the type of its config as artifact type, as
+// go-containerregistry writes it, is an image, also beside a referrer.
+func TestImageWithArtifactType(t *testing.T) {
+	t.Parallel()
+	x := buildIndex(t, openStore(t), linuxAMD64)
+	dir := filepath.Join(t.TempDir(), "dist")
+	writeLayout(t, dir, x)
+	s, err := oci.Open(t.Context(), dir+"@"+string(x.Images[0].Digest), oci.OpenOptions{})
+	check(t, err)
+	one := filepath.Join(t.TempDir(), "one")
+	_, err = oci.Copy(t.Context(), s, "oci:"+one, oci.CopyOptions{})
+	check(t, err)
+	check(t, s.Close())
+	index, err := os.ReadFile(one + "/index.json")
+	check(t, err)
+	index = []byte(strings.Replace(string(index), `"mediaType":"application/vnd.oci.image.manifest.v1+json"`,
+		`"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.oci.image.config.v1+json"`, 1))
+	check(t, os.WriteFile(one+"/index.json", index, 0o644))
+	for range 2 { // without a referrer and with one
+		s, err := oci.Open(t.Context(), one, oci.OpenOptions{})
+		check(t, err)
+		if s.Digest != x.Images[0].Digest || !strings.Contains(string(index), "artifactType") {
+			t.Errorf("opened %s of %s", s.Digest, index)
+		}
+		a, err := s.NewReferrer(s.Digest, "text/x", nil, oci.Document{MediaType: "text/plain", Content: []byte("hello")})
+		check(t, err)
+		check(t, s.Attach(t.Context(), []*oci.Artifact{a}))
+		check(t, s.Close())
+	}
+	if got := referrers(t, one, x.Images[0].Digest); !strings.HasSuffix(got, "text/x hello\n") {
+		t.Errorf("referrers are %q", got)
+	}
+}
+
 // FuzzReferrers reads the referrers of a layout whose index.json, manifest and document
 // are any text, each described rightly by the one before where that can be: never a
 // crash, and never a document that is not what its descriptor says.
