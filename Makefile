@@ -15,8 +15,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build the binary into bin/
-	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/hardpan
+build: ## build hardpan, and hardpan-sigstore for signing without keys, into bin/
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hardpan ./cmd/hardpan-sigstore
 
 .PHONY: demo
 demo: export HARDPAN_PASSWORD := a key to throw away

@@ -14,6 +14,9 @@ type Signer struct {
 	// ID stands for the key. What it signed is kept in the cache, and published again
 	// where the same is to be signed by the same ID. With "" nothing is kept.
 	ID string
+	// Bundles says that what it makes refers to the image, and depends on what does so
+	// already.
+	Bundles bool
 	// Open makes the key ready. It is called once at most, while layers are made, since
 	// opening a key may be made slow on purpose.
 	Open func() (Key, error)
@@ -137,6 +140,16 @@ func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predic
 			for _, a := range existing {
 				key += "\x00" + string(a.Digest())
 			}
+		}
+		if !b.o.Outputs.Sign.Bundles {
+			continue
+		}
+		existing, err := image.Referrers(ctx, subject)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range existing {
+			key += "\x00" + string(a.Digest())
 		}
 	}
 	return key, nil

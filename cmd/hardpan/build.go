@@ -45,11 +45,12 @@ to an OCI layout in dist/NAME-VERSION.
 A lock beside the spec decides which packages are used; a build with a lock
 resolves nothing. Without one the build makes it and says so; --locked refuses
 to. The image is judged by the rules of hardpan check, and not published where
-one is broken as badly as --fail-on says, or worse; the exit code then is 3. The tests of the spec are run in the image before anything is published,
-where this machine can run its programs. With --key the image and its index are
-signed before a tag moves, with the lock, the provenance, the tests that
-passed and how the rules are kept as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the
-lock's date as the time of the image.`,
+one is broken as badly as --fail-on says, or worse; the exit code then is 3. The
+tests of the spec are run in the image before anything is published, where this
+machine can run its programs. With --key or --keyless the image and its index are
+signed before a tag moves, with the lock, the provenance, the tests that passed and
+how the rules are kept as attestations. SOURCE_DATE_EPOCH, in seconds since 1970,
+replaces the lock's date as the time of the image.`,
 		Example: `  hardpan build python.yaml
   hardpan build python.yaml --platform linux/arm64 --archive python.tar
   hardpan build python.yaml --push registry.example.com/base/python:3.13`,
@@ -70,7 +71,9 @@ lock's date as the time of the image.`,
 	flags.String("push", "", "push to this registry `reference`; the tag moves last")
 	flags.StringSlice("tag", nil, "further `tag` for --push; may be repeated")
 	flags.String("debug-symbols", "", "write the debugging symbols of stripped files to this `file`, a tar with paths by build id; needs one platform")
-	flags.String("key", "", "sign with the private key in this `file`, and attest how the image was built")
+	flags.String("key", "", "sign with the private key in this `file`, or with that of a plugin NAME://KEY, and attest how the image was built")
+	bundleFlag(flags)
+	keylessFlags(flags)
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
@@ -104,8 +107,8 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return err
 	}
 	var signer *builder.Signer
-	if s.GetString("key") != "" {
-		if signer, err = a.signBuild(); err != nil {
+	if s.GetString("key") != "" || a.isKeyless() {
+		if signer, err = a.signBuild(ctx); err != nil {
 			return err
 		}
 	}
@@ -132,10 +135,20 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return a.printJSON(res)
 	}
 	printResult(a.out, res)
-	if res.SignedBy != "" {
-		fmt.Fprintf(a.out, "  signed with key %s\n", res.SignedBy)
-	}
+	a.printSigner(res.SignedBy)
 	return nil
+}
+
+// printSigner says who signed what was built, if somebody did.
+func (a *app) printSigner(name string) {
+	if name == "" {
+		return
+	}
+	by := "with key"
+	if a.isKeyless() {
+		by = "by"
+	}
+	fmt.Fprintf(a.out, "  signed %s %s\n", by, oneLine(name))
 }
 
 // options returns the options that all verbs with a spec share.

@@ -14,9 +14,10 @@ func newCopy(a *app) *cobra.Command {
 		Use:   "copy FROM TO",
 		Short: "copy an image with its signatures and attestations",
 		Long: `copy carries an image, for all its platforms, with the signatures and attestations
-of its index and of each platform's image from one place to another: a registry, an
-OCI layout or an OCI archive, which is one file to carry over an air gap. Nothing is
-changed on the way, so that hardpan verify says the same on the other side.
+of its index and of each platform's image, and all else that refers to them (OCI 1.1
+referrers), from one place to another: a registry, an OCI layout or an OCI archive,
+which is one file to carry over an air gap. Nothing is changed on the way, so that
+hardpan verify says the same on the other side.
 
 FROM is what explain takes. TO is a reference to a registry, "oci:DIR" for a
 layout or "oci-archive:FILE" for an archive; without a prefix a name that ends in

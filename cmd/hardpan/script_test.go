@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -16,9 +21,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
+	"github.com/hardpan/hardpan/internal/keyless"
+	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
+	"github.com/hardpan/hardpan/internal/keyless/sigstore"
+	"github.com/hardpan/hardpan/internal/kms/kmstest"
 	"github.com/hardpan/hardpan/internal/sample"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/specs"
@@ -26,7 +36,11 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Init() // the inside of a sandbox is this binary
-	testscript.Main(m, map[string]func(){"hardpan": main})
+	testscript.Main(m, map[string]func(){"hardpan": main, kmstest.Program: func() { kmstest.Main(os.Args, os.Stdin, os.Stdout, os.Stderr) }, keyless.Program: func() {
+		if err := sigstore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+	}})
 }
 
 // TestScripts runs the scripts of testdata/script, each of which has an archive of
@@ -57,6 +71,9 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Defer(s.Close)
 	env.Values[serverKey{}] = s
+	if err := setUpKeyless(env); err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
 		"REGISTRY_GONE": "127.0.0.1:1", "HARDPAN_FAIL_ON": "never", // most images of scripts run as root; check.txtar and gate.txtar take it back
 		"MIRROR": s.URL, "KEYRING": s.Keyring, "KEY": s.Key.ID(),
@@ -66,6 +83,48 @@ func setUp(env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	return nil
+}
+
+type authorityKey struct{}
+
+// setUpKeyless runs the services that sign without keys where a script is about them.
+func setUpKeyless(env *testscript.Env) error {
+	if !strings.Contains(filepath.Base(env.WorkDir), "keyless") {
+		return nil
+	}
+	a, err := keylesstest.New()
+	if err != nil {
+		return err
+	}
+	env.Defer(a.Close)
+	env.Values[authorityKey{}] = a
+	registry := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	env.Defer(registry.Close)
+	for name, content := range map[string]string{
+		"root.json": string(a.Root), "token": keylesstest.Token("ci@example.com", "https://issuer.example.com"),
+		"other.token": keylesstest.Token("other@example.com", "https://issuer.example.com"),
+	} {
+		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	for name, value := range map[string]string{
+		"REGISTRY": strings.TrimPrefix(registry.URL, "http://"), "HARDPAN_FULCIO_URL": a.Fulcio, "HARDPAN_REKOR_URL": a.Rekor, "HARDPAN_TIMESTAMP_URL": a.Timestamp,
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
+}
+
+// outage makes the services, of which SERVICE is fulcio, rekor or timestamp, refuse.
+func outage(ts *testscript.TestScript, neg bool, args []string) {
+	a := ts.Value(authorityKey{}).(*keylesstest.Authority)
+	a.Fail = func(service string) (int, string) {
+		if !neg && slices.Contains(args, service) {
+			return http.StatusForbidden, "out of order"
+		}
+		return 0, ""
+	}
 }
 
 func server(ts *testscript.TestScript) *archivetest.Server {
@@ -84,6 +143,7 @@ func server(ts *testscript.TestScript) *archivetest.Server {
 //	truncate debs|layers|GLOB     cut those files in half
 //	lists DIR [NAME...]           check that a directory has these names and no other
 //	replace FILE OLD NEW          change a file's text
+//	outage SERVICE...             make these services of keyless signing refuse; ! outage is none
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
 	"fault":    fault,
@@ -98,6 +158,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		each(ts, args, func(b []byte) []byte { return b[:len(b)/2] })
 	},
 	"lists":   lists,
+	"outage":  outage,
 	"replace": replace,
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -23,9 +24,11 @@ func newSign(a *app) *cobra.Command {
 		Use:   "sign IMAGE",
 		Short: "sign an image, and attest what is known about it",
 		Long: `sign signs the index of an image and each platform's image with a key that
-hardpan key generate or cosign generate-key-pair made. IMAGE is a registry
-reference or an OCI layout, and the signatures go there: into the registry under
-the tags that cosign has for them, or into the layout.
+hardpan key generate or cosign generate-key-pair made, or with --keyless for the
+identity of an OIDC token. IMAGE is a registry reference or an OCI layout, and the
+signatures go there: into the registry under the tags that cosign has for them, or
+into the layout. With --new-bundle-format they are sigstore bundles that refer to
+what they sign (OCI 1.1), and without a key they always are.
 
 With --attest a document is attested too: an in-toto statement with the
 document as predicate, of the types spdx, cyclonedx, slsaprovenance1, openvex,
@@ -36,7 +39,7 @@ Of an image that hardpan built it is attested how the image keeps the hardening
 rules, unless the key has attested that already.
 
 What others signed stays. What this key signed before is replaced: signatures,
-and attestations of the same type.
+and attestations of the same type; bundles are only added.
 
 The key's password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD; where neither is
 set it is asked for on the terminal.`,
@@ -46,12 +49,18 @@ set it is asked for on the terminal.`,
 		Args: exactArgs("IMAGE"),
 	}
 	flags := cmd.Flags()
-	flags.String("key", "", "`file` of the private key")
+	flags.String("key", "", "`file` of the private key, or a reference NAME://KEY for the plugin sigstore-kms-NAME")
 	flags.StringArray("attest", nil, "attest a document: `TYPE[@PLATFORM]=FILE`; may be repeated")
 	flags.String("identity", "", "`name` that the image goes by in the signature (default: its repository)")
+	bundleFlag(flags)
+	keylessFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.sign(cmd.Context(), args[0]) }
 	return cmd
+}
+
+func bundleFlag(flags *pflag.FlagSet) {
+	flags.Bool("new-bundle-format", false, "write sigstore bundles, as OCI 1.1 referrers, and not cosign's tags")
 }
 
 func insecureFlag(flags *pflag.FlagSet) {
@@ -61,7 +70,8 @@ func insecureFlag(flags *pflag.FlagSet) {
 // signResult is what sign prints as JSON.
 type signResult struct {
 	Image    store.Digest   `json:"image"`
-	Key      string         `json:"key"`
+	Key      string         `json:"key,omitempty"`
+	Identity string         `json:"identity,omitempty"` // who signed without a key
 	Subjects []sign.Subject `json:"subjects"`
 }
 
@@ -70,7 +80,7 @@ func (a *app) sign(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	signer, err := a.signer()
+	signer, err := a.signer(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,6 +94,9 @@ func (a *app) sign(ctx context.Context, image string) error {
 		reference = src.Repository
 	}
 	set := sign.NewSet(src, signer, reference)
+	if a.settings.GetBool("new-bundle-format") {
+		set.AsBundles()
+	}
 	for _, x := range attest {
 		if err := set.Attest(x.subject, x.predicateType, x.predicate); err != nil {
 			return usagef("%s: %w", x.file, err)
@@ -99,15 +112,24 @@ func (a *app) sign(ctx context.Context, image string) error {
 	if err != nil {
 		return fmt.Errorf("cannot sign %s: %w", image, err)
 	}
-	return a.printSigned(signResult{Image: src.Digest, Key: signer.Verifier().ID(), Subjects: sign.Subjects(src)}, attest)
+	res := signResult{Image: src.Digest, Subjects: sign.Subjects(src)}
+	if v := signer.Verifier(); v != nil {
+		res.Key = v.ID()
+	} else {
+		res.Identity = signer.String()
+	}
+	return a.printSigned(res, signer, attest)
 }
 
 // attestHardening attests how the images that hardpan built keep the hardening rules, of
 // those of which the key has not attested it already, as a build with the key would have.
-func attestHardening(ctx context.Context, src *oci.Source, set *sign.Set, v *sign.Verifier, given []attestFlag) error {
-	report, err := sign.Verify(ctx, src, v)
-	if err != nil {
-		return err
+// v is nil for who signs without a key, which is another one each time.
+func attestHardening(ctx context.Context, src *oci.Source, set *sign.Set, v *sign.Verifier, given []attestFlag) (err error) {
+	report := &sign.Report{}
+	if v != nil {
+		if report, err = sign.Verify(ctx, src, v); err != nil {
+			return err
+		}
 	}
 	for _, img := range src.Images {
 		subject := sign.Subject{Name: img.Platform.String(), Digest: img.Digest}
@@ -131,11 +153,11 @@ func attestHardening(ctx context.Context, src *oci.Source, set *sign.Set, v *sig
 	return nil
 }
 
-func (a *app) printSigned(res signResult, attest []attestFlag) error {
+func (a *app) printSigned(res signResult, signer *sign.Signer, attest []attestFlag) error {
 	if a.json() {
 		return a.printJSON(res)
 	}
-	fmt.Fprintf(a.out, "signed with key %s\n", res.Key)
+	fmt.Fprintf(a.out, "signed %s\n", oneLine(signedBy(signer)))
 	for _, s := range res.Subjects {
 		fmt.Fprintf(a.out, "  %-12s %s\n", s.Name, s.Digest)
 		for _, x := range attest {
@@ -147,8 +169,24 @@ func (a *app) printSigned(res signResult, attest []attestFlag) error {
 	return nil
 }
 
-// signer loads the private key that --key names.
-func (a *app) signer() (*sign.Signer, error) {
+// signedBy says who signed: "with key ID", or "by IDENTITY".
+func signedBy(s *sign.Signer) string {
+	if s.Verifier() == nil {
+		return "by " + s.String()
+	}
+	return "with " + s.String()
+}
+
+// signer loads the private key that --key names, which may be in a KMS, or is the
+// identity of a token.
+func (a *app) signer(ctx context.Context) (*sign.Signer, error) {
+	if a.isKeyless() {
+		return a.keylessSigner()
+	}
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		signer, err := kms.Signer(ctx, name)
+		return signer, kmsError(err)
+	}
 	text, err := a.keyFile()
 	if err != nil {
 		return nil, err
@@ -158,6 +196,14 @@ func (a *app) signer() (*sign.Signer, error) {
 		return nil, err
 	}
 	return a.loadSigner(text, password)
+}
+
+// kmsError says that the call is wrong where no program is for a key.
+func kmsError(err error) error {
+	if errors.Is(err, kms.ErrNoProgram) {
+		return usageError{err: err}
+	}
+	return err
 }
 
 func (a *app) keyPassword() ([]byte, error) {
@@ -182,8 +228,22 @@ func (a *app) loadSigner(text, password []byte) (*sign.Signer, error) {
 
 // signBuild returns what signs an image that is built. The password is known before
 // work begins; whether it opens the key turns out while layers are made, and is not asked
-// where the same was signed before.
-func (a *app) signBuild() (*builder.Signer, error) {
+// where the same was signed before. Which key a KMS has under a name may change, and so
+// nothing of it is kept.
+func (a *app) signBuild(ctx context.Context) (*builder.Signer, error) {
+	bundles := a.settings.GetBool("new-bundle-format")
+	if a.isKeyless() {
+		return a.keylessBuild(ctx)
+	}
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		if err := kms.Check(name); err != nil {
+			return nil, kmsError(err)
+		}
+		return &builder.Signer{Bundles: bundles, Open: func() (builder.Key, error) {
+			signer, err := kms.Signer(ctx, name)
+			return buildKey{signer, bundles}, err
+		}}, nil
+	}
 	text, err := a.keyFile()
 	if err != nil {
 		return nil, err
@@ -192,19 +252,34 @@ func (a *app) signBuild() (*builder.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder.Signer{ID: string(store.DigestOf(text)), Open: func() (builder.Key, error) {
+	id := string(store.DigestOf(text))
+	if bundles {
+		id += " bundles"
+	}
+	return &builder.Signer{ID: id, Bundles: bundles, Open: func() (builder.Key, error) {
 		signer, err := a.loadSigner(text, password)
-		return buildKey{signer}, err
+		return buildKey{signer, bundles}, err
 	}}, nil
 }
 
 // A buildKey signs images that are built.
-type buildKey struct{ signer *sign.Signer }
+type buildKey struct {
+	signer  *sign.Signer
+	bundles bool
+}
 
-func (k buildKey) Name() string { return k.signer.Verifier().ID() }
+func (k buildKey) Name() string {
+	if v := k.signer.Verifier(); v != nil {
+		return v.ID()
+	}
+	return k.signer.String()
+}
 
 func (k buildKey) Sign(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
 	set := sign.NewSet(image, k.signer, image.Repository)
+	if k.bundles {
+		set.AsBundles()
+	}
 	for _, subject := range sign.Subjects(image) {
 		for _, p := range about {
 			if p.Subject != subject.Digest {

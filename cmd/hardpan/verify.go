@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/verify"
@@ -24,26 +25,29 @@ question, and exits with 3 where the answer of one is no. IMAGE is a registry
 reference, an OCI layout or an OCI archive; but for the registry it needs no
 network.
 
-The key is a public one: hardpan.pub or cosign.pub.`,
+The key is a public one: hardpan.pub or cosign.pub. What was signed without a key is
+verified with --certificate-identity and --certificate-oidc-issuer, the names that
+cosign has, and --trusted-root, a file that says which authorities and logs to believe.
+Nobody else is asked: certificates, log entries and timestamps are in the bundles.`,
 		Example: `  hardpan verify dist/python-3.13 --key hardpan.pub
-  hardpan verify registry.example.com/base/python:3.13 --key cosign.pub --output json`,
+  hardpan verify registry.example.com/base/python:3.13 --key cosign.pub --output json
+  hardpan verify registry.example.com/base/python:3.13 --trusted-root root.json \
+    --certificate-identity https://github.com/example/base/.github/workflows/build.yaml@refs/heads/main \
+    --certificate-oidc-issuer https://token.actions.githubusercontent.com`,
 		Args: exactArgs("IMAGE"),
 	}
 	flags := cmd.Flags()
-	flags.String("key", "", "`file` of the public key")
+	flags.String("key", "", "`file` of the public key, or a reference NAME://KEY for the plugin sigstore-kms-NAME")
+	identityFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args[0]) }
 	return cmd
 }
 
 func (a *app) verify(ctx context.Context, image string) error {
-	text, err := a.keyFile()
+	verifier, err := a.verifier(ctx)
 	if err != nil {
 		return err
-	}
-	verifier, err := sign.LoadVerifier(text)
-	if err != nil {
-		return usagef("%s: %w", a.settings.GetString("key"), err)
 	}
 	src, err := oci.Open(ctx, image, oci.OpenOptions{Insecure: a.settings.GetBool("insecure-registry")})
 	if errors.Is(err, oci.ErrMismatch) {
@@ -68,8 +72,29 @@ func (a *app) verify(ctx context.Context, image string) error {
 	return err
 }
 
+// publicKey loads the public key that --key names, which may be in a KMS.
+func (a *app) publicKey(ctx context.Context) (*sign.Verifier, error) {
+	if name := a.settings.GetString("key"); kms.IsReference(name) {
+		verifier, err := kms.Verifier(ctx, name)
+		return verifier, kmsError(err)
+	}
+	text, err := a.keyFile()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := sign.LoadVerifier(text)
+	if err != nil {
+		return nil, usagef("%s: %w", a.settings.GetString("key"), err)
+	}
+	return verifier, nil
+}
+
 func printReport(w io.Writer, r *sign.Report) {
-	fmt.Fprintf(w, "%s\nkey %s\n", r.Image, r.Key)
+	by := "key " + r.Key
+	if r.Identity != "" {
+		by = "identity " + oneLine(r.Identity)
+	}
+	fmt.Fprintf(w, "%s\n%s\n", r.Image, by)
 	for _, q := range r.Questions {
 		answer := "no "
 		switch {

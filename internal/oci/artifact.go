@@ -26,6 +26,9 @@ type ArtifactKind string
 const (
 	Signatures   ArtifactKind = "sig"
 	Attestations ArtifactKind = "att"
+	// Referrers name their subject in the manifest (OCI image spec 1.1, manifest.md,
+	// subject) and have no tag; the registry lists them. There may be several.
+	Referrers ArtifactKind = "referrer"
 )
 
 // annotationKind says in a layout's index.json what an entry is (cosign,
@@ -48,15 +51,20 @@ type Document struct {
 // An Artifact is a manifest that is not an image to run: its layers are documents
 // about the manifest or index with the digest Subject. In a registry it has the
 // tag "sha256-HEX.sig" or "sha256-HEX.att", in a layout that name and the
-// annotation "kind".
+// annotation "kind"; a referrer has neither.
 type Artifact struct {
 	Subject   store.Digest
 	Kind      ArtifactKind
-	Documents []Document
+	Documents []Document // of a referrer that was read, see [Artifact.Read]
+
+	ArtifactType string            // of a referrer
+	Annotations  map[string]string // of a referrer
 
 	digest           store.Digest
 	manifest, config []byte
-	kept             []blob // in place of Documents and config, see [OpenKept]
+	parts            []blob      // where there are any, in place of Documents and config: of a referrer, and of one that was kept
+	children         []*Artifact // of a referrer that is an index: what it lists
+	media            string      // of the manifest of a referrer
 }
 
 const (
@@ -104,10 +112,21 @@ func artifactName(subject store.Digest, kind ArtifactKind) string {
 // Digest returns the digest of the artifact's manifest.
 func (a *Artifact) Digest() store.Digest { return a.digest }
 
-func (a *Artifact) name() string { return artifactName(a.Subject, a.Kind) }
+func (a *Artifact) name() string {
+	if a.Kind == Referrers {
+		return string(a.digest)
+	}
+	return artifactName(a.Subject, a.Kind)
+}
+
+// mediaType returns that of the manifest.
+func (a *Artifact) mediaType() string { return mediaOr(a.media, mediaManifest) }
 
 // entry returns what a layout's index.json says of a.
 func (a *Artifact) entry() descriptor {
+	if a.Kind == Referrers {
+		return descriptor{MediaType: a.mediaType(), Digest: a.digest, Size: int64(len(a.manifest)), ArtifactType: a.ArtifactType}
+	}
 	return descriptor{MediaType: mediaManifest, Digest: a.digest, Size: int64(len(a.manifest)), Annotations: map[string]string{
 		annotationKind: a.Kind.layoutKind(), annotationRefName: a.name(),
 	}}
@@ -115,8 +134,8 @@ func (a *Artifact) entry() descriptor {
 
 // content returns the documents and the config, each once.
 func (a *Artifact) content() []blob {
-	if a.kept != nil {
-		return a.kept
+	if a.parts != nil {
+		return a.parts
 	}
 	list := []blob{documentBlob(store.DigestOf(a.config), mediaConfig, a.config)}
 	for _, d := range a.Documents {
@@ -129,13 +148,22 @@ func (a *Artifact) content() []blob {
 }
 
 func (a *Artifact) blobs() []blob {
-	return append(a.content(), documentBlob(a.digest, mediaManifest, a.manifest))
+	var list []blob
+	for _, child := range a.children {
+		list = append(list, child.blobs()...)
+	}
+	list = append(list, a.content()...)
+	return append(list, documentBlob(a.digest, a.mediaType(), a.manifest))
 }
 
-// isArtifact reports whether an entry of a layout's index.json is one.
+// isArtifact reports whether an entry of a layout's index.json says that it is one. Some
+// programs give images an artifact type too, the media type of their configs.
 func isArtifact(d descriptor) bool {
-	kind := d.Annotations[annotationKind]
-	return kind == Signatures.layoutKind() || kind == Attestations.layoutKind()
+	switch kind := d.Annotations[annotationKind]; {
+	case kind == Signatures.layoutKind(), kind == Attestations.layoutKind():
+		return true
+	}
+	return d.ArtifactType != "" && d.ArtifactType != mediaConfig && d.ArtifactType != dockerConfig
 }
 
 // kindOf returns the annotation "kind" of an image.
@@ -183,6 +211,7 @@ func (s *Source) Attach(ctx context.Context, artifacts []*Artifact) error {
 // A place is where a Source is from, as far as it may have artifacts.
 type place interface {
 	artifacts(ctx context.Context, s *Source, subject store.Digest, kind ArtifactKind) ([]*Artifact, error)
+	referrers(ctx context.Context, s *Source, subject store.Digest) ([]*Artifact, error)
 	attach(ctx context.Context, s *Source, artifacts []*Artifact) error
 }
 
@@ -276,13 +305,25 @@ func (p registryPlace) attach(ctx context.Context, _ *Source, artifacts []*Artif
 	return nil
 }
 
-// pushArtifacts puts each artifact, its documents first, under its tag.
+// pushArtifacts puts each artifact, its documents first, under its tag, and a referrer
+// under its digest. One comes after another: a registry that does not list referrers by
+// itself has the list under a tag, which is read, changed and written (OCI distribution
+// spec, Pushing Manifests with Subject).
 func pushArtifacts(ctx context.Context, pusher *remote.Pusher, repo name.Repository, artifacts []*Artifact) error {
 	for _, a := range artifacts {
+		if err := pushArtifacts(ctx, pusher, repo, a.children); err != nil {
+			return err
+		}
 		for _, b := range a.content() {
 			if err := pusher.Upload(ctx, repo, v1Layer{b}); err != nil {
 				return fmt.Errorf("%s: blob %s: %w", a.name(), b.digest, err)
 			}
+		}
+		if a.Kind == Referrers {
+			if err := pusher.Push(ctx, repo.Digest(a.name()), rawManifest{a.manifest, a.mediaType()}); err != nil {
+				return fmt.Errorf("referrer %s: %w", a.name(), err)
+			}
+			continue
 		}
 		if err := pusher.Push(ctx, repo.Tag(a.name()), rawManifest{a.manifest, mediaManifest}); err != nil {
 			return fmt.Errorf("tag %s: %w", a.name(), err)

@@ -117,8 +117,7 @@ func amendIndex(dir string, root store.Digest, artifacts []*Artifact) ([]byte, e
 			return nil, fmt.Errorf("%s: %w: %w", indexFile, ErrInvalid, err)
 		}
 		switch {
-		case slices.ContainsFunc(artifacts, func(a *Artifact) bool { return isAbout(e.descriptor, a.Subject, a.Kind, root) }):
-			// replaced
+		case slices.ContainsFunc(artifacts, func(a *Artifact) bool { return a.replaces(e.descriptor, root) }):
 		case isArtifact(e.descriptor):
 			about = append(about, e)
 		default:
@@ -145,15 +144,31 @@ func amendIndex(dir string, root store.Digest, artifacts []*Artifact) ([]byte, e
 	return encode(doc)
 }
 
-// compareEntries sorts entries about artifacts: those about root first, then by name.
+// replaces reports whether a takes the place of an entry of index.json.
+func (a *Artifact) replaces(d descriptor, root store.Digest) bool {
+	if a.Kind == Referrers {
+		return d.Digest == a.digest
+	}
+	return isAbout(d, a.Subject, a.Kind, root)
+}
+
+// compareEntries sorts entries about artifacts: those about root first, then by name,
+// and referrers, which have none, last and by digest.
 func compareEntries(a, b descriptor, root store.Digest) int {
 	rank := func(d descriptor) int {
 		if isAbout(d, root, Signatures, root) || isAbout(d, root, Attestations, root) {
 			return 0
 		}
-		return 1
+		if d.Annotations[annotationKind] != "" {
+			return 1
+		}
+		return 2
 	}
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Annotations[annotationRefName], b.Annotations[annotationRefName]))
+	order := cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Annotations[annotationRefName], b.Annotations[annotationRefName]))
+	if order == 0 && rank(a) == 2 {
+		order = cmp.Compare(a.Digest, b.Digest)
+	}
+	return order
 }
 
 func markImage(e layoutEntry) (json.RawMessage, error) {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/hardpan/hardpan/internal/store"
 )
 
 // CopyOptions say how an image is copied.
@@ -14,8 +17,8 @@ type CopyOptions struct {
 	RefName string      // of a copy to a layout or an archive, as in [LayoutOptions]
 }
 
-// Copy writes the image, with the signatures and attestations that its place has about
-// it, to another place: the registry, the layout ("oci:DIR") or the archive
+// Copy writes the image, with the signatures, the attestations and the referrers of any
+// kind that its place has about it, to another place: the registry, the layout ("oci:DIR") or the archive
 // ("oci-archive:FILE") that to names. Without a prefix what ends in ".tar" is an
 // archive, what begins like a path or is a layout already a layout, and anything else
 // a reference to a registry. It returns what was written as [Open] reads it.
@@ -32,10 +35,11 @@ func Copy(ctx context.Context, s *Source, to string, o CopyOptions) (string, err
 }
 
 func (s *Source) copy(ctx context.Context, to string, o CopyOptions) (string, error) {
-	if s.Index == nil {
-		return "", withHint(errors.New("it is the image of one platform"), "name the index that lists it")
+	x := s.Index
+	if x == nil && len(s.Images) == 1 {
+		x = alone(s.Images[0])
 	}
-	if s.Index.omitted > 0 || len(s.Images) == 0 {
+	if x == nil || x.omitted > 0 || len(s.Images) == 0 {
 		return "", errors.New("not all of its images were read")
 	}
 	artifacts, err := s.allArtifacts(ctx)
@@ -46,22 +50,31 @@ func (s *Source) copy(ctx context.Context, to string, o CopyOptions) (string, er
 	kind, place := destination(to)
 	switch kind {
 	case prefixArchive:
-		return kind + place, WriteArchive(ctx, place, s.Index, layout)
+		return kind + place, WriteArchive(ctx, place, x, layout)
 	case prefixLayout:
-		return kind + place, WriteLayout(ctx, place, s.Index, layout)
+		return kind + place, WriteLayout(ctx, place, x, layout)
 	}
 	o.Push.Artifacts = artifacts
-	return Push(ctx, place, s.Index, o.Push)
+	return Push(ctx, place, x, o.Push)
+}
+
+// alone returns the image of one platform as what [Push] and [WriteLayout] write: its
+// manifest stands where an index would.
+func alone(img *Image) *Index {
+	return &Index{Digest: img.Digest, MediaType: img.MediaType, Manifest: img.Manifest, Annotations: img.Annotations, Images: []*Image{img}}
 }
 
 // allArtifacts returns the artifacts about the index and its images. Where a place has
 // several of a kind about one of them, a registry has room for one with all documents.
 func (s *Source) allArtifacts(ctx context.Context) (all []*Artifact, err error) {
-	for i := range len(s.Images) + 1 {
-		subject := s.Digest // the index is the last
-		if i < len(s.Images) {
-			subject = s.Images[i].Digest
-		}
+	var subjects []store.Digest
+	for _, img := range s.Images {
+		subjects = append(subjects, img.Digest)
+	}
+	if s.Index != nil {
+		subjects = append(subjects, s.Digest) // the last, as in Push
+	}
+	for _, subject := range subjects {
 		for _, kind := range []ArtifactKind{Attestations, Signatures} {
 			list, err := s.Artifacts(ctx, subject, kind)
 			if err != nil {
@@ -79,6 +92,33 @@ func (s *Source) allArtifacts(ctx context.Context) (all []*Artifact, err error) 
 			if len(list) > 0 {
 				all = append(all, list[0])
 			}
+		}
+		if all, err = s.addReferrers(ctx, subject, all, 0); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// maxReferrerDepth bounds what refers to what refers to an image: a signature of an
+// SBOM is at 1.
+const maxReferrerDepth = 4
+
+// addReferrers appends the referrers of subject, and theirs, each once.
+func (s *Source) addReferrers(ctx context.Context, subject store.Digest, all []*Artifact, depth int) ([]*Artifact, error) {
+	list, err := s.Referrers(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range list {
+		if slices.ContainsFunc(all, func(b *Artifact) bool { return b.digest == a.digest }) {
+			continue
+		}
+		if depth > maxReferrerDepth || len(all) >= maxReferrers {
+			return nil, fmt.Errorf("%w: more than %d referrers or %d deep", ErrTooLarge, maxReferrers, maxReferrerDepth)
+		}
+		if all, err = s.addReferrers(ctx, a.digest, append(all, a), depth+1); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil

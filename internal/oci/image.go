@@ -239,7 +239,9 @@ func (x *Index) blobs() ([]blob, error) {
 	}
 	list := x.content()
 	for _, img := range x.Images {
-		list = append(list, documentBlob(img.Digest, img.MediaType, img.Manifest))
+		if img.Digest != x.Digest { // unless it stands for itself
+			list = append(list, documentBlob(img.Digest, img.MediaType, img.Manifest))
+		}
 	}
 	return append(list, documentBlob(x.Digest, x.MediaType, x.Manifest)), nil
 }

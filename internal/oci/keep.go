@@ -56,18 +56,19 @@ func OpenKept(s *store.Store, k KeptArtifact) (*Artifact, error) {
 	if a.manifest, err = s.ReadFile(k.Manifest); err != nil {
 		return fail(err)
 	}
-	doc, _, err := parseDocument(a.manifest, mediaManifest)
-	if err == nil && doc == nil {
+	doc, err := parseReferrer(a.manifest)
+	if err == nil && doc.Config == nil {
 		err = fmt.Errorf("%w: expected a manifest, found an index", ErrInvalid)
 	}
 	if err != nil {
 		return fail(err)
 	}
-	for _, d := range append(doc.Layers, doc.Config) {
+	a.ArtifactType, a.Annotations = doc.ArtifactType, doc.Annotations
+	for _, d := range append(doc.Layers, *doc.Config) {
 		if size, ok := s.Stat(d.Digest); !ok || size != d.Size {
 			return fail(fmt.Errorf("blob %s: %w", d.Digest, fs.ErrNotExist))
 		}
-		a.kept = append(a.kept, blob{digest: d.Digest, size: d.Size, media: d.MediaType, open: func() (io.ReadCloser, error) { return s.Open(d.Digest) }})
+		a.parts = append(a.parts, blob{digest: d.Digest, size: d.Size, media: d.MediaType, open: func() (io.ReadCloser, error) { return s.Open(d.Digest) }})
 	}
 	return a, nil
 }

@@ -160,6 +160,9 @@ func readLayout(ctx context.Context, files blobFiles, choice string, l *loader) 
 // there is no choice and the entries are the platforms of one image.
 func (l *loader) chooseEntry(entries []descriptor, choice string, files blobFiles) (*descriptor, error) {
 	entries = slices.DeleteFunc(slices.Clone(entries), isArtifact)
+	if len(entries) > 1 {
+		entries = slices.DeleteFunc(entries, func(d descriptor) bool { return isReferrer(d, files) })
+	}
 	var found, plain []descriptor
 	var names []string
 	name, byName := strings.CutPrefix(choice, ":")

@@ -146,3 +146,44 @@ func TestOursVerifiesCosignRecursive(t *testing.T) {
 		}
 	}
 }
+
+// emptyRoot is a trusted root that trusts nobody, which a key does not need.
+const emptyRoot = `{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
+
+// cosign verifies the bundles that this package makes, and this package those of
+// cosign, in registries of both kinds.
+func TestCosignBundles(t *testing.T) {
+	t.Parallel()
+	root := writeFile(t, []byte(emptyRoot))
+	predicate := writeFile(t, []byte(predicates[spdx]))
+	verifyOptions := []string{"--new-bundle-format", "--insecure-ignore-tlog", "--allow-insecure-registry", "--trusted-root", root, "--key"}
+	for _, host := range []string{serve(t), serveWith(t, true)} {
+		for name, k := range map[string]pair{"ed25519": own(), "ecdsa": cosignPair(t)} {
+			ref := push(t, host, name)
+			signBundles(t, ref, k, spdx, cyclonedx)
+			public := writeFile(t, k.public)
+			x := image(t, name)
+			for _, at := range []string{ref, strings.TrimSuffix(ref, ":1") + "@" + string(x.Images[0].Digest)} {
+				mustCosign(t, slices3("verify", append(verifyOptions, public), []string{at})...)
+				mustCosign(t, slices3("verify-attestation", append(verifyOptions, public, "--type", "spdx"), []string{at})...)
+				mustNotCosign(t, "", slices3("verify", append(verifyOptions, writeFile(t, stranger().public)), []string{at})...)
+			}
+		}
+		ref := push(t, host, "theirs")
+		common := []string{"--yes", "--tlog-upload=false", "--new-bundle-format", "--allow-insecure-registry", "--key", "testdata/cosign.key"}
+		mustCosign(t, slices3("attest", append(common, "--type", "spdx", "--predicate", predicate), []string{ref})...)
+		k := cosignPair(t)
+		refused := verify(t, ref, k.signer.Verifier()).Refused()
+		if len(refused) == 0 || !errors.Is(refused[0].Err, sign.ErrNoSignature) {
+			t.Errorf("an attestation alone: %v", refused)
+		}
+		mustCosign(t, slices3("sign", common, []string{ref})...)
+		const want = "index signature: yes\nindex attestation Document: yes\nlinux/amd64 signature: yes\nlinux/arm64 signature: yes\n"
+		if got := rows(verify(t, ref, k.signer.Verifier())); !strings.HasPrefix(got, want) {
+			t.Error(got)
+		}
+		if refused := verify(t, ref, own().signer.Verifier()).Refused(); len(refused) == 0 || !errors.Is(refused[0].Err, sign.ErrOtherKey) {
+			t.Errorf("another key: %v", refused)
+		}
+	}
+}

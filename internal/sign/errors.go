@@ -18,6 +18,10 @@ var (
 	ErrDamaged = errors.New("damaged document")
 	// ErrStripped is an attestation that the signature speaks of and that is not there.
 	ErrStripped = errors.New("attestation is missing")
+	// ErrUntrusted is a bundle whose certificate, log entry or time nothing vouches for.
+	ErrUntrusted = errors.New("not vouched for")
+	// ErrIdentity is a good signature of somebody who was not asked for.
+	ErrIdentity = errors.New("signed by another identity")
 	// ErrContent is a layer that is not what the manifest says.
 	ErrContent = errors.New("damaged image")
 )

@@ -16,3 +16,9 @@ func CheckAttestation(v *Verifier, d oci.Document, subject store.Digest) ([]byte
 	st, err := v.checkAttestation(d, subject)
 	return st.Predicate, err
 }
+
+// CheckBundle is what Verify asks of one bundle. It returns the predicate.
+func CheckBundle(v *Verifier, content []byte, subject store.Digest) ([]byte, error) {
+	st, err := v.checkBundle(foundBundle{content: content, predicateType: saidType(content)}, subject)
+	return st.Predicate, err
+}

@@ -116,9 +116,13 @@ func layout(t testing.TB, text string) string {
 	return dir
 }
 
-func serve(t testing.TB) (host string) {
+// serve runs a registry that has no list of referrers, and so has it under a tag.
+func serve(t testing.TB) (host string) { return serveWith(t, false) }
+
+// serveWith runs a registry that has a list of referrers, or has not.
+func serveWith(t testing.TB, referrers bool) (host string) {
 	t.Helper()
-	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers)))
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }
@@ -139,10 +143,24 @@ var predicates = map[string]string{
 // about each subject.
 func signImage(t testing.TB, ref string, k pair, types ...string) {
 	t.Helper()
+	signAs(t, ref, k.signer, false, types...)
+}
+
+// signBundles is signImage with bundles.
+func signBundles(t testing.TB, ref string, k pair, types ...string) {
+	t.Helper()
+	signAs(t, ref, k.signer, true, types...)
+}
+
+func signAs(t testing.TB, ref string, signer *sign.Signer, bundles bool, types ...string) {
+	t.Helper()
 	src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
 	check(t, err)
 	defer src.Close()
-	set := sign.NewSet(src, k.signer, src.Repository)
+	set := sign.NewSet(src, signer, src.Repository)
+	if bundles {
+		set.AsBundles()
+	}
 	for _, kind := range types {
 		check(t, set.Attest("", kind, []byte(predicates[kind])))
 	}

@@ -17,6 +17,8 @@ import (
 	"math/big"
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
+
+	"github.com/hardpan/hardpan/internal/store"
 )
 
 // Types of PEM blocks that hold an encrypted private key: PKCS #8 in a NaCl secret
@@ -29,16 +31,22 @@ const (
 
 const minRSABits = 2048
 
-// A Signer is a private key. It is safe for use by several goroutines.
+// A Signer is a private key, or an identity that needs none. It is safe for use by
+// several goroutines.
 type Signer struct {
-	key      crypto.Signer
-	verifier *Verifier
+	sign      func(message []byte) ([]byte, error)
+	verifier  *Verifier // nil for an identity
+	certified Certified // nil for a key
 }
 
-// A Verifier is a public key. It is safe for use by several goroutines.
+// A Verifier is a public key, or what decides on identities. It is safe for use by
+// several goroutines.
 type Verifier struct {
 	key crypto.PublicKey
 	id  string
+
+	judge    Judge // nil for a key
+	verdicts map[store.Digest]Verdict
 }
 
 // GenerateKey makes an Ed25519 key pair, whose signatures are deterministic
@@ -98,7 +106,23 @@ func LoadSigner(text, password []byte) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
-	return &Signer{key: key, verifier: v}, nil
+	return &Signer{sign: func(message []byte) ([]byte, error) { return signWith(key, message) }, verifier: v}, nil
+}
+
+// NewSigner returns the signer of a key that is elsewhere. sign signs as cosign does: the
+// SHA-256 of the message, or with Ed25519 the message. What does not verify with the
+// public key is not used.
+func NewSigner(public *Verifier, sign func(message []byte) ([]byte, error)) *Signer {
+	return &Signer{verifier: public, sign: func(message []byte) ([]byte, error) {
+		signature, err := sign(message)
+		if err == nil && !public.verify(message, signature) {
+			err = fmt.Errorf("the signature does not verify with the public key %s", public.id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return signature, nil
+	}}
 }
 
 // LoadVerifier reads a public key: a PEM block PUBLIC KEY with an Ed25519, ECDSA or
@@ -131,21 +155,29 @@ func newVerifier(key crypto.PublicKey) (*Verifier, error) {
 	return &Verifier{key: key, id: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])}, nil
 }
 
-// Verifier returns the public key.
+// Verifier returns the public key, or nil for an identity.
 func (s *Signer) Verifier() *Verifier { return s.verifier }
+
+// String says who signs: the key by its ID, or the identity.
+func (s *Signer) String() string {
+	if s.certified != nil {
+		return s.certified.String()
+	}
+	return "key " + s.verifier.id
+}
 
 // ID returns the fingerprint of the key as ssh-keygen -l prints it, which is also
 // the key ID that DSSE libraries give a key that has no other.
 func (v *Verifier) ID() string { return v.id }
 
-// sign signs as `cosign sign` does with the same key, except that Ed25519 is pure:
+// signWith signs as `cosign sign` does with the same key, except that Ed25519 is pure:
 // cosign verify --key does not accept Ed25519ph.
-func (s *Signer) sign(message []byte) ([]byte, error) {
-	if _, ok := s.key.(ed25519.PrivateKey); ok {
-		return s.key.Sign(nil, message, crypto.Hash(0))
+func signWith(key crypto.Signer, message []byte) ([]byte, error) {
+	if _, ok := key.(ed25519.PrivateKey); ok {
+		return key.Sign(nil, message, crypto.Hash(0))
 	}
 	sum := sha256.Sum256(message)
-	return s.key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	return key.Sign(rand.Reader, sum[:], crypto.SHA256)
 }
 
 func (v *Verifier) verify(message, signature []byte) bool {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
@@ -49,6 +50,24 @@ type optional struct {
 // of. That of an index has its platforms' images too.
 type promise map[store.Digest][]string
 
+// add notes the types of the attestations of a subject.
+func (p promise) add(subject store.Digest, types []string) {
+	slices.Sort(types)
+	if types = slices.Compact(types); len(types) > 0 {
+		p[subject] = types
+	}
+}
+
+// of returns what the signature of subject is to speak of.
+func (p promise) of(subject Subject) promise {
+	if subject.Name == IndexName {
+		return p
+	}
+	own := promise{}
+	own.add(subject.Digest, p[subject.Digest])
+	return own
+}
+
 // newSignature returns the signature of the manifest or index with that digest.
 // reference is the name that the image goes by, such as its repository.
 func (s *Signer) newSignature(subject store.Digest, reference string, attestations promise) (oci.Document, error) {
@@ -74,6 +93,9 @@ func (s *Signer) newSignature(subject store.Digest, reference string, attestatio
 // counts only without an error; before that it serves the message.
 func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (payload, error) {
 	var p payload
+	if v.judge != nil {
+		return p, errNoKey
+	}
 	if d.MediaType != mediaSimpleSigning {
 		return p, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
 	}

@@ -41,6 +41,7 @@ type Set struct {
 	signer    *Signer
 	reference string
 	attest    []attestation
+	asBundles bool
 }
 
 type attestation struct {
@@ -54,6 +55,10 @@ type attestation struct {
 func NewSet(src *oci.Source, signer *Signer, reference string) *Set {
 	return &Set{src: src, signer: signer, reference: reference}
 }
+
+// AsBundles makes the artifacts sigstore bundles that refer to their subjects, and not
+// cosign's tags. Identities sign in no other way.
+func (s *Set) AsBundles() { s.asBundles = true }
 
 // Attest adds an attestation about the subject with that name, or about each where
 // it is "". The type is a URI, the predicate JSON.
@@ -72,31 +77,26 @@ func (s *Set) Attest(subject, predicateType string, predicate []byte) error {
 // to be written: a signature after what it speaks of, the index's last.
 //
 // What the image has already stays, except for what this key signed: its signatures
-// are replaced, and its attestations of a type that the set has too.
+// are replaced, and its attestations of a type that the set has too. Of bundles nothing
+// is replaced.
 func (s *Set) Artifacts(ctx context.Context) ([]*oci.Artifact, error) {
 	var list []*oci.Artifact
 	subjects := Subjects(s.src)
 	slices.Reverse(subjects) // the index is the first
+	if s.asBundles || s.signer.certified != nil {
+		return s.bundleArtifacts(ctx, subjects)
+	}
 	all := promise{}
 	for _, subject := range subjects {
 		att, types, err := s.attestations(ctx, subject)
 		if err != nil {
 			return nil, err
 		}
-		if len(types) > 0 {
-			all[subject.Digest] = types
-		}
+		all.add(subject.Digest, types)
 		list = append(list, att...)
 	}
 	for _, subject := range subjects {
-		promised := all
-		if subject.Name != IndexName {
-			promised = promise{}
-			if types := all[subject.Digest]; len(types) > 0 {
-				promised[subject.Digest] = types
-			}
-		}
-		sig, err := s.signature(ctx, subject, promised)
+		sig, err := s.signature(ctx, subject, all.of(subject))
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +122,16 @@ func (s *Set) signature(ctx context.Context, subject Subject, promised promise) 
 	return oci.NewArtifact(subject.Digest, oci.Signatures, append(documents, own))
 }
 
+// about returns the attestations to make about subject.
+func (s *Set) about(subject Subject) (list []attestation) {
+	for _, a := range s.attest {
+		if a.subject == "" || a.subject == subject.Name {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // attestations makes the artifact with the attestations about subject, if there is
 // one to add, and returns the types of all those of this key.
 func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Artifact, types []string, err error) {
@@ -129,12 +139,7 @@ func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Ar
 	if err != nil {
 		return nil, nil, err
 	}
-	var added []attestation
-	for _, a := range s.attest {
-		if a.subject == "" || a.subject == subject.Name {
-			added = append(added, a)
-		}
-	}
+	added := s.about(subject)
 	var others, own []oci.Document
 	for _, d := range documents {
 		st, err := s.signer.verifier.checkAttestation(d, subject.Digest)
@@ -154,8 +159,6 @@ func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Ar
 		own = append(own, d)
 		types = append(types, a.predicateType)
 	}
-	slices.Sort(types)
-	types = slices.Compact(types)
 	if len(added) == 0 {
 		return nil, types, nil
 	}

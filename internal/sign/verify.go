@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 // A Report answers whether an image is what a key says it is.
 type Report struct {
 	Image     store.Digest `json:"image"`
-	Key       string       `json:"key"` // as [Verifier.ID] has it
+	Key       string       `json:"key,omitempty"`      // as [Verifier.ID] has it
+	Identity  string       `json:"identity,omitempty"` // whom the verifier trusts, where that is no key
 	Questions []Question   `json:"questions"`
 }
 
@@ -58,7 +60,7 @@ const (
 
 // Verify reads the signatures and attestations of an image and of each of its
 // platforms' images, where it is, and their layers, and says whether they are the
-// key's and about this image. An error is that something could not be read, and
+// key's, or the identity's, and about this image. An error is that something could not be read, and
 // then nothing is verified; all else is an answer in the report, those that are not
 // a clear yes with OK false.
 //
@@ -66,17 +68,35 @@ const (
 // keys may have signed too; an attestation of another key is refused where this
 // key has none of that type.
 func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) {
-	r := &Report{Image: src.Digest, Key: v.id}
+	r := &Report{Image: src.Digest}
+	if r.Key = v.id; v.judge != nil {
+		r.Key, r.Identity = "", v.id
+	}
+	found := map[store.Digest][]foundBundle{}
+	for _, s := range Subjects(src) {
+		list, err := findBundles(ctx, src, s.Digest)
+		if err != nil && !isDamage(err) {
+			return nil, err
+		}
+		if err != nil {
+			list = []foundBundle{{predicateType: unknownType, damage: err}}
+		}
+		found[s.Digest] = list
+	}
+	v, err := v.judged(ctx, found)
+	if err != nil {
+		return nil, err
+	}
 	indexSigned, promised := false, promise{}
 	for _, s := range Subjects(src) {
-		signed, err := r.signature(ctx, src, v, s, indexSigned, promised)
+		signed, err := r.signature(ctx, src, v, s, found[s.Digest], indexSigned, promised)
 		if err != nil {
 			return nil, err
 		}
 		if s.Name == IndexName {
 			indexSigned = signed
 		}
-		if err := r.attestations(ctx, src, v, s, promised[s.Digest]); err != nil {
+		if err := r.attestations(ctx, src, v, s, found[s.Digest], promised[s.Digest]); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +108,7 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 
 // signature asks whether subject is signed, and adds the attestations that the
 // signatures speak of to promised.
-func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s Subject, indexSigned bool, promised promise) (signed bool, err error) {
+func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, indexSigned bool, promised promise) (signed bool, err error) {
 	documents, err := existing(ctx, src, s.Digest, oci.Signatures)
 	if isDamage(err) {
 		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, err))
@@ -98,24 +118,40 @@ func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s 
 		return false, err
 	}
 	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
-	reference := ""
-	for _, d := range documents {
-		p, err := v.checkSignature(d, s.Digest)
+	reference, by := "", ""
+	add := func(as string, attestations promise, err error) {
 		if err != nil {
 			refusal = graver(refusal, err)
-			continue
+			return
 		}
-		signed, reference = true, p.Critical.Identity.Reference
-		for subject, types := range p.Optional.Attestations {
+		signed, reference = true, cmp.Or(as, reference)
+		for subject, types := range attestations {
 			promised[subject] = append(promised[subject], types...)
 		}
 	}
+	for _, d := range documents {
+		p, err := v.checkSignature(d, s.Digest)
+		add(p.Critical.Identity.Reference, p.Optional.Attestations, err)
+	}
+	for _, b := range found {
+		if b.predicateType != SignatureType {
+			continue // an attestation signs nothing
+		}
+		st, err := v.checkBundle(b, s.Digest)
+		as, attestations := st.signature(s.Digest)
+		add(as, attestations, err)
+		if err == nil {
+			by = v.verdicts[store.DigestOf(b.content)].Signer
+		}
+	}
 	switch {
+	case signed && by != "":
+		r.yes(s, askSignature, "", fmt.Sprintf("signed by %.400s", by))
 	case signed && reference != "":
 		r.yes(s, askSignature, "", fmt.Sprintf("signed as %.200q", reference))
 	case signed:
 		r.yes(s, askSignature, "", "signed")
-	case indexSigned && (errors.Is(refusal, ErrNoSignature) || errors.Is(refusal, ErrOtherKey)):
+	case indexSigned && (errors.Is(refusal, ErrNoSignature) || errors.Is(refusal, ErrOtherKey) || errors.Is(refusal, ErrIdentity)):
 		r.yes(s, askSignature, "", "none of its own; the signed index lists it")
 	default:
 		r.no(s, askSignature, "", refusal)
@@ -125,7 +161,7 @@ func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s 
 
 // graver returns the error that says more about what happened.
 func graver(a, b error) error {
-	for _, grave := range []error{ErrReplayed, ErrTampered, ErrDamaged, ErrOtherKey} {
+	for _, grave := range []error{ErrReplayed, ErrTampered, ErrDamaged, ErrUntrusted, ErrIdentity, ErrOtherKey} {
 		if errors.Is(a, grave) {
 			return a
 		}
@@ -137,7 +173,7 @@ func graver(a, b error) error {
 }
 
 // attestations asks of each attestation whether it is the key's and about subject.
-func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, promised []string) error {
+func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, promised []string) error {
 	documents, err := existing(ctx, src, s.Digest, oci.Attestations)
 	if isDamage(err) {
 		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, err))
@@ -152,17 +188,25 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 		err           error
 	}
 	var refusals []refusal
-	for _, d := range documents {
-		st, err := v.checkAttestation(d, s.Digest)
-		if err != nil {
+	add := func(st statement, err error) {
+		switch {
+		case err != nil:
 			refusals = append(refusals, refusal{st.PredicateType, err})
-			continue
+		default:
+			have[st.PredicateType] = true
+			r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
 		}
-		have[st.PredicateType] = true
-		r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
+	}
+	for _, d := range documents {
+		add(v.checkAttestation(d, s.Digest))
+	}
+	for _, b := range found {
+		if b.predicateType != SignatureType {
+			add(v.checkBundle(b, s.Digest))
+		}
 	}
 	for _, f := range refusals {
-		if !have[f.predicateType] || !errors.Is(f.err, ErrOtherKey) {
+		if !have[f.predicateType] || !isOthers(f.err) {
 			have[f.predicateType] = true // and so not missing
 			r.no(s, askAttestation, f.predicateType, f.err)
 		}
@@ -174,6 +218,11 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 		}
 	}
 	return nil
+}
+
+// isOthers reports whether err is about what somebody else has signed.
+func isOthers(err error) bool {
+	return errors.Is(err, ErrOtherKey) || errors.Is(err, ErrIdentity) || errors.Is(err, ErrUntrusted)
 }
 
 // content asks whether the layers are what the manifests say. Manifests and configs
