@@ -46,7 +46,7 @@ func TestComponent(t *testing.T) {
 
 	// What the record says of it is compared with what is there.
 	img.Components[0].SHA256 = sum[1:] + "0"
-	if owner := img.owner(&img.Files[k]); owner != -1 {
+	if owner := img.owner(&img.Files[k]); owner != (part{}) {
 		t.Errorf("a file of another digest belongs to %d", owner)
 	}
 }

@@ -15,18 +15,25 @@ import (
 // (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; the
 // files of a package are components of it, with the property hardpan:origin.
 func CycloneDX(img *Image) ([]byte, error) {
-	contents := img.contents()
+	contents, languages := img.contents(), img.languageParts()
 	bom := cdx.NewBOM()
 	bom.SerialNumber = img.cdxSerial()
 	bom.Metadata = img.cdxMetadata(img.statement())
 	components := []cdx.Component{} // an image without any has an empty list, not none
 	for i := range img.Packages {
-		components = append(components, img.cdxPackage(&img.Packages[i], contents[i]))
+		c := img.cdxPackage(&img.Packages[i])
+		c.Components = img.cdxParts(part{ofPackage, i}, languages, contents)
+		components = append(components, c)
 	}
 	for i := range img.Components {
-		components = append(components, img.cdxOwn(&img.Components[i], contents[componentOwner(i)]))
+		c := img.cdxOwn(&img.Components[i])
+		c.Components = img.cdxParts(part{ofComponent, i}, languages, contents)
+		components = append(components, c)
 	}
-	for _, f := range contents[-1] {
+	for _, i := range languages[part{}] {
+		components = append(components, img.cdxLanguage(i, languages, contents))
+	}
+	for _, f := range contents[part{}] {
 		components = append(components, cdxFile(f))
 	}
 	bom.Components = &components
@@ -86,7 +93,7 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 // cdxRef is how the document refers to the image.
 func (img *Image) cdxRef() string { return cmp.Or(img.imagePURL(), string(img.Digest)) }
 
-func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
+func (img *Image) cdxPackage(p *Package) cdx.Component {
 	purl := img.purl(p)
 	c := cdx.Component{
 		BOMRef: purl, Type: cdx.ComponentTypeApplication, Name: p.Name, Version: p.Version, PackageURL: purl,
@@ -103,28 +110,16 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	for _, u := range p.Unmet {
 		*c.Properties = append(*c.Properties, *properties("hardpan:unmet-dependency", u)...)
 	}
-	if p.Supplier.Name != "" {
-		c.Supplier = &cdx.OrganizationalEntity{Name: p.Supplier.Name}
-		if p.Supplier.Web != "" {
-			c.Supplier.URL = &[]string{p.Supplier.Web}
-		}
-		if p.Supplier.Address != "" {
-			c.Supplier.Contact = &[]cdx.OrganizationalContact{{Name: p.Supplier.Name, Email: p.Supplier.Address}}
-		}
-	}
+	c.Supplier = cdxParty(p.Supplier)
 	var references []cdx.ExternalReference
 	if p.SHA256 != "" {
-		hashes := []cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: p.SHA256}}
-		if p.SHA512 != "" {
-			hashes = append(hashes, cdx.Hash{Algorithm: cdx.HashAlgoSHA512, Value: p.SHA512})
-		}
-		c.Hashes = &hashes
+		c.Hashes = cdxHashes(p.SHA256, p.SHA512)
 		// BSI TR-03183-2 asks for these of the file that a component comes as
 		// (https://github.com/BSI-Bund/tr-03183-cyclonedx-property-taxonomy).
 		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
 			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
 		if p.Location != "" {
-			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: &hashes})
+			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: c.Hashes})
 		}
 	}
 	if home := webAddress(p.Homepage); home != "" {
@@ -132,13 +127,6 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	}
 	if len(references) > 0 {
 		c.ExternalReferences = &references
-	}
-	var parts []cdx.Component
-	for _, f := range files {
-		parts = append(parts, cdxFile(f))
-	}
-	if len(parts) > 0 {
-		c.Components = &parts
 	}
 	return c
 }
@@ -151,7 +139,7 @@ func cdxFile(f *File) cdx.Component {
 	return cdx.Component{
 		BOMRef: "file:" + (&url.URL{Path: f.Path}).EscapedPath(), Type: cdx.ComponentTypeFile, Name: f.Path,
 		Hashes:     &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA1, Value: f.SHA1}, {Algorithm: cdx.HashAlgoSHA256, Value: f.SHA256}},
-		Properties: properties("hardpan:origin", cmp.Or(origin, "unknown")),
+		Properties: properties("hardpan:origin", cmp.Or(origin, "unknown"), "hardpan:unread", f.Unread),
 	}
 }
 
@@ -175,29 +163,43 @@ func cdxLicences(l Licence) *cdx.Licenses {
 
 // cdxDependencies returns the graph, rooted in the image.
 func (img *Image) cdxDependencies() *[]cdx.Dependency {
-	list := []cdx.Dependency{img.cdxDependency(img.cdxRef(), img.roots())}
-	for i := range img.Packages {
-		if p := &img.Packages[i]; p.Described {
-			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))
+	refs := func(packages, languages []int) []string {
+		list := make([]string, 0, len(packages)+len(languages))
+		for _, i := range packages {
+			list = append(list, img.purl(&img.Packages[i]))
 		}
+		for _, i := range languages {
+			list = append(list, img.Languages[i].ref())
+		}
+		return list
+	}
+	languages := img.languageRoots()
+	roots := refs(img.roots(), languages[-1])
+	var list []cdx.Dependency
+	add := func(ref string, on []string) {
+		slices.Sort(on)
+		list = append(list, cdx.Dependency{Ref: ref, Dependencies: &on})
 	}
 	for i := range img.Components {
 		purl := img.componentPURL(&img.Components[i])
-		*list[0].Dependencies = append(*list[0].Dependencies, purl)
-		list = append(list, cdx.Dependency{Ref: purl, Dependencies: &[]string{}})
+		roots = append(roots, purl)
+		add(purl, []string{})
 	}
-	slices.Sort(*list[0].Dependencies)
-	slices.SortFunc(list[1:], func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
-	return &list
-}
-
-func (img *Image) cdxDependency(ref string, on []int) cdx.Dependency {
-	refs := make([]string, len(on))
-	for i, d := range on {
-		refs[i] = img.purl(&img.Packages[d])
+	for i := range img.Packages {
+		p, within := &img.Packages[i], languages[i]
+		if p.Described || len(within) > 0 {
+			add(img.purl(p), refs(p.DependsOn, within))
+		}
 	}
-	slices.Sort(refs)
-	return cdx.Dependency{Ref: ref, Dependencies: &refs}
+	for i := range img.Languages {
+		if p := &img.Languages[i]; p.Described || len(p.DependsOn) > 0 {
+			add(p.ref(), refs(nil, p.DependsOn))
+		}
+	}
+	slices.SortFunc(list, func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
+	slices.Sort(roots)
+	all := append([]cdx.Dependency{{Ref: img.cdxRef(), Dependencies: &roots}}, list...)
+	return &all
 }
 
 // properties returns the properties that have a value, given as name and value.

@@ -441,7 +441,7 @@ func TestForeignWithoutDpkg(t *testing.T) {
 	if got := fmt.Sprint(len(img.Packages), " ", img.purl(p), " ", p.Supplier, " ", p.Licence.Source); got != "1 pkg:deb/ubuntu/tzdata@2025b-0%2Bdeb12u1?arch=all&distro=ubuntu-24.04&upstream=tzdata%402025b-0%2Bdeb12u1 Organization: Ubuntu the image has no /usr/share/doc/tzdata/copyright" {
 		t.Error(got)
 	}
-	if got := len(img.contents()[0]); got != 1 {
+	if got := len(img.contents()[part{ofPackage, 0}]); got != 1 {
 		t.Errorf("the package has %d files, want 1", got)
 	}
 }
@@ -542,7 +542,7 @@ func TestReadTooMuch(t *testing.T) {
 		name string
 		ok   bool
 	}{{"srv/large", true}, {"usr/share/doc/a/copyright", true}, {"usr/share/doc/b/copyright", false}} {
-		err := sc.content(&entry{File: File{Path: c.name}}, strings.NewReader("eight by"))
+		err := sc.content(&entry{File: File{Path: c.name}}, 8, strings.NewReader("eight by"))
 		if c.ok && err != nil || !c.ok && !errors.Is(err, oci.ErrTooLarge) {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -71,6 +71,7 @@ func read(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) 
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 	}
 	r.files()
+	r.languages()
 	r.complete()
 	return r.img, nil
 }

@@ -28,7 +28,11 @@ func SPDX(img *Image) ([]byte, error) {
 	for i := range img.Components {
 		d.component(i)
 	}
-	for _, f := range d.contents[-1] {
+	for i := range img.Languages {
+		d.language(i)
+	}
+	d.languageRoots()
+	for _, f := range d.contents[part{}] {
 		d.file(spdxImage, f)
 	}
 	return d.encode()
@@ -65,7 +69,7 @@ const spdxImage = "Image"
 type spdxDocument struct {
 	v2_3.Document
 	img      *Image
-	contents map[int][]*File
+	contents map[part][]*File
 	custom   map[string]*v2_3.OtherLicense
 }
 
@@ -124,7 +128,7 @@ func (d *spdxDocument) image() {
 }
 
 func (d *spdxDocument) pkg(i int) {
-	p, files := &d.img.Packages[i], d.contents[i]
+	p, files := &d.img.Packages[i], d.contents[part{ofPackage, i}]
 	id := p.spdxID()
 	s := &v2_3.Package{
 		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
@@ -146,11 +150,8 @@ func (d *spdxDocument) pkg(i int) {
 	}
 	if p.SHA256 != "" {
 		s.PackageFileName = path.Base(p.Path)
-		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA256, Value: p.SHA256})
+		s.PackageChecksums = spdxChecksums(p.SHA256, p.SHA512)
 		s.PackageSourceInfo += "; taken from archive " + p.Archive + "; in the image because " + reason(p.Why)
-	}
-	if p.SHA512 != "" {
-		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA512, Value: p.SHA512})
 	}
 	if len(files) > 0 { // those of its files that are in the image were read
 		s.FilesAnalyzed, s.PackageLicenseInfoFromFiles = true, []string{noAssertion}
@@ -160,7 +161,7 @@ func (d *spdxDocument) pkg(i int) {
 		s.Annotations = append(s.Annotations, d.annotation("the image has nothing that satisfies the dependency "+u))
 	}
 	d.Packages = append(d.Packages, s)
-	d.licences(p)
+	d.licences(p.Licence, "The copyright file of "+p.Name)
 	d.relate(spdxImage, common.TypeRelationshipContains, id)
 	d.dependencies(p)
 	for _, f := range files {
@@ -183,9 +184,7 @@ func (d *spdxDocument) dependencies(p *Package) {
 	default:
 		return
 	}
-	d.Relationships = append(d.Relationships, &v2_3.Relationship{
-		RefA: common.MakeDocElementID("", p.spdxID()), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial(special),
-	})
+	d.relateTo(p.spdxID(), special)
 }
 
 func (d *spdxDocument) file(owner string, f *File) {
@@ -202,17 +201,20 @@ func (d *spdxDocument) file(owner string, f *File) {
 	if f.Origin != nil {
 		s.FileComment = "from " + f.Origin.String()
 	}
+	if f.Unread != "" {
+		s.FileComment += "; which packages it stands for is not known: " + f.Unread
+	}
 	d.Files = append(d.Files, s)
 	d.relate(owner, common.TypeRelationshipContains, id)
 }
 
-// licences adds what the package's LicenseRef- identifiers stand for.
-func (d *spdxDocument) licences(p *Package) {
-	for _, c := range p.Licence.Custom {
+// licences adds what the LicenseRef- identifiers of a package's licence stand for.
+func (d *spdxDocument) licences(l Licence, name string) {
+	for _, c := range l.Custom {
 		if d.custom[c.ID] == nil {
 			d.custom[c.ID] = &v2_3.OtherLicense{
 				LicenseIdentifier: c.ID, LicenseName: cmp.Or(c.Name, noAssertion),
-				ExtractedText: cmp.Or(c.Text, "The copyright file of "+p.Name+" names this licence "+c.Name+" and gives no text of it."),
+				ExtractedText: cmp.Or(c.Text, name+" names this licence "+c.Name+" and gives no text of it."),
 			}
 		}
 	}
@@ -221,6 +223,14 @@ func (d *spdxDocument) licences(p *Package) {
 func (d *spdxDocument) relate(from, relationship, to string) {
 	d.Relationships = append(d.Relationships, &v2_3.Relationship{
 		RefA: common.MakeDocElementID("", from), Relationship: relationship, RefB: common.MakeDocElementID("", to),
+	})
+}
+
+// relateTo says that something depends on NONE, or that nobody knows on what (SPDX 2.3,
+// clause 11.1).
+func (d *spdxDocument) relateTo(from, special string) {
+	d.Relationships = append(d.Relationships, &v2_3.Relationship{
+		RefA: common.MakeDocElementID("", from), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial(special),
 	})
 }
 

@@ -110,3 +110,29 @@ func bounded(s string, most int) string {
 func isName(s string) bool {
 	return s != "" && len(s) <= maxField && s == clean(s) && !strings.ContainsAny(s, " \\<>\"")
 }
+
+// Weight returns about how many bytes of memory it takes.
+func (f *File) Weight() int64 {
+	n := int64(len(f.Unread))
+	for _, name := range f.Files {
+		n += int64(len(name)) + 16
+	}
+	for i := range f.Packages {
+		n += f.Packages[i].weight()
+	}
+	return n
+}
+
+func (p *Package) weight() int64 {
+	n := int64(400 + len(p.Namespace) + len(p.Name) + len(p.Version) + len(p.Supplier) + len(p.Homepage) + len(p.Within))
+	for _, s := range p.Licence {
+		n += int64(len(s)) + 16
+	}
+	for _, s := range p.Requires {
+		n += int64(len(s)) + 16
+	}
+	for i := range p.Contains {
+		n += p.Contains[i].weight()
+	}
+	return n
+}
