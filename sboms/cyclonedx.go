@@ -1,9 +1,9 @@
 package sboms
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -12,8 +12,10 @@ import (
 )
 
 // CycloneDX returns the image's description as CycloneDX 1.6 in JSON
-// (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; the
-// files of a package are components of it, with the property hardpan:origin.
+// (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; its
+// packages are the components of the document. Files, which have no version or supplier
+// of their own, are where a package, or the image itself, occurs, with their digests and
+// origins as context.
 func CycloneDX(img *Image) ([]byte, error) {
 	contents, languages := img.contents(), img.languageParts()
 	bom := cdx.NewBOM()
@@ -22,20 +24,18 @@ func CycloneDX(img *Image) ([]byte, error) {
 	components := []cdx.Component{} // an image without any has an empty list, not none
 	for i := range img.Packages {
 		c := img.cdxPackage(&img.Packages[i])
-		c.Components = img.cdxParts(part{ofPackage, i}, languages, contents)
+		c.Components, c.Evidence = img.cdxParts(part{ofPackage, i}, languages, contents), cdxFiles(contents[part{ofPackage, i}])
 		components = append(components, c)
 	}
 	for i := range img.Components {
 		c := img.cdxOwn(&img.Components[i])
-		c.Components = img.cdxParts(part{ofComponent, i}, languages, contents)
+		c.Evidence = cdxFiles(contents[part{ofComponent, i}])
 		components = append(components, c)
 	}
 	for _, i := range languages[part{}] {
 		components = append(components, img.cdxLanguage(i, languages, contents))
 	}
-	for _, f := range contents[part{}] {
-		components = append(components, cdxFile(f))
-	}
+	bom.Metadata.Component.Evidence = cdxFiles(contents[part{}])
 	bom.Components = &components
 	bom.Dependencies = img.cdxDependencies()
 	aggregate := cdx.CompositionAggregate(img.Completeness)
@@ -43,7 +43,7 @@ func CycloneDX(img *Image) ([]byte, error) {
 	bom.Compositions = &[]cdx.Composition{{
 		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
 	}}
-	return encode(bom)
+	return encodeCycloneDX(bom)
 }
 
 // cdxSerial is the name of the image's document, unique in the world.
@@ -53,11 +53,12 @@ func (img *Image) cdxSerial() string { return "urn:uuid:" + img.uuid("cyclonedx"
 func (img *Image) cdxImage() *cdx.Component {
 	c := &cdx.Component{
 		BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
-		Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
+		Hashes: cdxHashes(img.Digest.Hex(), img.SHA512), PackageURL: img.imagePURL(), Supplier: cdxParty(img.Publisher),
 	}
-	if img.Vendor != "" {
-		c.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+	if img.Licence != "" {
+		c.Licenses = cdxLicences(Licence{Expression: img.Licence})
 	}
+	c.ExternalReferences = references(cdx.ERTypeWebsite, img.Publisher.Web, cdx.ERTypeVCS, img.Sources)
 	return c
 }
 
@@ -77,9 +78,10 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 	if img.Completeness == Unknown { // it was looked at after it was built
 		m.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
 	}
-	if img.Vendor != "" {
-		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+	if by := img.Publisher; by.Name != "" {
+		m.Supplier = cdxParty(by)
 		m.Manufacturer = m.Supplier
+		m.Authors = &[]cdx.OrganizationalContact{{Name: by.Name, Email: by.Address}}
 	}
 	if base := img.ancestry(); base != "" {
 		*m.Properties = append(*m.Properties, *properties("hardpan:base", base)...)
@@ -111,54 +113,77 @@ func (img *Image) cdxPackage(p *Package) cdx.Component {
 		*c.Properties = append(*c.Properties, *properties("hardpan:unmet-dependency", u)...)
 	}
 	c.Supplier = cdxParty(p.Supplier)
-	var references []cdx.ExternalReference
 	if p.SHA256 != "" {
 		c.Hashes = cdxHashes(p.SHA256, p.SHA512)
 		// BSI TR-03183-2 asks for these of the file that a component comes as
 		// (https://github.com/BSI-Bund/tr-03183-cyclonedx-property-taxonomy).
 		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
 			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
-		if p.Location != "" {
-			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: c.Hashes})
-		}
 	}
-	if home := webAddress(p.Homepage); home != "" {
-		references = append(references, cdx.ExternalReference{Type: cdx.ERTypeWebsite, URL: home})
-	}
-	if len(references) > 0 {
-		c.ExternalReferences = &references
-	}
+	c.ExternalReferences = references(cdx.ERTypeDistribution, p.Location, cdxSources, p.Sources, cdx.ERTypeWebsite, webAddress(p.Homepage))
 	return c
 }
 
-func cdxFile(f *File) cdx.Component {
-	origin := ""
-	if f.Origin != nil {
-		origin = f.Origin.String()
+// cdxSources is the type of a reference to a source package, which the library lacks.
+const cdxSources cdx.ExternalReferenceType = "source-distribution"
+
+// references returns the external references that have an address, given as type and
+// address, nil if none has.
+func references(pairs ...any) *[]cdx.ExternalReference {
+	var list []cdx.ExternalReference
+	for pair := range slices.Chunk(pairs, 2) {
+		if address := pair[1].(string); address != "" {
+			list = append(list, cdx.ExternalReference{Type: pair[0].(cdx.ExternalReferenceType), URL: address})
+		}
 	}
-	return cdx.Component{
-		BOMRef: "file:" + (&url.URL{Path: f.Path}).EscapedPath(), Type: cdx.ComponentTypeFile, Name: f.Path,
-		Hashes:     &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA1, Value: f.SHA1}, {Algorithm: cdx.HashAlgoSHA256, Value: f.SHA256}},
-		Properties: properties("hardpan:origin", cmp.Or(origin, "unknown"), "hardpan:unread", f.Unread),
+	if list == nil {
+		return nil
 	}
+	return &list
+}
+
+// cdxFiles returns files as the places where that occurs which they belong to, nil if
+// there are none. The context of each is "sha256:HEX, from ORIGIN".
+func cdxFiles(files []*File) *cdx.Evidence {
+	if len(files) == 0 {
+		return nil
+	}
+	list := make([]cdx.EvidenceOccurrence, len(files))
+	for i, f := range files {
+		list[i] = cdx.EvidenceOccurrence{Location: f.Path, AdditionalContext: "sha256:" + f.SHA256 + ", " + f.comment()}
+	}
+	return &cdx.Evidence{Occurrences: &list}
 }
 
 // cdxLicences returns the choice for an expression: an identifier of SPDX's list
-// stands as one, anything else as an expression.
+// stands as one, anything else as an expression. What a copyright file says of a package
+// as it is distributed is what BSI TR-03183-2 calls its distribution licences, which
+// CycloneDX calls concluded.
 func cdxLicences(l Licence) *cdx.Licenses {
+	const concluded = cdx.LicenseAcknowledgementConcluded
 	switch {
 	case l.Expression == noAssertion:
 		return nil
 	case spdxIDs()[strings.ToLower(l.Expression)] != "":
-		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression}}}
+		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression, Acknowledgement: concluded}}}
 	case len(l.Custom) == 1 && l.Custom[0].ID == l.Expression && l.Custom[0].Name != "":
-		license := &cdx.License{Name: l.Custom[0].Name}
-		if l.Custom[0].Text != "" {
-			license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: l.Custom[0].Text}
-		}
+		license := &cdx.License{Name: l.Custom[0].ID, Acknowledgement: concluded}
+		license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: cmp.Or(l.Custom[0].Text, l.Custom[0].Name)}
 		return &cdx.Licenses{{License: license}}
 	}
-	return &cdx.Licenses{{Expression: l.Expression}}
+	return &cdx.Licenses{{Expression: l.Expression}} // see encodeCycloneDX
+}
+
+// encodeCycloneDX returns the document as JSON. Expressions get the acknowledgement that
+// the library has for single licences only; a text cannot look like the key, for its
+// quotation marks are escaped.
+func encodeCycloneDX(bom *cdx.BOM) ([]byte, error) {
+	b, err := encode(bom)
+	if err != nil {
+		return nil, err
+	}
+	const key = `"expression": `
+	return bytes.ReplaceAll(b, []byte(key), []byte(`"acknowledgement": "concluded", `+key)), nil
 }
 
 // cdxDependencies returns the graph, rooted in the image.

@@ -22,4 +22,4 @@ const (
 
 // Format names what this package makes of an image. It changes when that does, and
 // belongs into the key of whatever is cached about documents.
-const Format = "sbom2"
+const Format = "sbom3"

@@ -19,8 +19,16 @@ type Image struct {
 	Platform string // "linux/amd64"
 	Digest   store.Digest
 	Created  time.Time // in UTC; 1970 if the image has no time
-	Vendor   string    // label or annotation org.opencontainers.image.vendor
-	Distro   string    // as purls have it, "debian-13"; "" if nothing says it
+	SHA512   string    // of the manifest, in hex
+	// Publisher is who publishes the image, and its documents, with how to reach them,
+	// as labels or annotations say it; without a name if they do not.
+	Publisher Party
+	// Licence is what the image's label or annotation says; "" if it is no expression.
+	Licence string
+	// Sources is the address of what the image was made from, as those say it.
+	Sources string
+
+	Distro string // as purls have it, "debian-13"; "" if nothing says it
 	// Namespace is that of the purls of the image's packages, "debian".
 	Namespace string
 
@@ -75,8 +83,10 @@ type Package struct {
 	Requested bool
 
 	Licence Licence
-	// Location is where the .deb can be fetched from, "" if nothing says it.
+	// Location is where the .deb can be fetched from, and Sources the description of its
+	// source package, beside which that lies; "" if nothing says it.
 	Location string
+	Sources  string
 	// Supplier is who publishes the package: the archive's owner or, for an archive
 	// of the spec and without a record, its maintainer.
 	Supplier Party

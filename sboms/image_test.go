@@ -151,10 +151,11 @@ func imageOf(t *testing.T, c oci.Config, layers ...[]member) *oci.Image {
 func images(t *testing.T) map[string]*Image {
 	t.Helper()
 	return map[string]*Image{
-		"sample":  describe(t, sampleImage(t)),
-		"probe":   describe(t, probeImage(t)),
-		"foreign": describe(t, foreign(t)),
-		"empty":   describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "arm64"}})),
+		"sample":   describe(t, sampleImage(t)),
+		"probe":    describe(t, probeImage(t)),
+		"foreign":  describe(t, foreign(t)),
+		"polyglot": describe(t, polyglot(t)),
+		"empty":    describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "arm64"}})),
 	}
 }
 
@@ -286,6 +287,9 @@ type cdxComponent struct {
 	Hashes                    []struct{ Alg, Content string }
 	Properties                []struct{ Name, Value string }
 	Components                []cdxComponent
+	Evidence                  struct {
+		Occurrences []struct{ Location, AdditionalContext string }
+	}
 }
 
 func decode[T any](t *testing.T, encode func(*Image) ([]byte, error), img *Image) T {
@@ -379,14 +383,18 @@ func TestDocumentsCoverTheImage(t *testing.T) {
 		var collect func([]cdxComponent)
 		collect = func(list []cdxComponent) {
 			for _, c := range list {
-				if c.Type == "file" {
-					have[c.Name] = c.Hashes[1].Content
+				for _, o := range c.Evidence.Occurrences {
+					digest, origin, _ := strings.Cut(o.AdditionalContext, ", ")
+					have[o.Location] = strings.TrimPrefix(digest, "sha256:")
+					if !strings.HasPrefix(origin, "from ") && !strings.HasPrefix(origin, "nothing says where it comes from") {
+						t.Errorf("%s: CycloneDX says of %s %q", name, o.Location, o.AdditionalContext)
+					}
 				}
 				collect(c.Components)
 			}
 		}
 		bom := decode[cdxDoc](t, CycloneDX, img)
-		collect(bom.Components)
+		collect(append(bom.Components, bom.Metadata.Component))
 		if fmt.Sprint(have) != fmt.Sprint(want) {
 			t.Errorf("%s: CycloneDX has the files %v, want %v", name, have, want)
 		}

@@ -43,14 +43,11 @@ func (img *Image) languageOwner(p *LanguagePackage) string {
 	return img.Packages[p.Package].Name + " " + img.Packages[p.Package].Version
 }
 
-// cdxParts returns what is part of something: packages of languages, and files.
+// cdxParts returns the packages of languages that are part of something.
 func (img *Image) cdxParts(of part, languages map[part][]int, contents map[part][]*File) *[]cdx.Component {
 	var parts []cdx.Component
 	for _, i := range languages[of] {
 		parts = append(parts, img.cdxLanguage(i, languages, contents))
-	}
-	for _, f := range contents[of] {
-		parts = append(parts, cdxFile(f))
 	}
 	if len(parts) == 0 {
 		return nil
@@ -67,14 +64,12 @@ func (img *Image) cdxLanguage(i int, languages map[part][]int, contents map[part
 		Supplier: cdxParty(p.Supplier), Licenses: cdxLicences(p.Licence),
 		Properties: properties("hardpan:location", p.place(), "hardpan:origin", cmp.Or(p.origin(), "unknown"), "hardpan:package", img.languageOwner(p),
 			"hardpan:licences", p.Licence.Source, "hardpan:go-sum", p.Sum),
-		Components: img.cdxParts(part{ofLanguage, i}, languages, contents),
+		Components: img.cdxParts(part{ofLanguage, i}, languages, contents), Evidence: cdxFiles(contents[part{ofLanguage, i}]),
 	}
 	if p.isProgram() {
 		c.Type = cdx.ComponentTypeApplication
 	}
-	if home := webAddress(p.Homepage); home != "" {
-		c.ExternalReferences = &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: home}}
-	}
+	c.ExternalReferences = references(cdx.ERTypeWebsite, webAddress(p.Homepage))
 	if d := p.Digests; d != nil {
 		c.Hashes = cdxHashes(d.SHA256, d.SHA512)
 		archive, structured := "archive", "structured"

@@ -270,6 +270,7 @@ func languageSupplier(p *language.Package) Party {
 		if p.Name == "stdlib" && p.Type == language.Golang {
 			by.Organization, by.Web = true, "https://go.dev/"
 		}
+		by.Organization = by.Organization || p.Type == language.Maven // whose fields are about vendors
 	case p.Type == language.Golang && strings.Contains(first, "."):
 		owner := first
 		if name, _, _ := strings.Cut(rest, "/"); slices.Contains([]string{"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"}, first) && name != "" {

@@ -95,7 +95,12 @@ func (r *reading) identify() {
 	if img.Created.IsZero() {
 		img.Created = time.Unix(0, 0).UTC()
 	}
-	img.Vendor = said("org.opencontainers.image.vendor")
+	img.SHA512 = sha512Of(r.src.Manifest)
+	img.Publisher = publisher(said("org.opencontainers.image.vendor"), said("org.opencontainers.image.authors"), webAddress(said("org.opencontainers.image.url")))
+	if t, ok := parseExpression(said("org.opencontainers.image.licenses")); ok {
+		img.Licence = t.String()
+	}
+	img.Sources = webAddress(said("org.opencontainers.image.source"))
 	if rec := r.rec; rec != nil {
 		img.Name, img.Version, img.Archives, img.Components = rec.Name, rec.Version, rec.Archives, rec.Components
 		for base := rec.Base; base != nil; base = base.Base {
@@ -221,6 +226,7 @@ func (r *reading) fill(p *Package) {
 	}
 	if a := p.archive(); a != nil {
 		p.Location = location(a, p.Path)
+		p.Sources = location(a, sourcePath(p))
 		if a.URI == "" { // of the distribution itself
 			p.Supplier = debianProject
 		}
@@ -245,7 +251,7 @@ func (r *reading) licence(p *Package) Licence {
 	l, err := readCopyright(e.Content)
 	switch {
 	case errors.Is(err, errFreeForm):
-		return Licence{Expression: noAssertion, Source: "/" + name + " is free-form text, from which nothing is concluded"}
+		return freeForm(p.Source, "/"+name, e.Content)
 	case err != nil:
 		return Licence{Expression: noAssertion, Source: "/" + name + " cannot be read: " + err.Error()}
 	}

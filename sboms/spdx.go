@@ -78,8 +78,8 @@ type spdxDocument struct {
 func (d *spdxDocument) head(title, statement string) {
 	img := d.img
 	creators := []common.Creator{{CreatorType: "Tool", Creator: "hardpan-" + img.ToolVersion}}
-	if img.Vendor != "" {
-		creators = append(creators, common.Creator{CreatorType: "Organization", Creator: img.Vendor})
+	if by := img.Publisher; by.Name != "" {
+		creators = append(creators, common.Creator{CreatorType: by.kind(), Creator: by.text()})
 	}
 	d.Document = v2_3.Document{
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT",
@@ -98,10 +98,11 @@ func (img *Image) spdxNamespace() string { return project + "/spdx/" + img.uuid(
 func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	p := &v2_3.Package{
 		PackageName: img.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: cmp.Or(img.Version, string(img.Digest)),
-		PackageSupplier:         spdxSupplier(Party{Name: img.Vendor, Organization: true}),
+		PackageSupplier:         spdxSupplier(img.Publisher),
 		PackageDownloadLocation: noAssertion,
-		PackageChecksums:        []common.Checksum{{Algorithm: common.SHA256, Value: img.Digest.Hex()}},
-		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
+		PackageChecksums:        spdxChecksums(img.Digest.Hex(), img.SHA512),
+		PackageLicenseConcluded: cmp.Or(img.Licence, noAssertion), PackageLicenseDeclared: cmp.Or(img.Licence, noAssertion), PackageCopyrightText: noAssertion,
+		PackageHomePage:       img.Publisher.Web,
 		PrimaryPackagePurpose: "CONTAINER",
 		PackageComment:        comment,
 		Annotations:           []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
@@ -109,8 +110,11 @@ func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	if purl := img.imagePURL(); purl != "" {
 		p.PackageExternalReferences = append(p.PackageExternalReferences, spdxPURL(purl))
 	}
+	if img.Sources != "" {
+		p.PackageSourceInfo = "sources: " + img.Sources
+	}
 	if from := img.provenance(); from != "" {
-		p.PackageSourceInfo = "packages taken from " + from
+		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; packages taken from "+from, "; ")
 	}
 	if base := img.ancestry(); base != "" {
 		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; stands on "+base, "; ")
@@ -134,7 +138,7 @@ func (d *spdxDocument) pkg(i int) {
 		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
 		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: cmp.Or(p.Location, noAssertion),
 		PackageHomePage:           webAddress(p.Homepage),
-		PackageSourceInfo:         "built from source package " + p.Source + " " + p.SourceVersion,
+		PackageSourceInfo:         strings.TrimSuffix("built from source package "+p.Source+" "+p.SourceVersion+", "+p.Sources, ", "),
 		PackageLicenseConcluded:   p.Licence.Expression,
 		PackageLicenseDeclared:    p.Licence.Expression,
 		PackageLicenseComments:    p.Licence.Source,
@@ -196,13 +200,7 @@ func (d *spdxDocument) file(owner string, f *File) {
 		LicenseConcluded:   noAssertion,
 		LicenseInfoInFiles: []string{noAssertion},
 		FileCopyrightText:  noAssertion,
-		FileComment:        "nothing says where it comes from",
-	}
-	if f.Origin != nil {
-		s.FileComment = "from " + f.Origin.String()
-	}
-	if f.Unread != "" {
-		s.FileComment += "; which packages it stands for is not known: " + f.Unread
+		FileComment:        f.comment(),
 	}
 	d.Files = append(d.Files, s)
 	d.relate(owner, common.TypeRelationshipContains, id)

@@ -129,7 +129,10 @@ func (p *expression) one() (term, bool) {
 	}
 	name := p.words[0]
 	p.words = p.words[1:]
-	if p.take("WITH") && len(p.words) > 0 {
+	if p.take("WITH") {
+		if len(p.words) == 0 {
+			return term{}, false
+		}
 		name += " with " + p.words[0]
 		p.words = p.words[1:]
 	}
