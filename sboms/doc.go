@@ -10,7 +10,8 @@
 // that nobody vouches for completeness. The same image gives the same bytes: no
 // clock, no random ids.
 //
-// It does not sign, does not fetch, and knows no packages but Debian's.
+// It does not sign, does not fetch, and knows no packages of systems but Debian's; those
+// of programming languages are package language's to read.
 package sboms
 
 // The types that the documents have as predicates of attestations (in-toto
