@@ -75,7 +75,8 @@ type Result struct {
 
 	Tests []TestResult `json:"tests,omitempty"` // of all platforms
 
-	Written []Written `json:"written"`
+	Written  []Written `json:"written"`
+	SignedBy string    `json:"signedBy,omitempty"` // what the key that signed calls itself
 
 	Index *oci.Index `json:"-"` // in the cache
 }
@@ -125,6 +126,7 @@ type build struct {
 	lock      *lock.Lock
 	clients   *clients
 	epoch     time.Time
+	held      heldKey
 	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
@@ -153,9 +155,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, release := b.holdKey(ctx)
+	defer release(nil)
 	res, err := b.image(ctx)
 	if err != nil {
-		return nil, err
+		return nil, keyFault(ctx, err)
 	}
 	if o.CheckReproducible {
 		if err := b.twice(ctx, platforms, res); err != nil {
@@ -246,6 +250,7 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 			return &res, nil
 		}
 	}
+	b.readyKey()
 	for range healing {
 		if err = b.make(ctx, platforms, &res); !errors.Is(err, store.ErrCorrupt) {
 			break

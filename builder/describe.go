@@ -24,12 +24,8 @@ type Describer struct {
 	Describe func(ctx context.Context, index *oci.Index, s *store.Store) ([]Predicate, error)
 }
 
-// Sign signs an image and attests predicates about it. It returns what is published
-// with it.
-type Sign func(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
-
-// describe returns what there is to say of the index and of each platform's image, and
-// what became of the tests that were run.
+// describe returns what the build has to say of the index and of each platform's image,
+// and what became of the tests that were run.
 func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) {
 	x, stages := res.Index, res.Stages
 	locked, err := b.lock.Encode()
@@ -69,42 +65,5 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 	if err := origin(x.Digest, records...); err != nil {
 		return nil, err
 	}
-	list, err := b.documents(ctx, x)
-	return append(all, list...), err
-}
-
-// documents returns what the describers say of the index and its images, which the
-// store keeps.
-func (b *build) documents(ctx context.Context, x *oci.Index) (all []Predicate, err error) {
-	for _, d := range b.o.Outputs.Describe {
-		key := d.Key + "\x00" + string(x.Digest)
-		var list []Predicate
-		if !b.store.Get("documents", key, &list) {
-			if list, err = d.Describe(ctx, x, b.store); err != nil {
-				return nil, err
-			}
-			if err := b.store.Set("documents", key, list); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, list...)
-	}
 	return all, nil
-}
-
-// sign returns the artifacts that are published with the image, none where the build
-// does not sign.
-func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) {
-	if b.o.Outputs.Sign == nil {
-		return nil, nil
-	}
-	about, err := b.describe(ctx, res)
-	if err != nil {
-		return nil, err
-	}
-	image, err := oci.Unpublished(res.Index, b.o.Outputs.Push, oci.OpenOptions{Insecure: b.o.Outputs.InsecureRegistry})
-	if err != nil {
-		return nil, err
-	}
-	return b.o.Outputs.Sign(ctx, image, about)
 }

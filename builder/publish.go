@@ -27,7 +27,7 @@ type Outputs struct {
 
 	// Sign, unless nil, signs the image before it is published. Archives for docker
 	// load hold no signatures.
-	Sign Sign
+	Sign *Signer
 	// Describe makes what is attested of the index and of each platform's image beside
 	// provenance and the lock.
 	Describe []Describer

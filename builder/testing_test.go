@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -256,7 +255,7 @@ func TestTestsAreAttested(t *testing.T) {
 	b := newStages(t)
 	o := b.tested("tests: [{name: one, command: [/usr/bin/sh, -ec, id]}, {name: two, command: [/usr/bin/sh, -ec, id]}]\n")
 	found := 0
-	o.Outputs.Sign = func(_ context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error) {
+	o.Outputs.Sign = signer("", func(image *oci.Source, about []Predicate) ([]*oci.Artifact, error) {
 		for _, p := range about {
 			if p.Type != provenance.TestResultType {
 				continue
@@ -274,7 +273,7 @@ func TestTestsAreAttested(t *testing.T) {
 			}
 		}
 		return nil, nil
-	}
+	})
 	b.build(o)
 	b.build(o) // from the cache
 	if found != 2 {

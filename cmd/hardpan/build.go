@@ -15,7 +15,6 @@ import (
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/provenance"
-	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/sboms"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -101,9 +100,9 @@ func (a *app) build(ctx context.Context, spec string) error {
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
 	}
-	var signer *sign.Signer
+	var signer *builder.Signer
 	if s.GetString("key") != "" {
-		if signer, err = a.signer(); err != nil {
+		if signer, err = a.signBuild(); err != nil {
 			return err
 		}
 	}
@@ -117,7 +116,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 		PushProgress: pushProgress(progress),
 	}
 	if signer != nil {
-		o.Outputs.Sign, o.Builder = signBuild(signer), provenance.FromEnvironment(os.Getenv, version)
+		o.Outputs.Sign, o.Builder = signer, provenance.FromEnvironment(os.Getenv, version)
 		o.Outputs.Describe = []builder.Describer{{Key: sboms.Format + " " + version, Describe: attestSBOMs}}
 	}
 	res, err := builder.Build(ctx, o)
@@ -130,8 +129,8 @@ func (a *app) build(ctx context.Context, spec string) error {
 		return a.printJSON(res)
 	}
 	printResult(a.out, res)
-	if signer != nil {
-		fmt.Fprintf(a.out, "  signed with key %s\n", signer.Verifier().ID())
+	if res.SignedBy != "" {
+		fmt.Fprintf(a.out, "  signed with key %s\n", res.SignedBy)
 	}
 	return nil
 }

@@ -116,10 +116,22 @@ func (a *app) signer() (*sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+	password, err := a.keyPassword()
 	if err != nil {
 		return nil, err
 	}
+	return a.loadSigner(text, password)
+}
+
+func (a *app) keyPassword() ([]byte, error) {
+	if err := refuseCoreFiles(); err != nil {
+		return nil, err
+	}
+	return a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
+}
+
+// loadSigner opens a private key, and forgets the password.
+func (a *app) loadSigner(text, password []byte) (*sign.Signer, error) {
 	signer, err := sign.LoadSigner(text, password)
 	clear(password)
 	if errors.Is(err, sign.ErrPassword) {
@@ -131,22 +143,42 @@ func (a *app) signer() (*sign.Signer, error) {
 	return signer, nil
 }
 
-// signBuild returns what signs an image that is built.
-func signBuild(signer *sign.Signer) builder.Sign {
-	return func(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
-		set := sign.NewSet(image, signer, image.Repository)
-		for _, subject := range sign.Subjects(image) {
-			for _, p := range about {
-				if p.Subject != subject.Digest {
-					continue
-				}
-				if err := set.Attest(subject.Name, p.Type, p.Document); err != nil {
-					return nil, err
-				}
+// signBuild returns what signs an image that is built. The password is known before
+// work begins; whether it opens the key turns out while layers are made, and is not asked
+// where the same was signed before.
+func (a *app) signBuild() (*builder.Signer, error) {
+	text, err := a.keyFile()
+	if err != nil {
+		return nil, err
+	}
+	password, err := a.keyPassword()
+	if err != nil {
+		return nil, err
+	}
+	return &builder.Signer{ID: string(store.DigestOf(text)), Open: func() (builder.Key, error) {
+		signer, err := a.loadSigner(text, password)
+		return buildKey{signer}, err
+	}}, nil
+}
+
+// A buildKey signs images that are built.
+type buildKey struct{ signer *sign.Signer }
+
+func (k buildKey) Name() string { return k.signer.Verifier().ID() }
+
+func (k buildKey) Sign(ctx context.Context, image *oci.Source, about []builder.Predicate) ([]*oci.Artifact, error) {
+	set := sign.NewSet(image, k.signer, image.Repository)
+	for _, subject := range sign.Subjects(image) {
+		for _, p := range about {
+			if p.Subject != subject.Digest {
+				continue
+			}
+			if err := set.Attest(subject.Name, p.Type, p.Document); err != nil {
+				return nil, err
 			}
 		}
-		return set.Artifacts(ctx)
 	}
+	return set.Artifacts(ctx)
 }
 
 // keyFile reads the file that --key names.

@@ -189,6 +189,7 @@ const (
 	warm    = "warm, nothing changed"
 	absent  = "warm, output missing"
 	changed = "one package more"
+	first   = "cold layers, described and signed"
 	signed  = "warm, signed"
 	verify  = "verify, contents included"
 	start   = "hardpan version"
@@ -225,6 +226,12 @@ func (b *bench) cases() []benchCase {
 			return b.time(b.build("set"))
 		}},
 		{changed, func() (sample, error) { return b.time(b.build("changed")) }},
+		{first, func() (sample, error) {
+			if err := b.forget("cache/keys", "dist"); err != nil {
+				return sample{}, err
+			}
+			return b.time(b.build("set", "--key", "bench.key"))
+		}},
 		{signed, func() (sample, error) { return b.time(b.build("set", "--key", "bench.key")) }},
 		{verify, func() (sample, error) {
 			return b.time(exec.Command(b.hardpan, "verify", "./dist/set", "--key", "bench.pub"))
@@ -268,7 +275,7 @@ func (b *bench) report(results map[string][]sample, rounds int) error {
 	fmt.Printf("%d packages, %d rounds, median (least to most)\n", len(strings.Fields(packages)), rounds)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\twall\tto plain tools\tmemory")
-	for _, name := range []string{plain, cold, changed, scripts, kept, absent, warm, signed, verify, start} {
+	for _, name := range []string{plain, cold, changed, scripts, kept, absent, warm, first, signed, verify, start} {
 		samples := results[name]
 		var walls, ratios []float64
 		var rss int64
@@ -287,6 +294,13 @@ func (b *bench) report(results map[string][]sample, rounds int) error {
 		interpreting = append(interpreting, (s.wall - results[kept][i].wall).Seconds())
 	}
 	fmt.Printf("interpreting the scripts takes the difference of the two: %s s\n", spread(interpreting))
+	for _, pair := range [][2]string{{cold, first}, {warm, signed}} {
+		var added []float64
+		for i, s := range results[pair[1]] {
+			added = append(added, (s.wall - results[pair[0]][i].wall).Seconds())
+		}
+		fmt.Printf("%s takes longer than %s by %s s\n", pair[1], pair[0], spread(added))
+	}
 	return nil
 }
 

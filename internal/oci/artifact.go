@@ -56,6 +56,7 @@ type Artifact struct {
 
 	digest           store.Digest
 	manifest, config []byte
+	kept             []blob // in place of Documents and config, see [OpenKept]
 }
 
 const (
@@ -100,6 +101,9 @@ func artifactName(subject store.Digest, kind ArtifactKind) string {
 	return "sha256-" + subject.Hex() + "." + string(kind)
 }
 
+// Digest returns the digest of the artifact's manifest.
+func (a *Artifact) Digest() store.Digest { return a.digest }
+
 func (a *Artifact) name() string { return artifactName(a.Subject, a.Kind) }
 
 // entry returns what a layout's index.json says of a.
@@ -111,6 +115,9 @@ func (a *Artifact) entry() descriptor {
 
 // content returns the documents and the config, each once.
 func (a *Artifact) content() []blob {
+	if a.kept != nil {
+		return a.kept
+	}
 	list := []blob{documentBlob(store.DigestOf(a.config), mediaConfig, a.config)}
 	for _, d := range a.Documents {
 		digest := store.DigestOf(d.Content)

@@ -1,0 +1,179 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/store"
+)
+
+// A Signer says who signs an image before it is published.
+type Signer struct {
+	// ID stands for the key. What it signed is kept in the cache, and published again
+	// where the same is to be signed by the same ID. With "" nothing is kept.
+	ID string
+	// Open makes the key ready. It is called once at most, while layers are made, since
+	// opening a key may be made slow on purpose.
+	Open func() (Key, error)
+}
+
+// A Key signs.
+type Key interface {
+	// Name is what the result of a build calls the key.
+	Name() string
+	// Sign signs an image, attests predicates about it, and returns what is published
+	// with it.
+	Sign(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
+}
+
+// A heldKey is the key of one build, which is opened once.
+type heldKey struct {
+	open func() (Key, error)     // nil where the build does not sign
+	fail context.CancelCauseFunc // ends the build
+}
+
+// holdKey returns the context that a build has which signs: it ends with the error of a
+// key that cannot be opened.
+func (b *build) holdKey(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if b.o.Outputs.Sign != nil {
+		b.held = heldKey{sync.OnceValues(b.o.Outputs.Sign.Open), cancel}
+	}
+	return ctx, cancel
+}
+
+// readyKey opens the key beside other work.
+func (b *build) readyKey() {
+	if b.held.open == nil {
+		return
+	}
+	go func() {
+		if _, err := b.held.open(); err != nil {
+			b.held.fail(err)
+		}
+	}()
+}
+
+// keyFault returns why a build ended: err, or what kept its key from being opened.
+func keyFault(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// signatures is what the cache keeps of a signed image.
+type signatures struct {
+	Key       string             `json:"key"` // its name
+	Artifacts []oci.KeptArtifact `json:"artifacts"`
+}
+
+// sign returns the artifacts that are published with the image, none where the build
+// does not sign.
+func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) {
+	if b.o.Outputs.Sign == nil {
+		return nil, nil
+	}
+	about, err := b.describe(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	image, err := oci.Unpublished(res.Index, b.o.Outputs.Push, oci.OpenOptions{Insecure: b.o.Outputs.InsecureRegistry})
+	if err != nil {
+		return nil, err
+	}
+	kept, err := b.signedKey(ctx, image, about)
+	if err != nil {
+		return nil, err
+	}
+	if list := b.signedBefore(kept, res); list != nil {
+		return list, nil
+	}
+	key, err := b.held.open()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range b.o.Outputs.Describe {
+		more, err := d.Describe(ctx, res.Index, b.store)
+		if err != nil {
+			return nil, err
+		}
+		about = append(about, more...)
+	}
+	list, err := key.Sign(ctx, image, about)
+	if err != nil {
+		return nil, err
+	}
+	res.SignedBy = key.Name()
+	return list, b.keepSigned(kept, signatures{Key: res.SignedBy}, list)
+}
+
+// signedKey returns the key of what the cache keeps, "" for nothing: all that the
+// signed artifacts depend on. Those that the registry has already are kept or replaced
+// by signing, and so are part of it.
+func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predicate) (string, error) {
+	if b.o.Outputs.Sign.ID == "" {
+		return "", nil
+	}
+	key := signedFormat + "\x00" + b.o.Outputs.Sign.ID + "\x00" + image.Repository + "\x00" + string(image.Digest)
+	for _, d := range b.o.Outputs.Describe {
+		key += "\x00" + d.Key
+	}
+	for _, p := range about {
+		key += "\x00" + string(p.Subject) + " " + p.Type + " " + string(store.DigestOf(p.Document))
+	}
+	subjects := []store.Digest{image.Digest}
+	for _, img := range image.Images {
+		subjects = append(subjects, img.Digest)
+	}
+	for _, subject := range subjects {
+		for _, kind := range []oci.ArtifactKind{oci.Signatures, oci.Attestations} {
+			existing, err := image.Artifacts(ctx, subject, kind)
+			if err != nil {
+				return "", err
+			}
+			for _, a := range existing {
+				key += "\x00" + string(a.Digest())
+			}
+		}
+	}
+	return key, nil
+}
+
+// signedFormat changes where [Key.Sign] makes other artifacts of the same.
+const signedFormat = "signed1"
+
+// signedBefore returns the artifacts that the cache keeps under key, nil where they are
+// not all there.
+func (b *build) signedBefore(key string, res *Result) []*oci.Artifact {
+	var kept signatures
+	if key == "" || !b.store.Get("signed", key, &kept) {
+		return nil
+	}
+	var list []*oci.Artifact
+	for _, k := range kept.Artifacts {
+		a, err := oci.OpenKept(b.store, k)
+		if err != nil {
+			return nil // what is missing or damaged is made again
+		}
+		list = append(list, a)
+	}
+	res.SignedBy = kept.Key
+	return list
+}
+
+func (b *build) keepSigned(key string, kept signatures, list []*oci.Artifact) error {
+	if key == "" {
+		return nil
+	}
+	for _, a := range list {
+		k, err := a.Keep(b.store)
+		if err != nil {
+			return err
+		}
+		kept.Artifacts = append(kept.Artifacts, k)
+	}
+	return b.store.Set("signed", key, kept)
+}
