@@ -1,12 +1,9 @@
 package sboms
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -49,18 +46,6 @@ func (d *spdxDocument) encode() ([]byte, error) {
 	slices.SortFunc(d.Files, func(a, b *v2_3.File) int { return strings.Compare(a.FileName, b.FileName) })
 	slices.SortFunc(d.Relationships, compareRelationships)
 	return encode(&d.Document)
-}
-
-// encode returns the document as JSON for programs and people.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("cannot encode SBOM: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 // spdxImage is the identifier of the image, without "SPDXRef-" as those all are.
@@ -240,11 +225,16 @@ func (d *spdxDocument) annotation(text string) v2_3.Annotation {
 }
 
 func compareRelationships(a, b *v2_3.Relationship) int {
-	return cmp.Or(
-		strings.Compare(string(a.RefA.ElementRefID), string(b.RefA.ElementRefID)),
-		strings.Compare(a.Relationship, b.Relationship),
-		strings.Compare(string(a.RefB.ElementRefID)+a.RefB.SpecialID, string(b.RefB.ElementRefID)+b.RefB.SpecialID),
-	)
+	if c := strings.Compare(string(a.RefA.ElementRefID), string(b.RefA.ElementRefID)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Relationship, b.Relationship); c != 0 {
+		return c
+	}
+	if a.RefB.SpecialID == "" && b.RefB.SpecialID == "" {
+		return strings.Compare(string(a.RefB.ElementRefID), string(b.RefB.ElementRefID))
+	}
+	return strings.Compare(string(a.RefB.ElementRefID)+a.RefB.SpecialID, string(b.RefB.ElementRefID)+b.RefB.SpecialID)
 }
 
 // spdxID returns the package's identifier, of letters, digits, "." and "-" (SPDX 2.3,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,7 @@ type search struct {
 	segments [][2]uint64 // that may have it: from which offset to which
 	at       uint64      // offset of what comes next
 	carry    []byte      // the last bytes, which may begin the magic
+	joint    []byte      // these and what comes next
 	found    []byte      // what follows the magic
 	hit      bool
 }
@@ -74,9 +76,18 @@ func (s *search) write(p []byte) {
 	switch {
 	case s.hit && len(s.found) < maxBuildInfo:
 		s.found = append(s.found, p...)
-	case !s.hit:
-		s.look(append(s.carry, p...), from-uint64(len(s.carry)))
+	case s.hit:
+	case len(p) > len(magic) && !s.inSegment(from-uint64(len(s.carry)), s.at):
+		s.carry = append(s.carry[:0], p[len(p)-len(magic):]...)
+	default:
+		s.joint = append(append(s.joint[:0], s.carry...), p...)
+		s.look(s.joint, from-uint64(len(s.carry)))
 	}
+}
+
+// inSegment reports whether any of the bytes between two offsets may be of the magic.
+func (s *search) inSegment(from, to uint64) bool {
+	return slices.ContainsFunc(s.segments, func(segment [2]uint64) bool { return from < segment[1] && segment[0] < to })
 }
 
 // look looks in the bytes from that offset on, and keeps the last of them.
@@ -95,7 +106,7 @@ func (s *search) look(p []byte, from uint64) {
 			at++
 		}
 	}
-	s.carry = bytes.Clone(p[max(0, len(p)-len(magic)):])
+	s.carry = append(s.carry[:0], p[max(0, len(p)-len(magic)):]...)
 }
 
 // file returns what the program says of itself.
