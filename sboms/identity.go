@@ -59,7 +59,7 @@ func (img *Image) statement() string {
 	case Incomplete:
 		return scope + "Incomplete: " + strings.Join(img.Gaps, "; ") + "."
 	default:
-		return scope + "Completeness is unknown: the image has no record of its build, so this is what dpkg's database in it says."
+		return scope + "Completeness is unknown: the image has no record of its build, so this is what dpkg's database, and packages of programming languages, in it say."
 	}
 }
 

@@ -120,7 +120,7 @@ func (d *spdxDocument) language(i int) {
 		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
 		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: noAssertion, PackageHomePage: webAddress(p.Homepage),
 		PackageSourceInfo:       "stated by " + p.place() + ", from " + cmp.Or(p.origin(), "nothing says where"),
-		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: p.Licence.Expression, PackageLicenseComments: p.Licence.Source,
+		PackageLicenseConcluded: p.Licence.Expression, PackageLicenseDeclared: p.Licence.Expression, PackageLicenseComments: p.Licence.Source,
 		PackageCopyrightText: noAssertion, PrimaryPackagePurpose: "LIBRARY",
 		PackageExternalReferences: []*v2_3.PackageExternalReference{spdxPURL(p.purl())},
 	}

@@ -80,6 +80,8 @@ type languages struct {
 	img  *Image
 	says map[string]*language.File // by absolute path
 	at   map[string]int            // of the package whose metadata is there, by type and directory
+
+	holders map[string]bool // directories whose node_modules has packages
 }
 
 // add adds a package that a file states, with those that are part of it.
@@ -185,18 +187,26 @@ func (l *languages) relate() {
 	}
 	for i := range l.img.Languages {
 		p := &l.img.Languages[i]
+		var places []string
+		switch p.Type {
+		case language.PyPI:
+			places = []string{language.Directory(p.Path) + "\n", distPackages + "\n"}
+		case language.NPM:
+			places = l.modules(path.Dir(p.Path))
+		}
 		for _, need := range p.requires {
-			found, ok := -1, false
-			switch p.Type {
-			case language.PyPI:
-				if found, ok = python[language.Directory(p.Path)+"\n"+need]; !ok {
-					found, ok = python[distPackages+"\n"+need]
+			for _, place := range places {
+				found, ok := python[place+need]
+				if p.Type == language.NPM {
+					found, ok = l.at[place+need]
 				}
-			case language.NPM:
-				found, ok = l.module(path.Dir(p.Path), need)
-			}
-			if ok && found != i && !slices.Contains(p.DependsOn, found) {
-				p.DependsOn = append(p.DependsOn, found)
+				if !ok {
+					continue
+				}
+				if found != i && !slices.Contains(p.DependsOn, found) {
+					p.DependsOn = append(p.DependsOn, found)
+				}
+				break
 			}
 		}
 		if p.Parent >= 0 {
@@ -213,20 +223,30 @@ func (l *languages) relate() {
 // packages of all programs.
 const distPackages = "dist-packages"
 
-// module returns the package that a module below dir loads by that name (Node.js,
-// "Modules: CommonJS modules", Loading from node_modules folders), or Debian's.
-func (l *languages) module(dir, name string) (int, bool) {
-	for {
-		if i, ok := l.at[language.NPM+" "+path.Join(dir, "node_modules", name)]; ok {
-			return i, true
+// modules returns where a module below dir looks for others, the nearest place first
+// (Node.js, "Modules: CommonJS modules", Loading from node_modules folders), and last
+// where Debian's are: beginnings of keys of l.at. Places without any are left out.
+func (l *languages) modules(dir string) []string {
+	if l.holders == nil {
+		l.holders = map[string]bool{}
+		for i := range l.img.Languages {
+			if at := l.img.Languages[i].Path; l.img.Languages[i].Type == language.NPM {
+				if end := strings.LastIndex(at, "/node_modules/"); end >= 0 {
+					l.holders[at[:end]] = true
+				}
+			}
 		}
-		if dir == "/" {
-			break
-		}
-		dir = path.Dir(dir)
 	}
-	i, ok := l.at[language.NPM+" "+path.Join("/usr/share/nodejs", name)]
-	return i, ok
+	var places []string
+	for ; dir != "/"; dir = path.Dir(dir) {
+		if l.holders[dir] {
+			places = append(places, language.NPM+" "+dir+"/node_modules/")
+		}
+	}
+	if l.holders[""] {
+		places = append(places, language.NPM+" /node_modules/")
+	}
+	return append(places, language.NPM+" /usr/share/nodejs/")
 }
 
 // languageRoots returns the indexes of packages of languages from which their

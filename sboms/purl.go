@@ -79,8 +79,8 @@ func location(a *lock.Archive, path string) string {
 	return archive.PublicBase(a.URI, a.Suite) + "/" + (&url.URL{Path: path}).EscapedPath()
 }
 
-// sourcePath returns where an archive has the description of a package's source, which
-// is beside the package (Debian Policy 5.4; the archive's layout, "pool").
+// sourcePath returns where Debian's archive has the description of a package's source,
+// which is beside the package in the pool (Debian Policy 5.4).
 func sourcePath(p *Package) string {
 	version := p.SourceVersion
 	if _, upstream, ok := strings.Cut(version, ":"); ok { // files' names have no epoch

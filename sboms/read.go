@@ -226,9 +226,11 @@ func (r *reading) fill(p *Package) {
 	}
 	if a := p.archive(); a != nil {
 		p.Location = location(a, p.Path)
-		p.Sources = location(a, sourcePath(p))
 		if a.URI == "" { // of the distribution itself
 			p.Supplier = debianProject
+			if strings.HasPrefix(p.Path, "pool/") {
+				p.Sources = location(a, sourcePath(p))
+			}
 		}
 	}
 }
