@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/verify"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -47,12 +49,17 @@ findings there pass. A waiver needs a reason, and one that has expired lets noth
 pass.
 
 Output text is a table of what was found; sarif is SARIF 2.1.0, junit is what
-continuous integration reads test results in.`,
+continuous integration reads test results in. html is one page for people, which loads
+nothing and runs in any browser, on a telephone and on paper: summary, rules with their
+evidence, packages, the file tree with the origin of each path, layers, and with
+--against IMAGE what changed since that one. --html FILE writes the page beside another
+output.`,
 		Example: `  hardpan check dist/python-3.13
   hardpan check registry.example.com/base/python:3.13 --profile cis --fail-on medium --output sarif
-  hardpan check saved.tar --waivers waivers.yaml`,
+  hardpan check saved.tar --waivers waivers.yaml
+  hardpan check dist/python-3.13 --html report.html --against registry.example.com/base/python:3.13`,
 		Args:        cobra.MaximumNArgs(1),
-		Annotations: map[string]string{outputsKey: "text json sarif junit"},
+		Annotations: map[string]string{outputsKey: "text json sarif junit html"},
 	}
 	flags := cmd.Flags()
 	flags.String("platform", "", "`platform` to check (default: each of the image)")
@@ -61,6 +68,8 @@ continuous integration reads test results in.`,
 	flags.String("waivers", "", "`file` of waivers")
 	flags.StringSlice("limit", nil, "budget `NAME=VALUE`: size=200MB, packages=60, age=30d; may be repeated")
 	flags.String("key", "", "`file` of a public key that must have signed the image")
+	flags.String("html", "", "`file` to write the page for people to")
+	flags.String("against", "", "previous `image` that the page compares with")
 	flags.Bool("passed", false, "show rules that passed or do not apply too")
 	flags.Bool("list-rules", false, "print the rules and end")
 	insecureFlag(flags)
@@ -99,37 +108,45 @@ func (a *app) check(ctx context.Context, image string) error {
 	if src.Repository != "" {
 		o.Reference = strings.TrimPrefix(image, "docker://")
 	}
+	page, err := a.openPage(ctx, src, open, gate)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	var reports []*check.Report
 	for _, img := range src.Images {
-		if o.Attached, err = check.Beside(ctx, src, img, verifier); err != nil {
+		if o.Attached, err = verify.Beside(ctx, src, img, verifier); err != nil {
 			return err
 		}
-		report, err := check.Image(ctx, img, o)
+		known, err := facts.Read(ctx, img)
 		if err != nil {
 			return err
 		}
+		report := check.Judge(known, o)
 		report.Image = image
 		reports = append(reports, report)
+		if page != nil {
+			if err := page.add(ctx, img, known, report, o); err != nil {
+				return err
+			}
+		}
 	}
-	if err := a.printReports(reports); err != nil {
+	if err := a.printReports(reports, page); err != nil {
 		return err
 	}
-	return gate.judge(image, reports)
+	return judged(image, reports, gate)
 }
 
 // checkOptions reads the flags.
-func (a *app) checkOptions() (o check.Options, open oci.OpenOptions, g gate, err error) {
+func (a *app) checkOptions() (o check.Options, open oci.OpenOptions, g harden.Gate, err error) {
 	open.Insecure = a.settings.GetBool("insecure-registry")
 	if platform := a.settings.GetString("platform"); platform != "" {
 		if open.Platform, err = oci.ParsePlatform(platform); err != nil {
 			return o, open, g, usageError{err: err}
 		}
 	}
-	if on := a.settings.GetString("fail-on"); on != "never" {
-		g.on = true
-		if err := g.least.UnmarshalText([]byte(on)); err != nil {
-			return o, open, g, usagef("fail-on: %w, or never", err)
-		}
+	if g, err = harden.ParseGate(a.settings.GetString("fail-on")); err != nil {
+		return o, open, g, usagef("fail-on: %w", err)
 	}
 	if o.Profile, err = checkProfile(a.settings.GetString("profile")); err != nil {
 		return o, open, g, err
@@ -190,28 +207,27 @@ func setLimit(l *check.Limits, text string) (err error) {
 	return nil
 }
 
-// gate is what fails the check.
-type gate struct {
-	on    bool
-	least harden.Severity
-}
-
-func (g gate) judge(image string, reports []*check.Report) error {
+// judged returns an error where a gate refuses one of the images.
+func judged(image string, reports []*check.Report, gate harden.Gate) error {
 	failed := 0
 	for _, r := range reports {
-		for s := g.least; s <= harden.Critical; s++ {
-			failed += r.Failures(s)
+		for s := harden.Info; s <= harden.Critical; s++ {
+			if gate.Refuses(s) {
+				failed += r.Failures(s)
+			}
 		}
 	}
-	if !g.on || failed == 0 {
+	if failed == 0 {
 		return nil
 	}
-	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, g.least)}
+	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, gate)}
 }
 
-func (a *app) printReports(reports []*check.Report) error {
-	var document []byte
-	var err error
+func (a *app) printReports(reports []*check.Report, page *checkPage) error {
+	document, err := page.write(a)
+	if err != nil {
+		return err
+	}
 	switch a.settings.GetString("output") {
 	case "json":
 		return a.printJSON(map[string]any{"reports": reports})
@@ -219,6 +235,7 @@ func (a *app) printReports(reports []*check.Report) error {
 		document, err = check.SARIF(reports, version)
 	case "junit":
 		document, err = check.JUnit(reports)
+	case "html":
 	default:
 		for _, r := range reports {
 			printCheck(a.out, r, a.settings.GetBool("passed"))

@@ -9,7 +9,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/sboms"
@@ -23,6 +26,8 @@ var (
 	ErrUnexplained = errors.New("the image has what nothing explains")
 	// ErrProvenance is provenance that does not fit the attested lock.
 	ErrProvenance = errors.New("the provenance does not fit the lock")
+	// ErrHardening is an image that breaks hardening rules, or keeps others than is attested.
+	ErrHardening = errors.New("the image does not keep the hardening rules as attested")
 	// ErrDocument is an attested document that is not what its type says.
 	ErrDocument = errors.New("damaged document")
 )
@@ -31,6 +36,7 @@ var (
 const (
 	askSBOM       = "sbom against content"
 	askProvenance = "provenance against lock"
+	askHardening  = "hardening against content"
 )
 
 // Image verifies what a key says of an image, and the image against that. An error is
@@ -41,12 +47,12 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report
 		return nil, err
 	}
 	subjects := sign.Subjects(src)
-	answers := make([]sign.Question, len(subjects)) // about content, which takes the time
+	answers := make([]content, len(subjects)) // which take the time
 	group, within := errgroup.WithContext(ctx)
 	for i, s := range subjects {
 		attested := predicates(r, s)
 		group.Go(func() (err error) {
-			answers[i], err = sbom(within, src, s, attested)
+			answers[i], err = ask(within, src, s, attested)
 			return err
 		})
 	}
@@ -55,10 +61,16 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report
 	}
 	for i, s := range subjects {
 		attested := predicates(r, s)
-		answers[i].Subject, answers[i].Kind = s, askSBOM
-		question := origin(attested[provenance.Type], attested[provenance.LockType])
-		question.Subject, question.Kind = s, askProvenance
-		r.Questions = append(r.Questions, answers[i], question)
+		questions := []sign.Question{answers[i].sbom, origin(attested[provenance.Type], attested[provenance.LockType])}
+		questions[0].Kind, questions[1].Kind = askSBOM, askProvenance
+		if s.Name != sign.IndexName {
+			questions = append(questions, answers[i].hardening)
+			questions[2].Kind = askHardening
+		}
+		for _, q := range questions {
+			q.Subject = s
+			r.Questions = append(r.Questions, q)
+		}
 	}
 	order := map[string]int{}
 	for i, s := range subjects {
@@ -85,16 +97,22 @@ func unanswered(why string) sign.Question {
 	return sign.Question{OK: true, Unanswered: true, Answer: "cannot be answered: " + why}
 }
 
-// sbom compares a subject with the SBOMs that are attested.
-func sbom(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (sign.Question, error) {
+// content is what is answered by reading an image.
+type content struct {
+	sbom, hardening sign.Question
+}
+
+// ask compares a subject with what is attested of it.
+func ask(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (c content, err error) {
 	if s.Name == sign.IndexName {
-		return listed(src.Index, attested)
+		c.sbom, err = listed(src.Index, attested)
+		return c, err
 	}
 	img, err := src.Image(s.Platform)
 	if err != nil {
-		return sign.Question{}, err
+		return c, err
 	}
-	return content(ctx, img, attested)
+	return read(ctx, img, attested)
 }
 
 // listed compares the images of an index with the SBOMs that are attested of it.
@@ -141,21 +159,36 @@ func (f *format) refusal(differences []string, err error) (sign.Question, bool) 
 	return sign.Question{}, false
 }
 
-// content compares the layers of an image with the SBOMs that are attested.
-func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (sign.Question, error) {
+// read compares the layers of an image with what is attested of it, in one pass over them.
+func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (content, error) {
 	if len(img.Config.Record) == 0 {
-		return unanswered("hardpan did not build the image"), nil
+		foreign := unanswered("hardpan did not build the image")
+		return content{foreign, foreign}, nil
 	}
+	var is *sboms.Image
+	reading, err := facts.NewReading(img)
+	if err == nil {
+		is, err = sboms.ReadWatched(ctx, img, func(index int) layer.Watcher { return reading.Layer(index) })
+	}
+	var known *facts.Image
+	if err == nil {
+		known, err = reading.Image()
+	}
+	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
+		return content{no(fmt.Errorf("%w: %w", ErrContent, err)), no(fmt.Errorf("%w: %w", ErrHardening, err))}, nil
+	}
+	if err != nil {
+		return content{}, err
+	}
+	sbom, err := described(is, attested)
+	return content{sbom, hardening(known, attested[check.ResultType])}, err
+}
+
+// described compares what an image is with the SBOMs that are attested.
+func described(is *sboms.Image, attested map[string][]byte) (sign.Question, error) {
 	formats := attestedFormats(attested)
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
-	}
-	is, err := sboms.Read(ctx, img)
-	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
-		return no(fmt.Errorf("%w: %w", ErrContent, err)), nil
-	}
-	if err != nil {
-		return sign.Question{}, err
 	}
 	for _, f := range formats {
 		differences, err := f.compare(attested[f.predicate], is)
