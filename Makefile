@@ -72,6 +72,20 @@ pgo: build ## renew the profile that the compiler inlines by, from cold builds
 compare: ## compare hardpan check with Dockle and docker-bench on real images, and write docs/comparison.md
 	$(GO) test ./internal/check -run 'TestDockle|TestRealArchiveDockle' -update -compare -v -timeout 30m
 
+.PHONY: sbom-tools
+sbom-tools:
+	@.ci/tool sbomqs github.com/interlynk-io/sbomqs/v2 github.com/interlynk-io/sbomqs/v2 v2.0.2
+	@.ci/tool syft github.com/anchore/syft/cmd/syft github.com/anchore/syft v1.54.1
+	@.ci/tool osv-scanner github.com/google/osv-scanner/v2/cmd/osv-scanner github.com/google/osv-scanner/v2 v2.3.5
+
+.PHONY: sbom-score
+sbom-score: build sbom-tools ## score the SBOMs of images by sbomqs, and by what NTIA and BSI ask for
+	PATH="$(CURDIR)/bin/tools:$$PATH" $(GO) test ./sboms -run TestRealArchiveQuality -count 1 -v -hardpan $(CURDIR)/$(BIN)
+
+.PHONY: compare-sbom
+compare-sbom: build sbom-tools ## compare the packages of SBOMs with those that syft and osv-scanner find in the images
+	PATH="$(CURDIR)/bin/tools:$$PATH" $(GO) test ./sboms -run TestRealArchiveScanners -count 1 -v -hardpan $(CURDIR)/$(BIN)
+
 .PHONY: oracle
 oracle: ## compare the resolver with apt on the whole corpus
 	$(GO) test ./internal/debian/resolve -run TestRealArchiveAptOracle -v -oracle=all -timeout 30m

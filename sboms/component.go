@@ -14,9 +14,6 @@ import (
 // projectParty is who supplies the programs that hardpan adds to images.
 var projectParty = Party{Name: "hardpan", Web: project, Organization: true}
 
-// componentOwner is what [Image.owner] returns for the file of component i.
-func componentOwner(i int) int { return -2 - i }
-
 // componentPURL returns the package URL of a program that hardpan added (types/generic).
 func (img *Image) componentPURL(c *record.Component) string {
 	_, arch, _ := strings.Cut(img.Platform, "/")
@@ -24,30 +21,23 @@ func (img *Image) componentPURL(c *record.Component) string {
 		purlQualifiers([][2]string{{"arch", arch}, {"checksum", "sha256:" + c.SHA256}})
 }
 
-func (img *Image) cdxOwn(c *record.Component, files []*File) cdx.Component {
+func (img *Image) cdxOwn(c *record.Component) cdx.Component {
 	purl := img.componentPURL(c)
 	out := cdx.Component{
 		BOMRef: purl, Type: cdx.ComponentTypeApplication, Name: c.Name, Version: c.Version, PackageURL: purl,
 		Description: "program that hardpan added to the image",
-		Supplier:    &cdx.OrganizationalEntity{Name: projectParty.Name, URL: &[]string{projectParty.Web}},
+		Supplier:    cdxParty(projectParty),
 		Licenses:    cdxLicences(Licence{Expression: c.Licence}),
 		Hashes:      &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: c.SHA256}},
 		Properties: properties("bsi:component:filename", path.Base(c.Path), "bsi:component:executable", "executable",
 			"bsi:component:archive", "no archive", "bsi:component:structured", "unstructured"),
 		ExternalReferences: &[]cdx.ExternalReference{{Type: cdx.ERTypeWebsite, URL: project}},
 	}
-	var parts []cdx.Component
-	for _, f := range files {
-		parts = append(parts, cdxFile(f))
-	}
-	if len(parts) > 0 {
-		out.Components = &parts
-	}
 	return out
 }
 
 func (d *spdxDocument) component(i int) {
-	c, files := &d.img.Components[i], d.contents[componentOwner(i)]
+	c, files := &d.img.Components[i], d.contents[part{ofComponent, i}]
 	id := "Component-" + c.Name
 	s := &v2_3.Package{
 		PackageName: c.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: c.Version,
@@ -66,9 +56,7 @@ func (d *spdxDocument) component(i int) {
 	d.Packages = append(d.Packages, s)
 	d.relate(spdxImage, common.TypeRelationshipContains, id)
 	d.relate(spdxImage, common.TypeRelationshipDependsOn, id)
-	d.Relationships = append(d.Relationships, &v2_3.Relationship{
-		RefA: common.MakeDocElementID("", id), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial("NONE"),
-	})
+	d.relateTo(id, "NONE")
 	for _, f := range files {
 		d.file(id, f)
 	}

@@ -2,6 +2,7 @@ package sboms
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/probe"
@@ -25,7 +26,7 @@ func TestComponent(t *testing.T) {
 	}
 	c := bom.Components[i]
 	if c.Name != probe.Name || c.Supplier.Name != "hardpan" || len(c.Hashes) != 1 || c.Hashes[0].Content != sum ||
-		len(c.Components) != 1 || c.Components[0].Name != "/"+probe.Path || !slices.ContainsFunc(c.Components[0].Hashes, func(h struct{ Alg, Content string }) bool { return h.Content == sum }) {
+		len(c.Evidence.Occurrences) != 1 || c.Evidence.Occurrences[0].Location != "/"+probe.Path || !strings.HasPrefix(c.Evidence.Occurrences[0].AdditionalContext, "sha256:"+sum+", from hardpan") {
 		t.Errorf("CycloneDX: %+v", c)
 	}
 	doc := decode[spdxDoc](t, SPDX, img)
@@ -46,7 +47,7 @@ func TestComponent(t *testing.T) {
 
 	// What the record says of it is compared with what is there.
 	img.Components[0].SHA256 = sum[1:] + "0"
-	if owner := img.owner(&img.Files[k]); owner != -1 {
-		t.Errorf("a file of another digest belongs to %d", owner)
+	if owner := img.owner(&img.Files[k]); owner != (part{}) {
+		t.Errorf("a file of another digest belongs to %v", owner)
 	}
 }

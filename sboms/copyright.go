@@ -40,6 +40,14 @@ func readCopyright(b []byte) (Licence, error) {
 	return c.licence(paragraphs)
 }
 
+// freeForm returns the licence of a source package whose copyright file is text for
+// people: a licence of its own, of that text. Nothing more is concluded from it.
+func freeForm(source, file string, text []byte) Licence {
+	c := CustomLicence{Name: "copyright file of " + source, Text: strings.ToValidUTF8(string(text), "\uFFFD")}
+	c.ID = customID(source+"-copyright", c.Text)
+	return Licence{Expression: c.ID, Custom: []CustomLicence{c}, Source: file + " is free-form text, from which nothing is concluded: it stands for itself"}
+}
+
 // isMachineReadable reports whether a Format field names version 1.0 of the format or
 // one of the drafts it came out of, which packages still name.
 func isMachineReadable(format string) bool {

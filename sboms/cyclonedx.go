@@ -1,9 +1,9 @@
 package sboms
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -12,23 +12,30 @@ import (
 )
 
 // CycloneDX returns the image's description as CycloneDX 1.6 in JSON
-// (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; the
-// files of a package are components of it, with the property hardpan:origin.
+// (https://cyclonedx.org/docs/1.6/json/). The image is the document's subject; its
+// packages are the components of the document. Files, which have no version or supplier
+// of their own, are where a package, or the image itself, occurs, with their digests and
+// origins as context.
 func CycloneDX(img *Image) ([]byte, error) {
-	contents := img.contents()
+	contents, languages := img.contents(), img.languageParts()
 	bom := cdx.NewBOM()
 	bom.SerialNumber = img.cdxSerial()
 	bom.Metadata = img.cdxMetadata(img.statement())
 	components := []cdx.Component{} // an image without any has an empty list, not none
 	for i := range img.Packages {
-		components = append(components, img.cdxPackage(&img.Packages[i], contents[i]))
+		c := img.cdxPackage(&img.Packages[i])
+		c.Components, c.Evidence = img.cdxParts(part{ofPackage, i}, languages, contents), cdxFiles(contents[part{ofPackage, i}])
+		components = append(components, c)
 	}
 	for i := range img.Components {
-		components = append(components, img.cdxOwn(&img.Components[i], contents[componentOwner(i)]))
+		c := img.cdxOwn(&img.Components[i])
+		c.Evidence = cdxFiles(contents[part{ofComponent, i}])
+		components = append(components, c)
 	}
-	for _, f := range contents[-1] {
-		components = append(components, cdxFile(f))
+	for _, i := range languages[part{}] {
+		components = append(components, img.cdxLanguage(i, languages, contents))
 	}
+	bom.Metadata.Component.Evidence = cdxFiles(contents[part{}])
 	bom.Components = &components
 	bom.Dependencies = img.cdxDependencies()
 	aggregate := cdx.CompositionAggregate(img.Completeness)
@@ -36,7 +43,7 @@ func CycloneDX(img *Image) ([]byte, error) {
 	bom.Compositions = &[]cdx.Composition{{
 		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
 	}}
-	return encode(bom)
+	return encodeCycloneDX(bom)
 }
 
 // cdxSerial is the name of the image's document, unique in the world.
@@ -46,11 +53,12 @@ func (img *Image) cdxSerial() string { return "urn:uuid:" + img.uuid("cyclonedx"
 func (img *Image) cdxImage() *cdx.Component {
 	c := &cdx.Component{
 		BOMRef: img.cdxRef(), Type: cdx.ComponentTypeContainer, Name: img.Name, Version: cmp.Or(img.Version, string(img.Digest)),
-		Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: img.Digest.Hex()}}, PackageURL: img.imagePURL(),
+		Hashes: cdxHashes(img.Digest.Hex(), img.SHA512), PackageURL: img.imagePURL(), Supplier: cdxParty(img.Publisher),
 	}
-	if img.Vendor != "" {
-		c.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+	if img.Licence != "" {
+		c.Licenses = cdxLicences(Licence{Expression: img.Licence})
 	}
+	c.ExternalReferences = references(cdx.ERTypeWebsite, img.Publisher.Web, cdx.ERTypeVCS, img.Sources)
 	return c
 }
 
@@ -70,9 +78,10 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 	if img.Completeness == Unknown { // it was looked at after it was built
 		m.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
 	}
-	if img.Vendor != "" {
-		m.Supplier = &cdx.OrganizationalEntity{Name: img.Vendor}
+	if by := img.Publisher; by.Name != "" {
+		m.Supplier = cdxParty(by)
 		m.Manufacturer = m.Supplier
+		m.Authors = &[]cdx.OrganizationalContact{{Name: by.Name, Email: by.Address}}
 	}
 	if base := img.ancestry(); base != "" {
 		*m.Properties = append(*m.Properties, *properties("hardpan:base", base)...)
@@ -86,7 +95,7 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 // cdxRef is how the document refers to the image.
 func (img *Image) cdxRef() string { return cmp.Or(img.imagePURL(), string(img.Digest)) }
 
-func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
+func (img *Image) cdxPackage(p *Package) cdx.Component {
 	purl := img.purl(p)
 	c := cdx.Component{
 		BOMRef: purl, Type: cdx.ComponentTypeApplication, Name: p.Name, Version: p.Version, PackageURL: purl,
@@ -103,101 +112,119 @@ func (img *Image) cdxPackage(p *Package, files []*File) cdx.Component {
 	for _, u := range p.Unmet {
 		*c.Properties = append(*c.Properties, *properties("hardpan:unmet-dependency", u)...)
 	}
-	if p.Supplier.Name != "" {
-		c.Supplier = &cdx.OrganizationalEntity{Name: p.Supplier.Name}
-		if p.Supplier.Web != "" {
-			c.Supplier.URL = &[]string{p.Supplier.Web}
-		}
-		if p.Supplier.Address != "" {
-			c.Supplier.Contact = &[]cdx.OrganizationalContact{{Name: p.Supplier.Name, Email: p.Supplier.Address}}
-		}
-	}
-	var references []cdx.ExternalReference
+	c.Supplier = cdxParty(p.Supplier)
 	if p.SHA256 != "" {
-		hashes := []cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: p.SHA256}}
-		if p.SHA512 != "" {
-			hashes = append(hashes, cdx.Hash{Algorithm: cdx.HashAlgoSHA512, Value: p.SHA512})
-		}
-		c.Hashes = &hashes
+		c.Hashes = cdxHashes(p.SHA256, p.SHA512)
 		// BSI TR-03183-2 asks for these of the file that a component comes as
 		// (https://github.com/BSI-Bund/tr-03183-cyclonedx-property-taxonomy).
 		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
 			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
-		if p.Location != "" {
-			references = append(references, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: p.Location, Hashes: &hashes})
-		}
 	}
-	if home := webAddress(p.Homepage); home != "" {
-		references = append(references, cdx.ExternalReference{Type: cdx.ERTypeWebsite, URL: home})
-	}
-	if len(references) > 0 {
-		c.ExternalReferences = &references
-	}
-	var parts []cdx.Component
-	for _, f := range files {
-		parts = append(parts, cdxFile(f))
-	}
-	if len(parts) > 0 {
-		c.Components = &parts
-	}
+	c.ExternalReferences = references(cdx.ERTypeDistribution, p.Location, cdxSources, p.Sources, cdx.ERTypeWebsite, webAddress(p.Homepage))
 	return c
 }
 
-func cdxFile(f *File) cdx.Component {
-	origin := ""
-	if f.Origin != nil {
-		origin = f.Origin.String()
+// cdxSources is the type of a reference to a source package, which the library lacks.
+const cdxSources cdx.ExternalReferenceType = "source-distribution"
+
+// references returns the external references that have an address, given as type and
+// address, nil if none has.
+func references(pairs ...any) *[]cdx.ExternalReference {
+	var list []cdx.ExternalReference
+	for pair := range slices.Chunk(pairs, 2) {
+		if address := pair[1].(string); address != "" {
+			list = append(list, cdx.ExternalReference{Type: pair[0].(cdx.ExternalReferenceType), URL: address})
+		}
 	}
-	return cdx.Component{
-		BOMRef: "file:" + (&url.URL{Path: f.Path}).EscapedPath(), Type: cdx.ComponentTypeFile, Name: f.Path,
-		Hashes:     &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA1, Value: f.SHA1}, {Algorithm: cdx.HashAlgoSHA256, Value: f.SHA256}},
-		Properties: properties("hardpan:origin", cmp.Or(origin, "unknown")),
+	if list == nil {
+		return nil
 	}
+	return &list
+}
+
+// cdxFiles returns files as the places where that occurs which they belong to, nil if
+// there are none. The context of each is "sha256:HEX, from ORIGIN".
+func cdxFiles(files []*File) *cdx.Evidence {
+	if len(files) == 0 {
+		return nil
+	}
+	list := make([]cdx.EvidenceOccurrence, len(files))
+	for i, f := range files {
+		list[i] = cdx.EvidenceOccurrence{Location: f.Path, AdditionalContext: "sha256:" + f.SHA256 + ", " + f.comment()}
+	}
+	return &cdx.Evidence{Occurrences: &list}
 }
 
 // cdxLicences returns the choice for an expression: an identifier of SPDX's list
-// stands as one, anything else as an expression.
+// stands as one, anything else as an expression. What a copyright file says of a package
+// as it is distributed is what BSI TR-03183-2 calls its distribution licences, which
+// CycloneDX calls concluded.
 func cdxLicences(l Licence) *cdx.Licenses {
+	const concluded = cdx.LicenseAcknowledgementConcluded
 	switch {
 	case l.Expression == noAssertion:
 		return nil
 	case spdxIDs()[strings.ToLower(l.Expression)] != "":
-		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression}}}
+		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression, Acknowledgement: concluded}}}
 	case len(l.Custom) == 1 && l.Custom[0].ID == l.Expression && l.Custom[0].Name != "":
-		license := &cdx.License{Name: l.Custom[0].Name}
-		if l.Custom[0].Text != "" {
-			license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: l.Custom[0].Text}
-		}
+		license := &cdx.License{Name: l.Custom[0].ID, Acknowledgement: concluded}
+		license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: cmp.Or(l.Custom[0].Text, l.Custom[0].Name)}
 		return &cdx.Licenses{{License: license}}
 	}
-	return &cdx.Licenses{{Expression: l.Expression}}
+	return &cdx.Licenses{{Expression: l.Expression}} // see encodeCycloneDX
+}
+
+// encodeCycloneDX returns the document as JSON. Expressions get the acknowledgement that
+// the library has for single licences only; a text cannot look like the key, for its
+// quotation marks are escaped.
+func encodeCycloneDX(bom *cdx.BOM) ([]byte, error) {
+	b, err := encode(bom)
+	if err != nil {
+		return nil, err
+	}
+	const key = `"expression": `
+	return bytes.ReplaceAll(b, []byte(key), []byte(`"acknowledgement": "concluded", `+key)), nil
 }
 
 // cdxDependencies returns the graph, rooted in the image.
 func (img *Image) cdxDependencies() *[]cdx.Dependency {
-	list := []cdx.Dependency{img.cdxDependency(img.cdxRef(), img.roots())}
-	for i := range img.Packages {
-		if p := &img.Packages[i]; p.Described {
-			list = append(list, img.cdxDependency(img.purl(p), p.DependsOn))
+	refs := func(packages, languages []int) []string {
+		list := make([]string, 0, len(packages)+len(languages))
+		for _, i := range packages {
+			list = append(list, img.purl(&img.Packages[i]))
 		}
+		for _, i := range languages {
+			list = append(list, img.Languages[i].ref())
+		}
+		return list
+	}
+	languages := img.languageRoots()
+	roots := refs(img.roots(), languages[-1])
+	var list []cdx.Dependency
+	add := func(ref string, on []string) {
+		slices.Sort(on)
+		list = append(list, cdx.Dependency{Ref: ref, Dependencies: &on})
 	}
 	for i := range img.Components {
 		purl := img.componentPURL(&img.Components[i])
-		*list[0].Dependencies = append(*list[0].Dependencies, purl)
-		list = append(list, cdx.Dependency{Ref: purl, Dependencies: &[]string{}})
+		roots = append(roots, purl)
+		add(purl, []string{})
 	}
-	slices.Sort(*list[0].Dependencies)
-	slices.SortFunc(list[1:], func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
-	return &list
-}
-
-func (img *Image) cdxDependency(ref string, on []int) cdx.Dependency {
-	refs := make([]string, len(on))
-	for i, d := range on {
-		refs[i] = img.purl(&img.Packages[d])
+	for i := range img.Packages {
+		p, within := &img.Packages[i], languages[i]
+		if p.Described || len(within) > 0 {
+			add(img.purl(p), refs(p.DependsOn, within))
+		}
 	}
-	slices.Sort(refs)
-	return cdx.Dependency{Ref: ref, Dependencies: &refs}
+	for i := range img.Languages {
+		if p := &img.Languages[i]; p.Described || len(p.DependsOn) > 0 {
+			add(p.ref(), refs(nil, p.DependsOn))
+		}
+	}
+	slices.SortFunc(list, func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
+	slices.Sort(roots)
+	all := append([]cdx.Dependency{{Ref: img.cdxRef(), Dependencies: &roots}}, list...)
+	return &all
 }
 
 // properties returns the properties that have a value, given as name and value.

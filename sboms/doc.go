@@ -10,7 +10,8 @@
 // that nobody vouches for completeness. The same image gives the same bytes: no
 // clock, no random ids.
 //
-// It does not sign, does not fetch, and knows no packages but Debian's.
+// It does not sign, does not fetch, and knows no packages of systems but Debian's; those
+// of programming languages are package language's to read.
 package sboms
 
 // The types that the documents have as predicates of attestations (in-toto
@@ -22,4 +23,4 @@ const (
 
 // Format names what this package makes of an image. It changes when that does, and
 // belongs into the key of whatever is cached about documents.
-const Format = "sbom2"
+const Format = "sbom3"

@@ -2,6 +2,7 @@ package sboms
 
 import (
 	"crypto/sha1"
+	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
 	"net/url"
@@ -25,6 +26,11 @@ func (img *Image) uuid(format string) string {
 	b[6] = b[6]&0x0f | 0x50
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+func sha512Of(b []byte) string {
+	sum := sha512.Sum512(b)
+	return hex.EncodeToString(sum[:])
 }
 
 func (img *Image) timestamp() string { return img.Created.UTC().Format(time.RFC3339) }
@@ -53,7 +59,7 @@ func (img *Image) statement() string {
 	case Incomplete:
 		return scope + "Incomplete: " + strings.Join(img.Gaps, "; ") + "."
 	default:
-		return scope + "Completeness is unknown: the image has no record of its build, so this is what dpkg's database in it says."
+		return scope + "Completeness is unknown: the image has no record of its build, so this is what dpkg's database, and packages of programming languages, in it say."
 	}
 }
 
@@ -96,6 +102,18 @@ func (p *Package) isLibrary() bool {
 		section = p.Section
 	}
 	return slices.Contains([]string{"libs", "oldlibs", "libdevel", "perl", "python", "ruby", "javascript", "java", "rust", "golang"}, section)
+}
+
+// comment says in words where the file comes from, and what is not known of it.
+func (f *File) comment() string {
+	text := "nothing says where it comes from"
+	if f.Origin != nil {
+		text = "from " + f.Origin.String()
+	}
+	if f.Unread != "" {
+		text += "; which packages it stands for is not known: " + f.Unread
+	}
+	return text
 }
 
 // verificationCode returns the digest over the SHA-1 digests of files, sorted and joined

@@ -19,8 +19,16 @@ type Image struct {
 	Platform string // "linux/amd64"
 	Digest   store.Digest
 	Created  time.Time // in UTC; 1970 if the image has no time
-	Vendor   string    // label or annotation org.opencontainers.image.vendor
-	Distro   string    // as purls have it, "debian-13"; "" if nothing says it
+	SHA512   string    // of the manifest, in hex
+	// Publisher is who publishes the image, and its documents, with how to reach them,
+	// as labels or annotations say it; without a name if they do not.
+	Publisher Party
+	// Licence is what the image's label or annotation says; "" if it is no expression.
+	Licence string
+	// Sources is the address of what the image was made from, as those say it.
+	Sources string
+
+	Distro string // as purls have it, "debian-13"; "" if nothing says it
 	// Namespace is that of the purls of the image's packages, "debian".
 	Namespace string
 
@@ -30,7 +38,9 @@ type Image struct {
 	Bases []*record.Base
 	// Components are programs that hardpan itself added, by name.
 	Components []record.Component
-	Files      []File // regular files and links, by path
+	// Languages are the packages of programming languages, by the file that says so.
+	Languages []LanguagePackage
+	Files     []File // regular files and links, by path
 
 	Completeness Completeness
 	// Gaps are the reasons for which the list is [Incomplete], one line each.
@@ -73,8 +83,10 @@ type Package struct {
 	Requested bool
 
 	Licence Licence
-	// Location is where the .deb can be fetched from, "" if nothing says it.
+	// Location is where the .deb can be fetched from, and Sources the description of its
+	// source package, beside which that lies; "" if nothing says it.
 	Location string
+	Sources  string
 	// Supplier is who publishes the package: the archive's owner or, for an archive
 	// of the spec and without a record, its maintainer.
 	Supplier Party
@@ -94,19 +106,49 @@ type File struct {
 	Link   string // target of a symbolic link as written, absolute path of a hard link's file
 	// Origin says where the file comes from; nil if nothing says it.
 	Origin *tree.Origin
+	// Unread says why it is not known which packages of a language the file stands for,
+	// where it should stand for some.
+	Unread string
+
+	language int // 1 + index in [Image.Languages] of the package that it belongs to
 }
 
 // hasContent reports whether the documents list the file, as those are lists of content.
 func (f *File) hasContent() bool { return f.SHA256 != "" }
 
-// owner returns the index of the package that ships the file, what [componentOwner]
-// says of a component whose file it is, or -1.
-func (img *Image) owner(f *File) int {
+// A part of an image is what a file belongs to.
+type part struct {
+	kind  partKind
+	index int // in the list of that kind
+}
+
+type partKind int
+
+const (
+	ofImage partKind = iota // the image itself, in no package
+	ofPackage
+	ofComponent
+	ofLanguage
+)
+
+// owner returns what the file belongs to.
+func (img *Image) owner(f *File) part {
 	for i := range img.Components {
 		if c := &img.Components[i]; "/"+c.Path == f.Path && c.SHA256 == f.SHA256 {
-			return componentOwner(i)
+			return part{ofComponent, i}
 		}
 	}
+	if i := img.shippedBy(f); i >= 0 {
+		return part{ofPackage, i}
+	}
+	if f.language > 0 {
+		return part{ofLanguage, f.language - 1}
+	}
+	return part{}
+}
+
+// shippedBy returns the index of the Debian package that ships the file, or -1.
+func (img *Image) shippedBy(f *File) int {
 	if f.Origin == nil || f.Origin.Kind != tree.FromPackage && f.Origin.Kind != tree.FromBase || f.Origin.Package == "" {
 		return -1
 	}
@@ -119,10 +161,9 @@ func (img *Image) owner(f *File) int {
 	return i
 }
 
-// contents returns the files that the documents list by their [Image.owner], with the
-// others, which the image has of its own, under -1.
-func (img *Image) contents() map[int][]*File {
-	m := map[int][]*File{}
+// contents returns the files that the documents list by what they belong to.
+func (img *Image) contents() map[part][]*File {
+	m := map[part][]*File{}
 	for i := range img.Files {
 		if f := &img.Files[i]; f.hasContent() {
 			owner := img.owner(f)
@@ -135,24 +176,30 @@ func (img *Image) contents() map[int][]*File {
 // roots returns the indexes of packages from which the dependencies lead to all
 // others: those that were requested, and of those that nothing leads to the first.
 func (img *Image) roots() []int {
+	return roots(len(img.Packages), func(i int) bool { return img.Packages[i].Requested }, func(i int) []int { return img.Packages[i].DependsOn })
+}
+
+// roots returns of n nodes those that are first, and of those that no node so far
+// leads to the first.
+func roots(n int, first func(int) bool, next func(int) []int) []int {
 	var roots []int
-	seen := make([]bool, len(img.Packages))
+	seen := make([]bool, n)
 	var visit func(int)
 	visit = func(i int) {
 		if !seen[i] {
 			seen[i] = true
-			for _, d := range img.Packages[i].DependsOn {
+			for _, d := range next(i) {
 				visit(d)
 			}
 		}
 	}
-	for i := range img.Packages {
-		if img.Packages[i].Requested {
+	for i := range n {
+		if first(i) {
 			roots = append(roots, i)
 			visit(i)
 		}
 	}
-	for i := range img.Packages {
+	for i := range n {
 		if !seen[i] {
 			roots = append(roots, i)
 			visit(i)

@@ -151,10 +151,11 @@ func imageOf(t *testing.T, c oci.Config, layers ...[]member) *oci.Image {
 func images(t *testing.T) map[string]*Image {
 	t.Helper()
 	return map[string]*Image{
-		"sample":  describe(t, sampleImage(t)),
-		"probe":   describe(t, probeImage(t)),
-		"foreign": describe(t, foreign(t)),
-		"empty":   describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "arm64"}})),
+		"sample":   describe(t, sampleImage(t)),
+		"probe":    describe(t, probeImage(t)),
+		"foreign":  describe(t, foreign(t)),
+		"polyglot": describe(t, polyglot(t)),
+		"empty":    describe(t, imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "arm64"}})),
 	}
 }
 
@@ -286,6 +287,9 @@ type cdxComponent struct {
 	Hashes                    []struct{ Alg, Content string }
 	Properties                []struct{ Name, Value string }
 	Components                []cdxComponent
+	Evidence                  struct {
+		Occurrences []struct{ Location, AdditionalContext string }
+	}
 }
 
 func decode[T any](t *testing.T, encode func(*Image) ([]byte, error), img *Image) T {
@@ -379,14 +383,18 @@ func TestDocumentsCoverTheImage(t *testing.T) {
 		var collect func([]cdxComponent)
 		collect = func(list []cdxComponent) {
 			for _, c := range list {
-				if c.Type == "file" {
-					have[c.Name] = c.Hashes[1].Content
+				for _, o := range c.Evidence.Occurrences {
+					digest, origin, _ := strings.Cut(o.AdditionalContext, ", ")
+					have[o.Location] = strings.TrimPrefix(digest, "sha256:")
+					if !strings.HasPrefix(origin, "from ") && !strings.HasPrefix(origin, "nothing says where it comes from") {
+						t.Errorf("%s: CycloneDX says of %s %q", name, o.Location, o.AdditionalContext)
+					}
 				}
 				collect(c.Components)
 			}
 		}
 		bom := decode[cdxDoc](t, CycloneDX, img)
-		collect(bom.Components)
+		collect(append(bom.Components, bom.Metadata.Component))
 		if fmt.Sprint(have) != fmt.Sprint(want) {
 			t.Errorf("%s: CycloneDX has the files %v, want %v", name, have, want)
 		}
@@ -441,7 +449,7 @@ func TestForeignWithoutDpkg(t *testing.T) {
 	if got := fmt.Sprint(len(img.Packages), " ", img.purl(p), " ", p.Supplier, " ", p.Licence.Source); got != "1 pkg:deb/ubuntu/tzdata@2025b-0%2Bdeb12u1?arch=all&distro=ubuntu-24.04&upstream=tzdata%402025b-0%2Bdeb12u1 Organization: Ubuntu the image has no /usr/share/doc/tzdata/copyright" {
 		t.Error(got)
 	}
-	if got := len(img.contents()[0]); got != 1 {
+	if got := len(img.contents()[part{ofPackage, 0}]); got != 1 {
 		t.Errorf("the package has %d files, want 1", got)
 	}
 }
@@ -542,7 +550,7 @@ func TestReadTooMuch(t *testing.T) {
 		name string
 		ok   bool
 	}{{"srv/large", true}, {"usr/share/doc/a/copyright", true}, {"usr/share/doc/b/copyright", false}} {
-		err := sc.content(&entry{File: File{Path: c.name}}, strings.NewReader("eight by"))
+		err := sc.content(&entry{File: File{Path: c.name}}, 8, strings.NewReader("eight by"))
 		if c.ok && err != nil || !c.ok && !errors.Is(err, oci.ErrTooLarge) {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -24,7 +24,8 @@ type Index struct {
 	Name, Version string // of its images where those agree; else Name is the digest
 	Digest        store.Digest
 	Created       time.Time // of the last of its images
-	Vendor        string
+	SHA512        string    // as in [Image]
+	Publisher     Party
 	Images        []Part // by platform and digest
 
 	Listed      int    // how many manifests the index lists
@@ -46,13 +47,13 @@ func IndexOf(src *oci.Index, images []Part) (*Index, error) {
 	if err := json.Unmarshal(src.Manifest, &doc); err != nil {
 		return nil, fmt.Errorf("cannot describe index %s: %w", src.Digest, err)
 	}
-	x := &Index{Digest: src.Digest, Created: time.Unix(0, 0).UTC(), Listed: len(doc.Manifests), Images: slices.Clone(images)}
+	x := &Index{Digest: src.Digest, SHA512: sha512Of(src.Manifest), Created: time.Unix(0, 0).UTC(), Listed: len(doc.Manifests), Images: slices.Clone(images)}
 	slices.SortFunc(x.Images, func(a, b Part) int {
 		return cmp.Or(strings.Compare(a.Platform, b.Platform), strings.Compare(string(a.Digest), string(b.Digest)))
 	})
 	for i, img := range x.Images {
 		if i == 0 {
-			x.Name, x.Version, x.Vendor, x.ToolVersion = img.Name, img.Version, img.Vendor, img.ToolVersion
+			x.Name, x.Version, x.Publisher, x.ToolVersion = img.Name, img.Version, img.Publisher, img.ToolVersion
 		}
 		if img.Name != x.Name || img.Name == string(img.Digest) {
 			x.Name = ""
@@ -60,8 +61,8 @@ func IndexOf(src *oci.Index, images []Part) (*Index, error) {
 		if img.Version != x.Version {
 			x.Version = ""
 		}
-		if img.Vendor != x.Vendor {
-			x.Vendor = ""
+		if img.Publisher != x.Publisher {
+			x.Publisher = Party{}
 		}
 		if img.Created.After(x.Created) {
 			x.Created = img.Created
@@ -73,7 +74,9 @@ func IndexOf(src *oci.Index, images []Part) (*Index, error) {
 
 // subject returns the index as the documents have their subject.
 func (x *Index) subject() *Image {
-	return &Image{Name: x.Name, Version: x.Version, Digest: x.Digest, Created: x.Created, Vendor: x.Vendor, Completeness: x.completeness(), ToolVersion: x.ToolVersion}
+	return &Image{
+		Name: x.Name, Version: x.Version, Digest: x.Digest, Created: x.Created, SHA512: x.SHA512, Publisher: x.Publisher, Completeness: x.completeness(), ToolVersion: x.ToolVersion,
+	}
 }
 
 // completeness is that of the list of images together with their documents.
@@ -160,7 +163,7 @@ func CycloneDXIndex(x *Index) ([]byte, error) {
 	slices.Sort(refs)
 	bom.Dependencies = &[]cdx.Dependency{{Ref: subject.cdxRef(), Dependencies: &refs}}
 	bom.Compositions = x.cdxCompositions(subject.cdxRef(), refs)
-	return encode(bom)
+	return encodeCycloneDX(bom)
 }
 
 // cdxCompositions says that the list of images is complete, and that what is in an

@@ -3,6 +3,7 @@ package sboms
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -78,6 +79,16 @@ func location(a *lock.Archive, path string) string {
 	return archive.PublicBase(a.URI, a.Suite) + "/" + (&url.URL{Path: path}).EscapedPath()
 }
 
+// sourcePath returns where Debian's archive has the description of a package's source,
+// which is beside the package in the pool (Debian Policy 5.4).
+func sourcePath(p *Package) string {
+	version := p.SourceVersion
+	if _, upstream, ok := strings.Cut(version, ":"); ok { // files' names have no epoch
+		version = upstream
+	}
+	return path.Join(path.Dir(p.Path), p.Source+"_"+version+".dsc")
+}
+
 // Party is a person or an organization.
 type Party struct {
 	Name         string
@@ -107,6 +118,24 @@ func (p Party) text() string {
 		return p.Name + " (" + p.Address + ")"
 	}
 	return p.Name
+}
+
+// publisher reads who publishes an image: the vendor, with the address that is given for
+// the authors, or these (OCI image spec, annotations.md).
+func publisher(vendor, authors, web string) Party {
+	first, _, _ := strings.Cut(authors, ",")
+	p := maintainer(first)
+	if !strings.Contains(p.Address, "@") {
+		p.Address = ""
+	}
+	if strings.Contains(p.Name, "@") && p.Address == "" {
+		p.Name, p.Address = "", p.Name
+	}
+	if vendor != "" {
+		p.Name, p.Organization = vendor, true
+	}
+	p.Web = web
+	return p
 }
 
 // debianProject is who publishes Debian's archives.

@@ -78,6 +78,7 @@ func read(ctx context.Context, src *oci.Image, sc *scanner) (*Image, error) {
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 	}
 	r.files()
+	r.languages()
 	r.complete()
 	return r.img, nil
 }
@@ -101,7 +102,12 @@ func (r *reading) identify() {
 	if img.Created.IsZero() {
 		img.Created = time.Unix(0, 0).UTC()
 	}
-	img.Vendor = said("org.opencontainers.image.vendor")
+	img.SHA512 = sha512Of(r.src.Manifest)
+	img.Publisher = publisher(said("org.opencontainers.image.vendor"), said("org.opencontainers.image.authors"), webAddress(said("org.opencontainers.image.url")))
+	if t, ok := parseExpression(said("org.opencontainers.image.licenses")); ok {
+		img.Licence = t.String()
+	}
+	img.Sources = webAddress(said("org.opencontainers.image.source"))
 	if rec := r.rec; rec != nil {
 		img.Name, img.Version, img.Archives, img.Components = rec.Name, rec.Version, rec.Archives, rec.Components
 		for base := rec.Base; base != nil; base = base.Base {
@@ -229,6 +235,9 @@ func (r *reading) fill(p *Package) {
 		p.Location = location(a, p.Path)
 		if a.URI == "" { // of the distribution itself
 			p.Supplier = debianProject
+			if strings.HasPrefix(p.Path, "pool/") {
+				p.Sources = location(a, sourcePath(p))
+			}
 		}
 	}
 }
@@ -251,7 +260,7 @@ func (r *reading) licence(p *Package) Licence {
 	l, err := readCopyright(e.Content)
 	switch {
 	case errors.Is(err, errFreeForm):
-		return Licence{Expression: noAssertion, Source: "/" + name + " is free-form text, from which nothing is concluded"}
+		return freeForm(p.Source, "/"+name, e.Content)
 	case err != nil:
 		return Licence{Expression: noAssertion, Source: "/" + name + " cannot be read: " + err.Error()}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hardpan/hardpan/internal/language"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/store"
@@ -42,7 +43,9 @@ type entry struct {
 	File
 	Content []byte `json:",omitempty"` // of a file that describes the image
 	layer   int    // index of that which it is in, once layers are stacked
-	Special string `json:",omitempty"` // "device" or the like, which hides what is below and is no path of interest
+	// Says is which packages of programming languages it stands for.
+	Says    *language.File `json:",omitempty"`
+	Special string         `json:",omitempty"` // "device" or the like, which hides what is below and is no path of interest
 }
 
 // scan reads the layers of an image, each once, and returns its paths, without their
@@ -67,7 +70,7 @@ func (sc *scanner) scan(ctx context.Context, img *oci.Image) (map[string]*entry,
 
 // scanFormat is the version of what is remembered of a layer. It changes with what an
 // entry has and with what is read.
-const scanFormat = "2 "
+const scanFormat = "3 "
 
 // A scanner reads the layers of one image.
 type scanner struct {
@@ -151,7 +154,7 @@ func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
 	case tar.TypeLink:
 		e.Type, e.Link = tree.Hardlink, "/"+tree.Clean(h.Linkname)
 	case tar.TypeReg:
-		return e, sc.content(e, r)
+		return e, sc.content(e, h.Size, r)
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		e.Special = "device"
 	default:
@@ -160,7 +163,7 @@ func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
 	return e, nil
 }
 
-func (sc *scanner) content(e *entry, r io.Reader) error {
+func (sc *scanner) content(e *entry, size int64, r io.Reader) error {
 	long, short := sha256.New(), sha1.New()
 	w := io.MultiWriter(long, short)
 	var kept bytes.Buffer
@@ -168,11 +171,24 @@ func (sc *scanner) content(e *entry, r io.Reader) error {
 		w = io.MultiWriter(long, short, &kept)
 		r = io.LimitReader(r, sc.left.Load()+1)
 	}
+	says := language.NewReader(e.Path, size)
+	if says != nil {
+		w = io.MultiWriter(w, says)
+	}
 	n, err := io.Copy(w, r)
 	if err != nil {
 		return err
 	}
-	if sc.left.Add(-int64(kept.Len())) < 0 {
+	weight := int64(kept.Len())
+	if says != nil {
+		if e.Says, err = says.Close(); err != nil {
+			return err
+		}
+		if e.Says != nil {
+			weight += e.Says.Weight()
+		}
+	}
+	if sc.left.Add(-weight) < 0 {
 		return fmt.Errorf("%w: the files that describe the image have more than %d bytes", oci.ErrTooLarge, maxRead)
 	}
 	e.Size, e.Content = n, kept.Bytes()
@@ -219,7 +235,7 @@ func stacked(layers [][]*entry) (map[string]*entry, error) {
 		if n.Type == tree.Hardlink {
 			e.Link = "/" + n.Link
 			if to, ok := o.Tree.Lookup(n.Link).Content.(*entry); ok {
-				e.Size, e.SHA256, e.SHA1, e.Content = to.Size, to.SHA256, to.SHA1, to.Content
+				e.Size, e.SHA256, e.SHA1, e.Content, e.Says = to.Size, to.SHA256, to.SHA1, to.Content, to.Says
 			}
 		}
 		paths[n.Path] = &e

@@ -1,12 +1,9 @@
 package sboms
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -28,7 +25,11 @@ func SPDX(img *Image) ([]byte, error) {
 	for i := range img.Components {
 		d.component(i)
 	}
-	for _, f := range d.contents[-1] {
+	for i := range img.Languages {
+		d.language(i)
+	}
+	d.languageRoots()
+	for _, f := range d.contents[part{}] {
 		d.file(spdxImage, f)
 	}
 	return d.encode()
@@ -47,25 +48,13 @@ func (d *spdxDocument) encode() ([]byte, error) {
 	return encode(&d.Document)
 }
 
-// encode returns the document as JSON for programs and people.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("cannot encode SBOM: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
 // spdxImage is the identifier of the image, without "SPDXRef-" as those all are.
 const spdxImage = "Image"
 
 type spdxDocument struct {
 	v2_3.Document
 	img      *Image
-	contents map[int][]*File
+	contents map[part][]*File
 	custom   map[string]*v2_3.OtherLicense
 }
 
@@ -74,8 +63,8 @@ type spdxDocument struct {
 func (d *spdxDocument) head(title, statement string) {
 	img := d.img
 	creators := []common.Creator{{CreatorType: "Tool", Creator: "hardpan-" + img.ToolVersion}}
-	if img.Vendor != "" {
-		creators = append(creators, common.Creator{CreatorType: "Organization", Creator: img.Vendor})
+	if by := img.Publisher; by.Name != "" {
+		creators = append(creators, common.Creator{CreatorType: by.kind(), Creator: by.text()})
 	}
 	d.Document = v2_3.Document{
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT",
@@ -94,10 +83,11 @@ func (img *Image) spdxNamespace() string { return project + "/spdx/" + img.uuid(
 func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	p := &v2_3.Package{
 		PackageName: img.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: cmp.Or(img.Version, string(img.Digest)),
-		PackageSupplier:         spdxSupplier(Party{Name: img.Vendor, Organization: true}),
+		PackageSupplier:         spdxSupplier(img.Publisher),
 		PackageDownloadLocation: noAssertion,
-		PackageChecksums:        []common.Checksum{{Algorithm: common.SHA256, Value: img.Digest.Hex()}},
-		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
+		PackageChecksums:        spdxChecksums(img.Digest.Hex(), img.SHA512),
+		PackageLicenseConcluded: cmp.Or(img.Licence, noAssertion), PackageLicenseDeclared: cmp.Or(img.Licence, noAssertion), PackageCopyrightText: noAssertion,
+		PackageHomePage:       img.Publisher.Web,
 		PrimaryPackagePurpose: "CONTAINER",
 		PackageComment:        comment,
 		Annotations:           []v2_3.Annotation{d.annotation("completeness: " + string(img.Completeness))},
@@ -105,8 +95,11 @@ func (d *spdxDocument) container(img *Image, id, comment string) *v2_3.Package {
 	if purl := img.imagePURL(); purl != "" {
 		p.PackageExternalReferences = append(p.PackageExternalReferences, spdxPURL(purl))
 	}
+	if img.Sources != "" {
+		p.PackageSourceInfo = "sources: " + img.Sources
+	}
 	if from := img.provenance(); from != "" {
-		p.PackageSourceInfo = "packages taken from " + from
+		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; packages taken from "+from, "; ")
 	}
 	if base := img.ancestry(); base != "" {
 		p.PackageSourceInfo = strings.TrimPrefix(p.PackageSourceInfo+"; stands on "+base, "; ")
@@ -124,13 +117,13 @@ func (d *spdxDocument) image() {
 }
 
 func (d *spdxDocument) pkg(i int) {
-	p, files := &d.img.Packages[i], d.contents[i]
+	p, files := &d.img.Packages[i], d.contents[part{ofPackage, i}]
 	id := p.spdxID()
 	s := &v2_3.Package{
 		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
 		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: cmp.Or(p.Location, noAssertion),
 		PackageHomePage:           webAddress(p.Homepage),
-		PackageSourceInfo:         "built from source package " + p.Source + " " + p.SourceVersion,
+		PackageSourceInfo:         strings.TrimSuffix("built from source package "+p.Source+" "+p.SourceVersion+", "+p.Sources, ", "),
 		PackageLicenseConcluded:   p.Licence.Expression,
 		PackageLicenseDeclared:    p.Licence.Expression,
 		PackageLicenseComments:    p.Licence.Source,
@@ -146,11 +139,8 @@ func (d *spdxDocument) pkg(i int) {
 	}
 	if p.SHA256 != "" {
 		s.PackageFileName = path.Base(p.Path)
-		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA256, Value: p.SHA256})
+		s.PackageChecksums = spdxChecksums(p.SHA256, p.SHA512)
 		s.PackageSourceInfo += "; taken from archive " + p.Archive + "; in the image because " + reason(p.Why)
-	}
-	if p.SHA512 != "" {
-		s.PackageChecksums = append(s.PackageChecksums, common.Checksum{Algorithm: common.SHA512, Value: p.SHA512})
 	}
 	if len(files) > 0 { // those of its files that are in the image were read
 		s.FilesAnalyzed, s.PackageLicenseInfoFromFiles = true, []string{noAssertion}
@@ -160,7 +150,7 @@ func (d *spdxDocument) pkg(i int) {
 		s.Annotations = append(s.Annotations, d.annotation("the image has nothing that satisfies the dependency "+u))
 	}
 	d.Packages = append(d.Packages, s)
-	d.licences(p)
+	d.licences(p.Licence, "The copyright file of "+p.Name)
 	d.relate(spdxImage, common.TypeRelationshipContains, id)
 	d.dependencies(p)
 	for _, f := range files {
@@ -183,9 +173,7 @@ func (d *spdxDocument) dependencies(p *Package) {
 	default:
 		return
 	}
-	d.Relationships = append(d.Relationships, &v2_3.Relationship{
-		RefA: common.MakeDocElementID("", p.spdxID()), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial(special),
-	})
+	d.relateTo(p.spdxID(), special)
 }
 
 func (d *spdxDocument) file(owner string, f *File) {
@@ -197,22 +185,19 @@ func (d *spdxDocument) file(owner string, f *File) {
 		LicenseConcluded:   noAssertion,
 		LicenseInfoInFiles: []string{noAssertion},
 		FileCopyrightText:  noAssertion,
-		FileComment:        "nothing says where it comes from",
-	}
-	if f.Origin != nil {
-		s.FileComment = "from " + f.Origin.String()
+		FileComment:        f.comment(),
 	}
 	d.Files = append(d.Files, s)
 	d.relate(owner, common.TypeRelationshipContains, id)
 }
 
-// licences adds what the package's LicenseRef- identifiers stand for.
-func (d *spdxDocument) licences(p *Package) {
-	for _, c := range p.Licence.Custom {
+// licences adds what the LicenseRef- identifiers of a package's licence stand for.
+func (d *spdxDocument) licences(l Licence, name string) {
+	for _, c := range l.Custom {
 		if d.custom[c.ID] == nil {
 			d.custom[c.ID] = &v2_3.OtherLicense{
 				LicenseIdentifier: c.ID, LicenseName: cmp.Or(c.Name, noAssertion),
-				ExtractedText: cmp.Or(c.Text, "The copyright file of "+p.Name+" names this licence "+c.Name+" and gives no text of it."),
+				ExtractedText: cmp.Or(c.Text, name+" names this licence "+c.Name+" and gives no text of it."),
 			}
 		}
 	}
@@ -224,6 +209,14 @@ func (d *spdxDocument) relate(from, relationship, to string) {
 	})
 }
 
+// relateTo says that something depends on NONE, or that nobody knows on what (SPDX 2.3,
+// clause 11.1).
+func (d *spdxDocument) relateTo(from, special string) {
+	d.Relationships = append(d.Relationships, &v2_3.Relationship{
+		RefA: common.MakeDocElementID("", from), Relationship: common.TypeRelationshipDependsOn, RefB: common.MakeDocElementSpecial(special),
+	})
+}
+
 func (d *spdxDocument) annotation(text string) v2_3.Annotation {
 	return v2_3.Annotation{
 		Annotator:      common.Annotator{AnnotatorType: "Tool", Annotator: "hardpan-" + d.img.ToolVersion},
@@ -232,11 +225,16 @@ func (d *spdxDocument) annotation(text string) v2_3.Annotation {
 }
 
 func compareRelationships(a, b *v2_3.Relationship) int {
-	return cmp.Or(
-		strings.Compare(string(a.RefA.ElementRefID), string(b.RefA.ElementRefID)),
-		strings.Compare(a.Relationship, b.Relationship),
-		strings.Compare(string(a.RefB.ElementRefID)+a.RefB.SpecialID, string(b.RefB.ElementRefID)+b.RefB.SpecialID),
-	)
+	if c := strings.Compare(string(a.RefA.ElementRefID), string(b.RefA.ElementRefID)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Relationship, b.Relationship); c != 0 {
+		return c
+	}
+	if a.RefB.SpecialID == "" && b.RefB.SpecialID == "" {
+		return strings.Compare(string(a.RefB.ElementRefID), string(b.RefB.ElementRefID))
+	}
+	return strings.Compare(string(a.RefB.ElementRefID)+a.RefB.SpecialID, string(b.RefB.ElementRefID)+b.RefB.SpecialID)
 }
 
 // spdxID returns the package's identifier, of letters, digits, "." and "-" (SPDX 2.3,

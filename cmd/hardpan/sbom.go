@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,27 +20,32 @@ func newSBOM(a *app) *cobra.Command {
 digests, licences and dependencies, as SPDX 2.3 or CycloneDX 1.6 in JSON. IMAGE
 is a registry reference, an OCI layout, an OCI archive or a docker archive. Of an
 image that hardpan did not build it says what dpkg's database in the image says,
-and that its completeness is unknown.`,
+and that its completeness is unknown. Packages of Python, Node, Go and Java that
+did not come as Debian packages are listed by what they say of themselves.
+
+Of an image for several platforms it describes one; with --platform all it
+describes the index: its images, and the document of each.`,
 		Example: `  hardpan sbom dist/python-3.13 > python.spdx.json
-  hardpan sbom registry.example.com/base/python:3.13 --format cyclonedx --platform linux/arm64`,
+  hardpan sbom registry.example.com/base/python:3.13 --format cyclonedx --platform linux/arm64
+  hardpan sbom dist/python-3.13 --platform all > index.spdx.json`,
 		Args: exactArgs("IMAGE"),
 	}
 	flags := cmd.Flags()
 	flags.String("format", "spdx", "spdx or cyclonedx")
-	flags.String("platform", "", "`platform` to look at (default: the first of the image)")
+	flags.String("platform", "", "`platform` to look at, or all for the index (default: the first of the image)")
 	flags.Bool("insecure-registry", false, "allow plain HTTP to the registry; to loopback it always is allowed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.sbom(cmd.Context(), args[0]) }
 	return cmd
 }
 
 func (a *app) sbom(ctx context.Context, image string) error {
-	format := a.settings.GetString("format")
-	encode := map[string]func(*sboms.Image) ([]byte, error){"spdx": sboms.SPDX, "cyclonedx": sboms.CycloneDX}[format]
-	if encode == nil {
-		return usagef("format is %q, expected spdx or cyclonedx", format)
+	format, ok := documentFormats[a.settings.GetString("format")]
+	if !ok {
+		return usagef("format is %q, expected spdx or cyclonedx", a.settings.GetString("format"))
 	}
 	open := oci.OpenOptions{Insecure: a.settings.GetBool("insecure-registry")}
-	if platform := a.settings.GetString("platform"); platform != "" {
+	platform := a.settings.GetString("platform")
+	if platform != "" && platform != allPlatforms {
 		var err error
 		if open.Platform, err = oci.ParsePlatform(platform); err != nil {
 			return usageError{err: err}
@@ -50,12 +56,24 @@ func (a *app) sbom(ctx context.Context, image string) error {
 		return err
 	}
 	defer src.Close()
-	described, err := sboms.Read(ctx, src.Images[0])
+	images := src.Images[:1]
+	if platform == allPlatforms {
+		if src.Index == nil {
+			return fmt.Errorf("image %s has one platform and no index, expected an index for --platform all", image)
+		}
+		images = src.Images
+	}
+	parts, err := describeAll(images, func(img *oci.Image) (*sboms.Image, error) { return sboms.Read(ctx, img) })
 	if err != nil {
 		return err
 	}
-	described.ToolVersion = version
-	document, err := encode(described)
+	document, err := format.image(parts[0].Image)
+	if platform == allPlatforms {
+		var whole *sboms.Index
+		if whole, err = sboms.IndexOf(src.Index, parts); err == nil {
+			document, err = format.index(whole)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -63,15 +81,25 @@ func (a *app) sbom(ctx context.Context, image string) error {
 	return err
 }
 
-// attestSBOMs returns both SBOMs of each platform's image and of the index.
-func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
-	var all []builder.Predicate
-	add := func(of store.Digest, spdx, cyclonedx []byte) {
-		all = append(all, builder.Predicate{Subject: of, Type: sboms.SPDXType, Document: spdx}, builder.Predicate{Subject: of, Type: sboms.CycloneDXType, Document: cyclonedx})
-	}
+// allPlatforms is the value of --platform that stands for the index.
+const allPlatforms = "all"
+
+// documentFormat writes documents of one kind.
+type documentFormat struct {
+	image func(*sboms.Image) ([]byte, error)
+	index func(*sboms.Index) ([]byte, error)
+}
+
+var documentFormats = map[string]documentFormat{
+	"spdx": {sboms.SPDX, sboms.SPDXIndex}, "cyclonedx": {sboms.CycloneDX, sboms.CycloneDXIndex},
+}
+
+// describeAll describes images as parts of their index, with their SPDX documents,
+// which that of the index refers to.
+func describeAll(images []*oci.Image, read func(*oci.Image) (*sboms.Image, error)) ([]sboms.Part, error) {
 	var parts []sboms.Part
-	for _, img := range index.Images {
-		described, err := sboms.ReadStored(ctx, img, st)
+	for _, img := range images {
+		described, err := read(img)
 		if err != nil {
 			return nil, err
 		}
@@ -80,12 +108,27 @@ func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]buil
 		if err != nil {
 			return nil, err
 		}
-		cyclonedx, err := sboms.CycloneDX(described)
+		parts = append(parts, sboms.Part{Image: described, SPDX: spdx})
+	}
+	return parts, nil
+}
+
+// attestSBOMs returns both SBOMs of each platform's image and of the index.
+func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
+	var all []builder.Predicate
+	add := func(of store.Digest, spdx, cyclonedx []byte) {
+		all = append(all, builder.Predicate{Subject: of, Type: sboms.SPDXType, Document: spdx}, builder.Predicate{Subject: of, Type: sboms.CycloneDXType, Document: cyclonedx})
+	}
+	parts, err := describeAll(index.Images, func(img *oci.Image) (*sboms.Image, error) { return sboms.ReadStored(ctx, img, st) })
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		cyclonedx, err := sboms.CycloneDX(p.Image)
 		if err != nil {
 			return nil, err
 		}
-		add(img.Digest, spdx, cyclonedx)
-		parts = append(parts, sboms.Part{Image: described, SPDX: spdx})
+		add(p.Digest, p.SPDX, cyclonedx)
 	}
 	whole, err := sboms.IndexOf(index, parts)
 	if err != nil {

@@ -94,10 +94,14 @@ func (l listing) add(name, digest string) {
 	l[name] = digest
 }
 
-// architecture returns what a package URL says of it, which tells things of one name
-// and version apart.
-func architecture(purl string) string {
-	_, qualifiers, _ := strings.Cut(purl, "?")
+// kind returns what a package URL says that tells things of one name and version apart:
+// of a package of a language which language's, of others the architecture.
+func kind(purl string) string {
+	name, qualifiers, _ := strings.Cut(purl, "?")
+	scheme, _, _ := strings.Cut(name, "/")
+	if slices.Contains([]string{"pkg:pypi", "pkg:npm", "pkg:golang", "pkg:maven"}, scheme) {
+		return name
+	}
 	values, err := url.ParseQuery(qualifiers)
 	if err != nil {
 		return ""
@@ -145,7 +149,7 @@ func listSPDX(document []byte) (listing, error) {
 				purl = r.ReferenceLocator
 			}
 		}
-		all.add("package "+p.Name+" "+p.VersionInfo+" "+architecture(purl), digest(p.Checksums))
+		all.add("package "+p.Name+" "+p.VersionInfo+" "+kind(purl), digest(p.Checksums))
 	}
 	return all, nil
 }
@@ -156,12 +160,17 @@ type component struct {
 	PURL                string
 	Hashes              []struct{ Alg, Content string }
 	Components          []component
+	Evidence            struct{ Occurrences []occurrence }
 }
+
+// occurrence is a file of a component, with its digest first in the context.
+type occurrence struct{ Location, AdditionalContext string }
 
 // listCycloneDX returns the components of a CycloneDX document.
 func listCycloneDX(document []byte) (listing, error) {
 	var d struct {
 		BOMFormat  string
+		Metadata   struct{ Component component }
 		Components []component
 	}
 	if err := json.Unmarshal(document, &d); err != nil {
@@ -171,6 +180,12 @@ func listCycloneDX(document []byte) (listing, error) {
 		return nil, fmt.Errorf("bomFormat is %.40q, expected CycloneDX", d.BOMFormat)
 	}
 	all := listing{}
+	files := func(c component) {
+		for _, o := range c.Evidence.Occurrences {
+			digest, _, _ := strings.Cut(o.AdditionalContext, ",")
+			all.add("file "+o.Location, digest)
+		}
+	}
 	var add func([]component)
 	add = func(components []component) {
 		for _, c := range components {
@@ -180,10 +195,12 @@ func listCycloneDX(document []byte) (listing, error) {
 					digest = "sha256:" + h.Content
 				}
 			}
-			all.add(strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)+" "+architecture(c.PURL), digest)
+			all.add(strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)+" "+kind(c.PURL), digest)
+			files(c)
 			add(c.Components)
 		}
 	}
 	add(d.Components)
+	files(d.Metadata.Component)
 	return all, nil
 }

@@ -199,7 +199,11 @@ func described(is *sboms.Image, attested map[string][]byte) (sign.Question, erro
 	if is.Completeness != sboms.Complete {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
 	}
-	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages are those of %s, and all are explained", len(is.Files), len(is.Packages), names(formats))}, nil
+	languages := ""
+	if n := len(is.Languages); n > 0 {
+		languages = fmt.Sprintf(", %d of them of programming languages,", n)
+	}
+	return sign.Question{OK: true, Answer: fmt.Sprintf("%d files and %d packages%s are those of %s, and all are explained", len(is.Files), len(is.Packages)+len(is.Languages), languages, names(formats))}, nil
 }
 
 // summary joins the first of many lines.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/language"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
@@ -24,6 +25,10 @@ func image() *sboms.Image {
 		Files: []sboms.File{
 			{Path: "/usr/bin/hello", SHA256: digits("b"), SHA1: strings.Repeat("1", 40), Origin: origin},
 			{Path: "/usr/share/hello", SHA256: digits("c"), SHA1: strings.Repeat("2", 40), Origin: origin},
+		},
+		Languages: []sboms.LanguagePackage{
+			{Type: "pypi", Name: "six", Version: "1.0", Path: "/usr/lib/six.dist-info/METADATA", Package: -1, Parent: -1},
+			{Type: "maven", Namespace: "org.example", Name: "a", Version: "1", Path: "/srv/a.jar", Package: -1, Parent: -1, Digests: &language.Digests{SHA256: digits("e")}},
 		},
 		Completeness: sboms.Complete,
 	}
@@ -50,6 +55,11 @@ func TestCompare(t *testing.T) {
 				img.Files = append(img.Files, sboms.File{Path: "/usr/tmp/x", SHA256: digits("e"), SHA1: strings.Repeat("3", 40), Origin: img.Files[0].Origin})
 			}, "file /usr/tmp/x is in the image and not in the document"},
 			{"a file less", func(img *sboms.Image) { img.Files = img.Files[:1] }, "file /usr/share/hello is in the document and not in the image"},
+			{"a package of a language less", func(img *sboms.Image) { img.Languages = img.Languages[1:] }, "six 1.0 pkg:pypi/six@1.0 is in the document and not in the image"},
+			{"another jar", func(img *sboms.Image) { img.Languages[1].Digests = &language.Digests{SHA256: digits("f")} }, "1 pkg:maven/org.example/a@1 is sha256:ffffffffffff, the document says sha256:eeeeeeeeeeee"},
+			{"one more", func(img *sboms.Image) {
+				img.Languages = append(img.Languages, sboms.LanguagePackage{Type: "npm", Name: "six", Version: "1.0", Path: "/six/package.json", Package: -1, Parent: -1})
+			}, "six 1.0 pkg:npm/six@1.0 is in the image and not in the document"},
 			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 amd64 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
 		} {
 			is := image()

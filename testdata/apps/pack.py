@@ -40,6 +40,8 @@ def metadata(project: dict) -> bytes:
         f"Name: {project['name']}",
         f"Version: {project['version']}",
         f"Summary: {project['description']}",
+        *(f"Author: {a['name']}" for a in project.get("authors", [])),
+        f"License: {project['license']['text']}",
         f"Requires-Python: {project['requires-python']}",
         *(f"Requires-Dist: {d}" for d in project.get("dependencies", [])),
     ]
