@@ -31,6 +31,9 @@ The key is a public one: hardpan.pub or cosign.pub.`,
 	}
 	flags := cmd.Flags()
 	flags.String("key", "", "`file` of the public key")
+	flags.Bool("rebuild", false, "build the image again from the attested spec and lock, and compare")
+	flags.String("source", "", "`directory` of the spec in a checkout, for --rebuild of an image whose build stages read files from there")
+	archiveFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args[0]) }
 	return cmd
@@ -53,7 +56,13 @@ func (a *app) verify(ctx context.Context, image string) error {
 		return err
 	}
 	defer src.Close()
-	report, err := verify.Image(ctx, src, verifier)
+	o := verify.Options{Version: version}
+	if a.settings.GetBool("rebuild") {
+		if o.Rebuild, err = a.rebuilder(); err != nil {
+			return err
+		}
+	}
+	report, err := verify.Image(ctx, src, verifier, o)
 	if err != nil {
 		return fmt.Errorf("cannot verify %s: %w", image, err)
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/sboms"
 )
@@ -23,6 +25,8 @@ var (
 	ErrUnexplained = errors.New("the image has what nothing explains")
 	// ErrProvenance is provenance that does not fit the attested lock.
 	ErrProvenance = errors.New("the provenance does not fit the lock")
+	// ErrTests is an attested result of tests that is not one of this image's tests.
+	ErrTests = errors.New("the tests are not those of the image")
 	// ErrDocument is an attested document that is not what its type says.
 	ErrDocument = errors.New("damaged document")
 )
@@ -31,41 +35,98 @@ var (
 const (
 	askSBOM       = "sbom against content"
 	askProvenance = "provenance against lock"
+	askTests      = "tests"
+	askFreshness  = "freshness"
 )
+
+// Options say what is asked beside what always is.
+type Options struct {
+	// Now is the time that ages are counted to; zero is the clock's.
+	Now time.Time
+	// Rebuild, unless nil, builds the image again, to be compared.
+	Rebuild Rebuilder
+	// Version is that of this program, to be compared with the builder's.
+	Version string
+}
 
 // Image verifies what a key says of an image, and the image against that. An error is
 // that something could not be read.
-func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report, error) {
+func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*sign.Report, error) {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
 	r, err := sign.Verify(ctx, src, v)
 	if err != nil {
 		return nil, err
 	}
-	subjects := sign.Subjects(src)
-	answers := make([]sign.Question, len(subjects)) // about content, which takes the time
+	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
+	for _, s := range x.subjects {
+		x.attested = append(x.attested, predicates(r, s))
+	}
+	for _, img := range src.Images {
+		if len(img.Config.Record) == 0 {
+			continue
+		}
+		if rec, err := record.Decode(img.Config.Record); err == nil { // a damaged one explains nothing
+			x.records[img] = rec
+		}
+	}
+	contents := make([]sign.Question, len(x.subjects)) // which take the time
 	group, within := errgroup.WithContext(ctx)
-	for i, s := range subjects {
-		attested := predicates(r, s)
+	for i, s := range x.subjects {
 		group.Go(func() (err error) {
-			answers[i], err = sbom(within, src, s, attested)
+			contents[i], err = sbom(within, src, s, x.attested[i])
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for i, s := range subjects {
-		attested := predicates(r, s)
-		answers[i].Subject, answers[i].Kind = s, askSBOM
-		question := origin(attested[provenance.Type], attested[provenance.LockType])
-		question.Subject, question.Kind = s, askProvenance
-		r.Questions = append(r.Questions, answers[i], question)
+	for i, s := range x.subjects {
+		ask := func(kind string, q sign.Question) {
+			q.Subject, q.Kind = s, kind
+			r.Questions = append(r.Questions, q)
+		}
+		ask(askSBOM, contents[i])
+		ask(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
+		if s.Name != sign.IndexName {
+			ask(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
+		}
+		if i == 0 {
+			ask(askFreshness, fresh(x, o.Now))
+		}
+	}
+	if o.Rebuild != nil {
+		list, err := rebuild(ctx, src, x.attested[0], &o)
+		if err != nil {
+			return nil, err
+		}
+		r.Questions = append(r.Questions, list...)
 	}
 	order := map[string]int{}
-	for i, s := range subjects {
+	for i, s := range x.subjects {
 		order[s.Name] = i
 	}
 	slices.SortStableFunc(r.Questions, func(a, b sign.Question) int { return order[a.Subject.Name] - order[b.Subject.Name] })
 	return r, nil
+}
+
+// examined is an image and what is known of it.
+type examined struct {
+	*oci.Source
+	subjects []sign.Subject
+	attested []map[string][]byte // by predicate type, of each subject
+	records  map[*oci.Image]*record.Record
+}
+
+// record returns the record of a platform's image, nil where it has none that can be
+// read.
+func (x *examined) record(s sign.Subject) *record.Record {
+	img, err := x.Image(s.Platform)
+	if err != nil {
+		return nil
+	}
+	return x.records[img]
 }
 
 // predicates returns what is attested of a subject, by type.
