@@ -45,6 +45,8 @@ type Options struct {
 	Now time.Time
 	// Rebuild, unless nil, builds the image again, to be compared.
 	Rebuild Rebuilder
+	// Policy, unless nil, is what the image is held against.
+	Policy *Policy
 	// Version is that of this program, to be compared with the builder's.
 	Version string
 }
@@ -95,6 +97,13 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*
 		if i == 0 {
 			ask(askFreshness, fresh(x, o.Now))
 		}
+	}
+	if o.Policy != nil {
+		list, err := x.judge(ctx, &o, v, r.Questions)
+		if err != nil {
+			return nil, err
+		}
+		r.Questions = append(r.Questions, list...)
 	}
 	if o.Rebuild != nil {
 		list, err := rebuild(ctx, src, x.attested[0], &o)
