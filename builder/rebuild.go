@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,8 +78,14 @@ func rebuild(ctx context.Context, in *provenance.Inputs, o RebuildOptions) (_ *R
 	defer func() { err = errors.Join(err, b.forget(context.WithoutCancel(ctx)), remove()) }()
 	b.lock = in.Lock
 	res, err := b.again(ctx, in)
+	if errors.Is(err, fs.ErrNotExist) && o.Source == "" { // an image on disk
+		err = fmt.Errorf("%w: %s", err, needsSource)
+	}
 	return res, withoutPlace(err, dir)
 }
+
+// needsSource is what to do where attested documents do not have all.
+const needsSource = "name a checkout of the spec's directory with --source"
 
 // layOut loads the attested spec from files below dir, and refuses one that is not what
 // the provenance says.
@@ -97,7 +104,7 @@ func layOut(dir string, in *provenance.Inputs, checkout string) (*specs.Spec, er
 	}
 	if missing := in.Spec.Missing(spec); len(missing) > 0 {
 		if checkout == "" {
-			return nil, fmt.Errorf("only the digest is attested of %s, which the spec names: name a checkout of the spec's directory with --source", strings.Join(missing, ", "))
+			return nil, fmt.Errorf("only the digest is attested of %s, which the spec names: %s", strings.Join(missing, ", "), needsSource)
 		}
 		return nil, fmt.Errorf("%s in %s is not what was attested", strings.Join(missing, ", "), checkout)
 	}
@@ -173,8 +180,11 @@ type placeError struct {
 
 func (e *placeError) Unwrap() error { return e.error }
 func (e *placeError) Error() string {
-	text := strings.ReplaceAll(e.error.Error(), filepath.Join(e.dir, "spec")+string(filepath.Separator), "")
-	return strings.ReplaceAll(text, ".hardpan"+string(filepath.Separator), "")
+	text := e.error.Error()
+	for _, place := range []string{filepath.Join(e.dir, "spec"), e.dir, ".hardpan"} {
+		text = strings.ReplaceAll(text, place+string(filepath.Separator), "")
+	}
+	return text
 }
 
 // bundle returns the predicate of the spec, nil where it is withheld or too large.
