@@ -124,6 +124,9 @@ func (a *app) signer() (*sign.Signer, error) {
 }
 
 func (a *app) keyPassword() ([]byte, error) {
+	if err := refuseCoreFiles(); err != nil {
+		return nil, err
+	}
 	return a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
 }
 
