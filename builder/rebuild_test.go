@@ -130,7 +130,9 @@ func TestRebuildBelievesNoCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.write("spec.lock", string(text))
+	if err := os.WriteFile(filepath.Join(b.dir, "spec.lock"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if got := b.build(o); got.Digest != other.Digest {
 		t.Fatalf("a build believes the cache: %s, want %s, or this test shows nothing", got.Digest, other.Digest)
 	}
