@@ -181,7 +181,7 @@ type placeError struct {
 func (e *placeError) Unwrap() error { return e.error }
 func (e *placeError) Error() string {
 	text := e.error.Error()
-	for _, place := range []string{filepath.Join(e.dir, "spec"), e.dir, ".hardpan"} {
+	for _, place := range []string{e.dir, ".hardpan"} {
 		text = strings.ReplaceAll(text, place+string(filepath.Separator), "")
 	}
 	return text

@@ -18,9 +18,9 @@ import (
 // LoadOptions say how a spec is loaded that is not where it was written. The zero
 // value is [Load]'s.
 type LoadOptions struct {
-	// KeyRoot is the directory that absolute names of key files are below, "" for the
-	// file system's root.
-	KeyRoot string
+	// Root is the directory that parents and key files are below, the latter by their
+	// absolute names; "" is the file system's.
+	Root string
 	// Checkout stands for the spec's directory where a file that the spec names is not
 	// there: files of stages, and images on disk, always come from it.
 	Checkout string
@@ -29,12 +29,21 @@ type LoadOptions struct {
 	Incomplete bool
 }
 
+// allows reports whether a parent may be read.
+func (o LoadOptions) allows(path string) bool {
+	if o.Root == "" {
+		return true
+	}
+	rel, err := filepath.Rel(o.Root, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
 // find returns where a file that a spec names is, where stages say that one of them
 // reads it. dir is the spec's directory.
 func (o LoadOptions) find(f sourceFile, dir string, stages bool) sourceFile {
 	switch {
-	case f.dir == "" && o.KeyRoot != "":
-		return sourceFile{o.KeyRoot, strings.TrimPrefix(path.Clean(f.name), "/")}
+	case f.dir == "" && o.Root != "":
+		return sourceFile{o.Root, strings.TrimPrefix(path.Clean(f.name), "/")}
 	case f.dir == "" || o.Checkout == "" || !stages && f.check() == nil:
 		return f
 	}
@@ -281,6 +290,10 @@ func bundledName(name string) bool {
 		!strings.ContainsAny(name, "\x00\\") && strings.Count(name, "../") <= maxAscent
 }
 
+// level is the name of the directories that a bundle is laid out in, which leave room
+// for names with "..".
+const level = ".hardpan"
+
 // Lay writes the files below dir, which is empty, so that they find each other, and
 // returns the spec's path and the options that load it. checkout is the directory of
 // the spec in a checkout, which has what the bundle does not, or "".
@@ -289,18 +302,16 @@ func (b *Bundle) Lay(dir, checkout string) (spec string, o LoadOptions, err erro
 	for i := range b.Files {
 		ascent = max(ascent, strings.Count(b.Files[i].Name, "../"))
 	}
-	o = LoadOptions{KeyRoot: filepath.Join(dir, "keys"), Checkout: checkout, Incomplete: true}
-	within := filepath.Join(append([]string{dir, "spec"}, slices.Repeat([]string{".hardpan"}, ascent)...)...)
-	for _, made := range []string{within, o.KeyRoot} {
-		if err := os.MkdirAll(made, 0o700); err != nil {
-			return "", o, fmt.Errorf("cannot lay out spec: %w", err)
-		}
+	o = LoadOptions{Root: dir, Checkout: checkout, Incomplete: true}
+	within := filepath.Join(append([]string{dir}, slices.Repeat([]string{level}, ascent+1)...)...)
+	if err := os.MkdirAll(within, 0o700); err != nil {
+		return "", o, fmt.Errorf("cannot lay out spec: %w", err)
 	}
 	for i := range b.Files {
 		f := &b.Files[i]
 		to := filepath.Join(within, filepath.FromSlash(f.Name))
 		if path.IsAbs(f.Name) {
-			to = filepath.Join(o.KeyRoot, filepath.FromSlash(f.Name))
+			to = filepath.Join(dir, filepath.FromSlash(f.Name))
 		}
 		err := os.MkdirAll(filepath.Dir(to), 0o700)
 		if err == nil {

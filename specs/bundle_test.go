@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -163,6 +164,27 @@ func TestBadBundle(t *testing.T) {
 		if _, err := DecodeBundle([]byte(test.text)); !errors.Is(err, ErrBundle) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v, want %q", test.name, err, test.want)
 		}
+	}
+}
+
+// TestBundleStaysInside: a parent that the bundle does not have is not looked for on the
+// machine that the bundle is laid out on.
+func TestBundleStaysInside(t *testing.T) {
+	outer := writeFiles(t, "mine.yaml", "password: secret\n")
+	text, err := json.Marshal(Bundle{Spec: "a.yaml", Files: []BundledFile{{Name: "a.yaml", Text: header + "extends: ../../mine.yaml\n"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := DecodeBundle(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, options, err := b.Lay(filepath.Join(outer, "within"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := options.Load(path); err == nil || !strings.HasSuffix(err.Error(), `extends: "../../mine.yaml" is outside of what may be read`) {
+		t.Errorf("error is %v", err)
 	}
 }
 

@@ -96,6 +96,10 @@ func (p *problems) readChain(path string, o *origin) *node {
 			return nil
 		}
 		path = filepath.Join(filepath.Dir(path), filepath.FromSlash(relative))
+		if !o.options.allows(path) {
+			p.add(parent.pos, "", "extends: %s is outside of what may be read", quote(relative))
+			return nil
+		}
 		name = slashpath.Join(slashpath.Dir(name), relative)
 		if slices.Contains(seen, path) {
 			p.add(parent.pos, "", "extends: %s extends itself: %s", quote(relative), strings.Join(append(seen, path), " -> "))

@@ -131,6 +131,7 @@ func TestDemands(t *testing.T) {
 		{"platforms: [linux/amd64, linux/arm64]", "no platforms: there is no image for linux/arm64"},
 		{"rebuild: true", "no rebuild: cannot be answered: nobody builds it again"},
 		{by, "no signers: 0 of at least 1 have signed; not: ours, theirs"},
+		{"signers: {keys: [{name: theirs, fingerprint: \"" + ours.ID() + "\"}]}", "no signers: 0 of at least 1 have signed; not: theirs"},
 		{"signers: {keys: [{name: theirs, file: theirs}]}", "no signers: " + ours.ID() + " is no signer of the policy"},
 		{"name: nothing", ""},
 	} {

@@ -54,8 +54,11 @@ func rebuild(ctx context.Context, src *oci.Source, attested map[string][]byte, o
 	var list []sign.Question
 	for _, s := range subjects {
 		where, err := builtOtherwise(ctx, src, s, index)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, err
+			where = "it cannot be compared: " + err.Error()
 		}
 		q := sign.Question{OK: true, Answer: "built again it is the same, " + string(s.Digest) + other}
 		if where != "" {

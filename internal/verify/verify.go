@@ -61,42 +61,9 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
-	for _, s := range x.subjects {
-		x.attested = append(x.attested, predicates(r, s))
-	}
-	for _, img := range src.Images {
-		if len(img.Config.Record) == 0 {
-			continue
-		}
-		if rec, err := record.Decode(img.Config.Record); err == nil { // a damaged one explains nothing
-			x.records[img] = rec
-		}
-	}
-	contents := make([]sign.Question, len(x.subjects)) // which take the time
-	group, within := errgroup.WithContext(ctx)
-	for i, s := range x.subjects {
-		group.Go(func() (err error) {
-			contents[i], err = sbom(within, src, s, x.attested[i])
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	x := examine(src, r)
+	if r.Questions, err = x.ask(ctx, r.Questions, o.Now); err != nil {
 		return nil, err
-	}
-	for i, s := range x.subjects {
-		ask := func(kind string, q sign.Question) {
-			q.Subject, q.Kind = s, kind
-			r.Questions = append(r.Questions, q)
-		}
-		ask(askSBOM, contents[i])
-		ask(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
-		if s.Name != sign.IndexName {
-			ask(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
-		}
-		if i == 0 {
-			ask(askFreshness, fresh(x, o.Now))
-		}
 	}
 	if o.Policy != nil {
 		list, err := x.judge(ctx, &o, v, r.Questions)
@@ -126,6 +93,53 @@ type examined struct {
 	subjects []sign.Subject
 	attested []map[string][]byte // by predicate type, of each subject
 	records  map[*oci.Image]*record.Record
+}
+
+// examine gathers what is known of an image, with what the report says is attested.
+func examine(src *oci.Source, r *sign.Report) *examined {
+	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
+	for _, s := range x.subjects {
+		x.attested = append(x.attested, predicates(r, s))
+	}
+	for _, img := range src.Images {
+		if len(img.Config.Record) == 0 {
+			continue
+		}
+		if rec, err := record.Decode(img.Config.Record); err == nil { // a damaged one explains nothing
+			x.records[img] = rec
+		}
+	}
+	return x
+}
+
+// ask adds what is always asked, beside what [sign.Verify] asks.
+func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.Time) ([]sign.Question, error) {
+	contents := make([]sign.Question, len(x.subjects)) // which take the time
+	group, within := errgroup.WithContext(ctx)
+	for i, s := range x.subjects {
+		group.Go(func() (err error) {
+			contents[i], err = sbom(within, x.Source, s, x.attested[i])
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, s := range x.subjects {
+		add := func(kind string, q sign.Question) {
+			q.Subject, q.Kind = s, kind
+			questions = append(questions, q)
+		}
+		add(askSBOM, contents[i])
+		add(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
+		if s.Name != sign.IndexName {
+			add(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
+		}
+		if i == 0 {
+			add(askFreshness, fresh(x, now))
+		}
+	}
+	return questions, nil
 }
 
 // record returns the record of a platform's image, nil where it has none that can be
