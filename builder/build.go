@@ -14,6 +14,7 @@ import (
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
@@ -34,6 +35,10 @@ type Options struct {
 	// CheckReproducible runs build stages twice; see [DifferenceError].
 	CheckReproducible bool
 
+	// FailOn is the least severity of a broken hardening rule for which nothing is
+	// published, such as "high", or "never"; "" is what the spec says.
+	FailOn string
+
 	// RequireTests makes it an error where tests of the spec cannot be run here.
 	RequireTests bool
 
@@ -44,6 +49,8 @@ type Options struct {
 	Outputs  Outputs
 	Builder  provenance.Builder // who builds; read where the image is signed
 	Progress archive.Progress   // of downloads; may be nil
+
+	now func() time.Time // the clock of the gate, for tests
 }
 
 // ArchiveOptions say where packages come from and whom to believe. The zero value
@@ -73,7 +80,8 @@ type Result struct {
 	// Differences are those that [Options.CheckReproducible] found outside of the image.
 	Differences []Difference `json:"differences,omitempty"`
 
-	Tests []TestResult `json:"tests,omitempty"` // of all platforms
+	Hardening []Hardening  `json:"hardening,omitempty"` // of all platforms
+	Tests     []TestResult `json:"tests,omitempty"`     // of all platforms
 
 	Written  []Written `json:"written"`
 	SignedBy string    `json:"signedBy,omitempty"` // what the key that signed calls itself
@@ -117,12 +125,14 @@ type RuleStats struct {
 type build struct {
 	o         Options
 	store     *store.Store
-	base      *specs.Spec // as the file has it
-	spec      *specs.Spec // the variant of it that is built, or the system of a stage
-	system    string      // whose packages are built, as the lock names it
-	stage     bool        // commands run in it
-	without   []string    // packages of it that are left out
-	canonical string      // the spec in the form that keys and digests are made of
+	press     *press                          // writes its layers
+	records   map[store.Digest]*record.Record // of images that were made, by manifest, until somebody asks
+	base      *specs.Spec                     // as the file has it
+	spec      *specs.Spec                     // the variant of it that is built, or the system of a stage
+	system    string                          // whose packages are built, as the lock names it
+	stage     bool                            // commands run in it
+	without   []string                        // packages of it that are left out
+	canonical string                          // the spec in the form that keys and digests are made of
 	lock      *lock.Lock
 	clients   *clients
 	epoch     time.Time
@@ -151,6 +161,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Outputs.check(platforms); err != nil {
 		return nil, specFault{err}
 	}
+	if _, err := b.gateLevel(); err != nil {
+		return nil, err
+	}
 	locked, err := b.readLock(ctx)
 	if err != nil {
 		return nil, err
@@ -166,11 +179,13 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	tests, err := b.test(ctx, res, false)
-	if err != nil {
+	if res.Hardening, err = b.gate(ctx, res); err != nil {
 		return nil, err
 	}
-	if res, err = b.publish(ctx, res, tests); err != nil {
+	if res.Tests, err = b.test(ctx, res, false); err != nil {
+		return nil, err
+	}
+	if res, err = b.publish(ctx, res); err != nil {
 		return nil, err
 	}
 	if b.snapshots != nil {
@@ -211,8 +226,11 @@ func openSpec(o Options, base *specs.Spec) (*build, error) {
 		return nil, err
 	}
 	b.canonical = string(canonical)
-	b.store, err = store.Open(o.CacheDir)
-	return b, err
+	if b.store, err = store.Open(o.CacheDir); err != nil {
+		return nil, err
+	}
+	b.press, b.records = newPress(b.store, b.compression()), map[store.Digest]*record.Record{}
+	return b, nil
 }
 
 // platforms returns the platforms to build, which must be the spec's, sorted.

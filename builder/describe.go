@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hardpan/hardpan/internal/check"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
@@ -25,7 +26,7 @@ type Describer struct {
 }
 
 // describe returns what the build has to say of the index and of each platform's image,
-// and what became of the tests that were run.
+// and what became of the tests that were run and of the hardening rules.
 func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) {
 	x, stages := res.Index, res.Stages
 	locked, err := b.lock.Encode()
@@ -68,6 +69,11 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 			}
 			all = append(all, Predicate{img.Digest, provenance.TestResultType, text})
 		}
+		text, err := b.attestHardening(ctx, img)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Predicate{img.Digest, check.ResultType, text})
 	}
 	if err := origin(x.Digest, records...); err != nil {
 		return nil, err

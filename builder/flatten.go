@@ -74,7 +74,7 @@ func (a *assembly) rewrite(ctx context.Context, b *build) ([]stratum, error) {
 		if len(left[l]) == 0 {
 			continue
 		}
-		info, err := l.rewrite(ctx, left[l], b.compression())
+		info, err := l.rewrite(ctx, b.press, left[l])
 		if err != nil {
 			return nil, fmt.Errorf("cannot write layer %s of the base image anew: %w", l.layer.Digest, err)
 		}
@@ -105,15 +105,15 @@ func (base *baseImage) layerOf(t *tree.Tree, n *tree.Node) *baseLayer {
 
 // rewrite writes a layer with those nodes, whose files are all in it, in the order in
 // which it has them; links come after. The store remembers it.
-func (bl *baseLayer) rewrite(ctx context.Context, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
-	key := string(bl.layer.DiffID) + "\x00" + nodesKey(nodes, c)
+func (bl *baseLayer) rewrite(ctx context.Context, p *press, nodes []*tree.Node) (layer.Info, error) {
+	key := string(bl.layer.DiffID) + "\x00" + nodesKey(nodes, p.compression)
 	var info layer.Info
 	if bl.store.Get("rewritten-layer", key, &info) {
 		if size, ok := bl.store.Stat(info.Digest); ok && size == info.Size {
 			return info, nil
 		}
 	}
-	w, err := layer.NewWriter(bl.store, c)
+	w, err := p.layer(false)
 	if err != nil {
 		return info, err
 	}
@@ -131,7 +131,7 @@ func (bl *baseLayer) rewrite(ctx context.Context, nodes []*tree.Node, c layer.Co
 		}
 		files[content.index] = n
 	}
-	if err := bl.copyFiles(ctx, w, files); err != nil {
+	if err := bl.copyFiles(ctx, w.Writer, files); err != nil {
 		return info, err
 	}
 	for _, n := range links {

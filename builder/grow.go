@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/debian/prune"
 	"github.com/hardpan/hardpan/internal/harden/closure"
+	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -65,7 +67,11 @@ func (b *build) grow(ctx context.Context, p specs.Platform, members []*member, c
 	if placed.stripped, err = b.dropPrivileges(t, base); err != nil {
 		return nil, nil, nil, err
 	}
-	placed.stripped = append(below, placed.stripped...)
+	left, err := b.dropLeftovers(t)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	placed.stripped = slices.Concat(below, placed.stripped, left)
 	return t, placed, in.Report(), b.finish(img, base)
 }
 
@@ -123,6 +129,31 @@ func (b *build) dropPrivileges(t *tree.Tree, base *baseImage) (list []record.Str
 			s.Package = n.Origin.Package
 		}
 		list = append(list, s)
+	}
+	return list, nil
+}
+
+// dropLeftovers takes away what scripts leave behind that the policy forbids: logs of the
+// installation, and what the files of accounts were before.
+func (b *build) dropLeftovers(t *tree.Tree) (list []record.Stripped, err error) {
+	policy, err := b.policy()
+	if err != nil {
+		return nil, err
+	}
+	for n := range t.All() {
+		if n.Type != tree.File || n.Layered || n.Size == 0 || n.Origin == nil || n.Origin.Script == "" {
+			continue
+		}
+		what := tool.LeftoverOf(n.Path)
+		if what == "" {
+			continue
+		}
+		if rule, _ := policy.Refuse(n.Path, []tool.Tool{{Kind: tool.Leftover, Name: what, By: tool.ByPath}}); rule != nil {
+			list = append(list, record.Stripped{Package: n.Origin.Package, Path: n.Path, Rule: rule.ID, Size: n.Size})
+		}
+	}
+	for _, s := range list {
+		t.Remove(s.Path)
 	}
 	return list, nil
 }

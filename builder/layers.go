@@ -32,8 +32,8 @@ type stratum struct {
 // runtime that stacks layers gives a merged directory the metadata that its
 // uppermost layer has, and because a package's layer must not depend on which other
 // packages share its directories.
-func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer.Compression) ([]stratum, error) {
-	upper, err := upperLayers(ctx, s, a, c)
+func stack(ctx context.Context, p *press, a *assembly, budget int) ([]stratum, error) {
+	upper, err := upperLayers(ctx, p, a)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer
 		for _, st := range upper {
 			own = append(own, st.Info)
 		}
-		joined, err := join(ctx, s, append(infos(a.members), own...))
+		joined, err := join(ctx, p, append(infos(a.members), own...))
 		return []stratum{{Info: joined, members: a.members}}, err
 	}
 	single, together := share(a.members, budget-len(upper))
@@ -51,7 +51,7 @@ func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer
 		strata = append(strata, stratum{Info: m.files.Layer, members: []*member{m}})
 	}
 	if len(together) > 0 {
-		joined, err := join(ctx, s, infos(together))
+		joined, err := join(ctx, p, infos(together))
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func stack(ctx context.Context, s *store.Store, a *assembly, budget int, c layer
 
 // upperLayers writes what no package brought: a layer for each stage that something
 // was copied from, by the name of the stage, and the image's own.
-func upperLayers(ctx context.Context, s *store.Store, a *assembly, c layer.Compression) ([]stratum, error) {
+func upperLayers(ctx context.Context, p *press, a *assembly) ([]stratum, error) {
 	var own []*tree.Node
 	copied := map[string][]*tree.Node{}
 	for n := range a.tree.All() {
@@ -76,13 +76,13 @@ func upperLayers(ctx context.Context, s *store.Store, a *assembly, c layer.Compr
 	}
 	var strata []stratum
 	for _, stage := range slices.Sorted(maps.Keys(copied)) {
-		info, err := copiedLayer(ctx, s, copied[stage], c)
+		info, err := copiedLayer(ctx, p, copied[stage])
 		if err != nil {
 			return nil, fmt.Errorf("cannot write the layer of stage %s: %w", stage, err)
 		}
 		strata = append(strata, stratum{Info: info, stage: stage})
 	}
-	info, err := writeLayer(ctx, s, own, c)
+	info, err := writeLayer(ctx, p, own)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the image's own layer: %w", err)
 	}
@@ -131,44 +131,47 @@ func infos(members []*member) []layer.Info {
 }
 
 // join joins layers, unless the store remembers having done so.
-func join(ctx context.Context, s *store.Store, parts []layer.Info) (layer.Info, error) {
+func join(ctx context.Context, p *press, parts []layer.Info) (layer.Info, error) {
 	key, err := json.Marshal(parts)
 	if err != nil {
 		return layer.Info{}, err
 	}
 	var joined layer.Info
-	if s.Get("joined", layer.Format+string(key), &joined) {
-		if size, ok := s.Stat(joined.Digest); ok && size == joined.Size {
+	if p.Get("joined", layer.Format+string(key), &joined) {
+		if size, ok := p.Stat(joined.Digest); ok && size == joined.Size {
 			return joined, nil
 		}
 	}
-	if joined, err = layer.Join(ctx, s, parts); err != nil {
+	if joined, err = layer.Join(ctx, p.Store, parts); err != nil {
 		return layer.Info{}, err
 	}
-	return joined, s.Set("joined", layer.Format+string(key), joined)
+	if err := p.joined(joined, parts); err != nil {
+		return layer.Info{}, err
+	}
+	return joined, p.Set("joined", layer.Format+string(key), joined)
 }
 
 // copiedLayer writes nodes that were copied out of a stage, unless the store
 // remembers having done so.
-func copiedLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
-	key := nodesKey(nodes, c)
+func copiedLayer(ctx context.Context, p *press, nodes []*tree.Node) (layer.Info, error) {
+	key := nodesKey(nodes, p.compression)
 	var info layer.Info
-	if s.Get("copied-layer", key, &info) {
-		if size, ok := s.Stat(info.Digest); ok && size == info.Size {
+	if p.Get("copied-layer", key, &info) {
+		if size, ok := p.Stat(info.Digest); ok && size == info.Size {
 			return info, nil
 		}
 	}
-	info, err := writeLayer(ctx, s, nodes, c)
+	info, err := writeLayer(ctx, p, nodes)
 	if err != nil {
 		return info, err
 	}
-	return info, s.Set("copied-layer", key, info)
+	return info, p.Set("copied-layer", key, info)
 }
 
 // writeLayer writes a layer of nodes, in their order, hard links last: who extracts the
 // layer cannot link to a file that is not there yet.
-func writeLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer.Compression) (layer.Info, error) {
-	w, err := layer.NewWriter(s, c)
+func writeLayer(ctx context.Context, p *press, nodes []*tree.Node) (layer.Info, error) {
+	w, err := p.layer(false)
 	if err != nil {
 		return layer.Info{}, err
 	}
@@ -180,7 +183,7 @@ func writeLayer(ctx context.Context, s *store.Store, nodes []*tree.Node, c layer
 		if err := ctx.Err(); err != nil {
 			return layer.Info{}, err
 		}
-		if err := addNode(w, n); err != nil {
+		if err := addNode(w.Writer, n); err != nil {
 			return layer.Info{}, err
 		}
 	}

@@ -39,6 +39,7 @@ func (b *build) platform(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, nil, err
 	}
+	b.records[img.Digest] = rec
 	st := stats(img, rec)
 	if uncompiled != "" { // which is the host's, and not in the record
 		st.Warnings = append(st.Warnings, uncompiled)
@@ -61,7 +62,7 @@ func (b *build) strata(ctx context.Context, a *assembly) ([]stratum, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := stack(ctx, b.store, a, max(1, b.spec.Layering.Budget-len(below)), b.compression())
+	own, err := stack(ctx, b.press, a, max(1, b.spec.Layering.Budget-len(below)))
 	return append(below, own...), err
 }
 
@@ -78,7 +79,7 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, err
 	}
-	u := newUnpacker(b.store, policy, b.compression())
+	u := newUnpacker(b.press, policy)
 	if err := b.unpack(ctx, u, members); err != nil {
 		return nil, err
 	}

@@ -59,11 +59,9 @@ type Written struct {
 	Place string `json:"place"` // its path, or the pinned reference
 }
 
-// publish writes the image to its outputs, with what its tests gave. Layers in the
-// cache that turn out to be damaged are made again, once: the same image, which needs no
-// further tests.
-func (b *build) publish(ctx context.Context, res *Result, tests []TestResult) (*Result, error) {
-	res.Tests = tests
+// publish writes the image to its outputs. Layers in the cache that turn out to be damaged
+// are made again, once: the same image, which is not judged and tested again.
+func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	err := b.write(ctx, res)
 	if !errors.Is(err, store.ErrCorrupt) {
 		return res, err
@@ -77,7 +75,7 @@ func (b *build) publish(ctx context.Context, res *Result, tests []TestResult) (*
 	if err != nil {
 		return nil, err
 	}
-	again.Tests = tests
+	again.Hardening, again.Tests = res.Hardening, res.Tests
 	return again, b.write(ctx, again)
 }
 

@@ -17,7 +17,7 @@ func (b *build) record(p specs.Platform, a *assembly, strata []stratum) *record.
 	r := &record.Record{
 		Format: record.Format, Name: b.spec.Name, Version: b.spec.Version, Variant: b.o.Variant,
 		Platform: p.String(), Created: b.epoch, Spec: string(store.DigestOf([]byte(b.canonical))), Distro: b.spec.Distro.String(),
-		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile,
+		Archives: b.lock.Archives, Profile: b.spec.Hardening.Profile, FailOn: b.spec.Hardening.FailOn,
 		Effects: a.report.Applied, Dropped: b.dropped(p),
 	}
 	for _, w := range b.spec.Hardening.Waive {

@@ -62,8 +62,10 @@ func (b *build) systemBuild(spec *specs.Spec, name string) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &build{o: b.o, store: b.store, base: b.base, spec: spec, system: name, stage: true, canonical: string(canonical),
-		lock: b.lock, clients: b.clients, epoch: b.epoch, snapshots: b.snapshots}, nil
+	sys := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: name, stage: true, canonical: string(canonical),
+		lock: b.lock, clients: b.clients, epoch: b.epoch, snapshots: b.snapshots}
+	sys.press = newPress(b.store, sys.compression())
+	return sys, nil
 }
 
 // systemFor returns the system of a build that [build.systemBuild] made, which it makes
@@ -125,7 +127,7 @@ func (b *build) makeSystem(ctx context.Context, p specs.Platform) (*stageSystem,
 	if err := b.addDpkgDatabase(p, a); err != nil {
 		return nil, err
 	}
-	strata, err := upperLayers(ctx, b.store, a, b.compression())
+	strata, err := upperLayers(ctx, b.press, a)
 	if err != nil {
 		return nil, err
 	}

@@ -96,14 +96,13 @@ type stripped struct {
 
 // unpacker turns packages into layers, with the store between it and doing so twice.
 type unpacker struct {
-	store       *store.Store
-	policy      *harden.Policy
-	policyKey   string
-	compression layer.Compression
+	*press
+	policy    *harden.Policy
+	policyKey string
 }
 
-func newUnpacker(s *store.Store, p *harden.Policy, c layer.Compression) *unpacker {
-	return &unpacker{store: s, policy: p, policyKey: p.Key(), compression: c}
+func newUnpacker(p *press, policy *harden.Policy) *unpacker {
+	return &unpacker{press: p, policy: policy, policyKey: policy.Key()}
 }
 
 // unpack returns what pkg becomes under the plan.
@@ -114,8 +113,8 @@ func (u *unpacker) unpack(ctx context.Context, pkg *lock.Package, pl plan) (*unp
 	}
 	key := strings.Join([]string{unpackFormat, layer.Format, string(u.compression), pkg.SHA256, u.policyKey, string(planKey)}, "\x00")
 	var cached unpacked
-	if u.store.Get("unpacked", key, &cached) {
-		if size, ok := u.store.Stat(cached.Layer.Digest); ok && size == cached.Layer.Size {
+	if u.Get("unpacked", key, &cached) {
+		if size, ok := u.Stat(cached.Layer.Digest); ok && size == cached.Layer.Size {
 			return &cached, nil
 		}
 	}
@@ -128,7 +127,7 @@ func (u *unpacker) unpack(ctx context.Context, pkg *lock.Package, pl plan) (*unp
 		if err != nil {
 			return nil, fmt.Errorf("package %s %s (%s): %w", pkg.Name, pkg.Version, pkg.Architecture, err)
 		}
-		return un, u.store.Set("unpacked", key, un)
+		return un, u.Set("unpacked", key, un)
 	}
 }
 
@@ -143,7 +142,7 @@ type unpackRun struct {
 	*unpacker
 	plan    plan
 	control *deb.Control
-	out     *layer.Writer
+	out     *sheet
 	res     *unpacked
 	stats   map[string]int    // place of each path of the layer in res.Entries
 	dropped map[string]bool   // by policy
@@ -157,7 +156,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	if err != nil {
 		return nil, err
 	}
-	blob, err := u.store.Open(digest)
+	blob, err := u.Open(digest)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +170,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	if err := sameIdentity(d.Control.Paragraph, pkg); err != nil {
 		return nil, err
 	}
-	out, err := layer.NewWriter(u.store, u.compression)
+	out, err := u.layer(true)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +199,7 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 	if len(run.small) == 0 {
 		return run.res, nil
 	}
-	return run.res, u.store.Set("small", pkg.SHA256, run.small)
+	return run.res, u.Set("small", pkg.SHA256, run.small)
 }
 
 type contextReader struct {

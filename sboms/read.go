@@ -16,6 +16,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
@@ -24,12 +25,18 @@ import (
 // Read describes an image. It reads each layer once, verifying it, and holds of it
 // only what the description has. Errors of content that is not what its digest says
 // wrap [oci.ErrMismatch].
-func Read(ctx context.Context, src *oci.Image) (*Image, error) { return read(ctx, src, nil) }
+func Read(ctx context.Context, src *oci.Image) (*Image, error) { return read(ctx, src, &scanner{}) }
+
+// ReadWatched is Read for a caller who wants to see the same content: watch returns who
+// looks at the entries of the layer of that index.
+func ReadWatched(ctx context.Context, src *oci.Image, watch func(index int) layer.Watcher) (*Image, error) {
+	return read(ctx, src, &scanner{watch: watch})
+}
 
 // ReadStored is Read for an image that was built or opened from st, which remembers
 // what each layer holds, so that a layer is read once however many images have it.
 func ReadStored(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
-	return read(ctx, src, st)
+	return read(ctx, src, &scanner{store: st})
 }
 
 // Identify says what an image is, with nothing of its packages and files: no layer is
@@ -58,12 +65,12 @@ func newReading(src *oci.Image) (*reading, error) {
 	return r, nil
 }
 
-func read(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
+func read(ctx context.Context, src *oci.Image, sc *scanner) (*Image, error) {
 	r, err := newReading(src)
 	if err != nil {
 		return nil, err
 	}
-	if r.paths, err = scan(ctx, src, st); err != nil {
+	if r.paths, err = sc.scan(ctx, src); err != nil {
 		return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
 	}
 	r.identify()

@@ -47,17 +47,15 @@ type entry struct {
 
 // scan reads the layers of an image, each once, and returns its paths, without their
 // leading slash, as a process would find them: what a later layer has or removes
-// hides what is below (OCI image spec, layer.md). What a layer of st holds is
-// remembered there; st may be nil.
-func scan(ctx context.Context, img *oci.Image, st *store.Store) (map[string]*entry, error) {
+// hides what is below (OCI image spec, layer.md).
+func (sc *scanner) scan(ctx context.Context, img *oci.Image) (map[string]*entry, error) {
 	layers := make([][]*entry, len(img.Layers))
-	sc := &scanner{store: st}
 	sc.left.Store(maxRead)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range img.Layers {
 		g.Go(func() (err error) {
-			layers[i], err = sc.stored(ctx, l)
+			layers[i], err = sc.stored(ctx, i, l)
 			return err
 		})
 	}
@@ -73,20 +71,25 @@ const scanFormat = "2 "
 
 // A scanner reads the layers of one image.
 type scanner struct {
-	store *store.Store // may be nil
-	left  atomic.Int64 // of maxRead
+	store *store.Store                  // remembers what layers hold; may be nil
+	watch func(index int) layer.Watcher // looks at the layers, too; may be nil
+	left  atomic.Int64                  // of maxRead
 }
 
-func (sc *scanner) stored(ctx context.Context, l oci.Layer) ([]*entry, error) {
+func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry, error) {
 	if sc.store == nil {
-		return sc.layer(ctx, l)
+		var watcher layer.Watcher
+		if sc.watch != nil {
+			watcher = sc.watch(index)
+		}
+		return sc.layer(ctx, l, watcher)
 	}
 	var entries []*entry
 	key := scanFormat + string(l.DiffID)
 	if sc.store.Get("contents", key, &entries) && !slices.Contains(entries, nil) {
 		return entries, nil
 	}
-	entries, err := sc.layer(ctx, l)
+	entries, err := sc.layer(ctx, l, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (sc *scanner) stored(ctx context.Context, l oci.Layer) ([]*entry, error) {
 	return entries, sc.store.Set("contents", key, entries)
 }
 
-func (sc *scanner) layer(ctx context.Context, l oci.Layer) ([]*entry, error) {
+func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher) ([]*entry, error) {
 	r, err := l.Uncompressed()
 	if err != nil {
 		return nil, err
@@ -117,7 +120,17 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer) ([]*entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
 		}
-		e, err := sc.entry(h, members)
+		var content io.Reader = members
+		if watcher != nil {
+			to, err := watcher.Entry(h)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read layer %s: %s: %w", l.Digest, h.Name, err)
+			}
+			if to != nil {
+				content = io.TeeReader(members, to)
+			}
+		}
+		e, err := sc.entry(h, content)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read layer %s: %s: %w", l.Digest, h.Name, err)
 		}

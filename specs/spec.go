@@ -203,6 +203,8 @@ type Hardening struct {
 	Profile string `yaml:"profile" spec:"enum=strict|standard|none"`
 	// Paths that are not stripped although the profile would.
 	Keep []string `yaml:"keep" spec:"set,format=path"`
+	// Least severity of a broken rule for which the image is not published; never publishes whatever is broken. Default: high in the profile strict, critical in standard, never in none.
+	FailOn string `yaml:"fail-on" spec:"enum=info|low|medium|high|critical|never"`
 	// Rules that this image may break, each with a reason.
 	Waive []Waiver `yaml:"waive" spec:"key=rule"`
 }

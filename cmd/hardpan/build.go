@@ -14,6 +14,7 @@ import (
 
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/debian/archive"
+	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/sboms"
 	"github.com/hardpan/hardpan/specs"
@@ -48,10 +49,11 @@ to an OCI layout in dist/NAME-VERSION.
 
 A lock beside the spec decides which packages are used; a build with a lock
 resolves nothing. Without one the build makes it and says so; --locked refuses
-to. The tests of the spec are run in the image before anything is published,
+to. The image is judged by the rules of hardpan check, and not published where
+one is broken as badly as --fail-on says, or worse; the exit code then is 3. The tests of the spec are run in the image before anything is published,
 where this machine can run its programs. With --key the image and its index are
-signed before a tag moves, with the lock, the provenance and the tests that
-passed as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the
+signed before a tag moves, with the lock, the provenance, the tests that
+passed and how the rules are kept as attestations. SOURCE_DATE_EPOCH, in seconds since 1970, replaces the
 lock's date as the time of the image.`,
 		Example: `  hardpan build python.yaml
   hardpan build python.yaml --platform linux/arm64 --archive python.tar
@@ -65,6 +67,7 @@ lock's date as the time of the image.`,
 	flags.Bool("locked", false, "refuse to build without a lock")
 	flags.Bool("check-reproducible", false, "run the commands of build stages twice, and fail where what is copied into the image differs")
 	requireTestsFlag(flags)
+	flags.String("fail-on", "", "least `severity` of a broken hardening rule for which nothing is published: info, low, medium, high, critical, or never (default: the spec's, else high in profile strict)")
 	flags.Bool("print-spec", false, "print the spec with everything that it inherits, and build nothing")
 	flags.String("layout", "", "write an OCI layout to this `directory`")
 	flags.String("archive", "", "write an OCI archive to this `file`")
@@ -101,7 +104,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	case s.GetBool("locked"):
 		o.Lock = builder.RequireLock
 	}
-	o.RequireTests = s.GetBool("require-tests")
+	o.RequireTests, o.FailOn = s.GetBool("require-tests"), s.GetString("fail-on")
 	o.CheckReproducible = s.GetBool("check-reproducible")
 	if o.Epoch, err = sourceDateEpoch(); err != nil {
 		return err
@@ -231,6 +234,9 @@ func printResult(w io.Writer, res *builder.Result) {
 		for _, line := range img.Warnings {
 			fmt.Fprintf(w, "  %-12s warning: %s\n", "", oneLine(line))
 		}
+		if line := hardeningSummary(res.Hardening, img.Platform); line != "" {
+			fmt.Fprintf(w, "  %-12s %s\n", "", line)
+		}
 		if line := testSummary(res.Tests, img.Platform); line != "" {
 			fmt.Fprintf(w, "  %-12s %s\n", "", line)
 		}
@@ -246,6 +252,37 @@ func printResult(w io.Writer, res *builder.Result) {
 	for _, to := range res.Written {
 		fmt.Fprintf(w, "  wrote %s %s\n", to.Kind, to.Place)
 	}
+}
+
+// hardeningSummary says how an image keeps the hardening rules: "67 rules kept, 2 broken: 1
+// low, 1 info; 1 waived; none fails the build at high".
+func hardeningSummary(all []builder.Hardening, platform string) string {
+	for _, h := range all {
+		if h.Platform != platform {
+			continue
+		}
+		var broken []string
+		total, waived := 0, 0
+		for s := harden.Critical; ; s-- {
+			var n int
+			if n, waived = h.Count(s); n > 0 {
+				broken = append(broken, fmt.Sprintf("%d %s", n, s))
+				total += n
+			}
+			if s == harden.Info {
+				break
+			}
+		}
+		line := fmt.Sprintf("%d hardening rules kept", h.Passed)
+		if waived > 0 {
+			line += fmt.Sprintf(", %d waived", waived)
+		}
+		if total > 0 {
+			line += fmt.Sprintf(", %d broken: %s", total, strings.Join(broken, ", "))
+		}
+		return line
+	}
+	return ""
 }
 
 // printLeftOut names the packages that only maintainer scripts would need; the lock

@@ -15,6 +15,7 @@ import (
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/verify"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -101,7 +102,7 @@ func (a *app) check(ctx context.Context, image string) error {
 	}
 	var reports []*check.Report
 	for _, img := range src.Images {
-		if o.Attached, err = check.Beside(ctx, src, img, verifier); err != nil {
+		if o.Attached, err = verify.Beside(ctx, src, img, verifier); err != nil {
 			return err
 		}
 		report, err := check.Image(ctx, img, o)
@@ -114,22 +115,19 @@ func (a *app) check(ctx context.Context, image string) error {
 	if err := a.printReports(reports); err != nil {
 		return err
 	}
-	return gate.judge(image, reports)
+	return judged(image, reports, gate)
 }
 
 // checkOptions reads the flags.
-func (a *app) checkOptions() (o check.Options, open oci.OpenOptions, g gate, err error) {
+func (a *app) checkOptions() (o check.Options, open oci.OpenOptions, g harden.Gate, err error) {
 	open.Insecure = a.settings.GetBool("insecure-registry")
 	if platform := a.settings.GetString("platform"); platform != "" {
 		if open.Platform, err = oci.ParsePlatform(platform); err != nil {
 			return o, open, g, usageError{err: err}
 		}
 	}
-	if on := a.settings.GetString("fail-on"); on != "never" {
-		g.on = true
-		if err := g.least.UnmarshalText([]byte(on)); err != nil {
-			return o, open, g, usagef("fail-on: %w, or never", err)
-		}
+	if g, err = harden.ParseGate(a.settings.GetString("fail-on")); err != nil {
+		return o, open, g, usagef("fail-on: %w", err)
 	}
 	if o.Profile, err = checkProfile(a.settings.GetString("profile")); err != nil {
 		return o, open, g, err
@@ -190,23 +188,20 @@ func setLimit(l *check.Limits, text string) (err error) {
 	return nil
 }
 
-// gate is what fails the check.
-type gate struct {
-	on    bool
-	least harden.Severity
-}
-
-func (g gate) judge(image string, reports []*check.Report) error {
+// judged returns an error where a gate refuses one of the images.
+func judged(image string, reports []*check.Report, gate harden.Gate) error {
 	failed := 0
 	for _, r := range reports {
-		for s := g.least; s <= harden.Critical; s++ {
-			failed += r.Failures(s)
+		for s := harden.Info; s <= harden.Critical; s++ {
+			if gate.Refuses(s) {
+				failed += r.Failures(s)
+			}
 		}
 	}
-	if !g.on || failed == 0 {
+	if failed == 0 {
 		return nil
 	}
-	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, g.least)}
+	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, gate)}
 }
 
 func (a *app) printReports(reports []*check.Report) error {

@@ -29,7 +29,7 @@ func TestDiskFull(t *testing.T) {
 			w.build("--layout", "out/image", "--archive", "out/image.tar")
 			before := w.files("out")
 			full := filepath.Join(w.dir, where)
-			replaceByTmpfs(t, full)
+			replaceByTmpfs(t, full, map[string]string{"cache": "448k", "out": "256k"}[where])
 			must(os.WriteFile(filepath.Join(w.dir, "hello.yaml"), []byte(strings.Replace(helloSpec, "tool]", "big]", 1)), 0o644))
 			for _, flag := range []string{"--layout=out/image", "--archive=out/image.tar", "--docker-archive=out/docker.tar"} {
 				var stderr bytes.Buffer
@@ -61,12 +61,12 @@ func TestDiskFull(t *testing.T) {
 }
 
 // replaceByTmpfs moves what is in dir into a file system with little more room.
-func replaceByTmpfs(t *testing.T, dir string) {
+func replaceByTmpfs(t *testing.T, dir, size string) {
 	t.Helper()
 	kept := dir + ".kept"
 	must(os.Rename(dir, kept))
 	must(os.Mkdir(dir, 0o755))
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("needs to be allowed to mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })

@@ -81,7 +81,7 @@ type gateError struct{ error }
 func (e gateError) Unwrap() error { return e.error }
 
 func exitCode(err error) int {
-	if _, ok := errors.AsType[gateError](err); ok {
+	if _, ok := errors.AsType[gateError](err); ok || errors.Is(err, builder.ErrGate) {
 		return exitGate
 	}
 	if _, ok := errors.AsType[usageError](err); ok {

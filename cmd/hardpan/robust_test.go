@@ -53,7 +53,7 @@ func (w *workshop) hardpan(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(w.Context(), "hardpan", args...)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "HARDPAN_MIRROR="+w.server.URL, "HARDPAN_KEYRING="+w.server.Keyring,
-		"HARDPAN_CACHE_DIR=cache", "HOME="+w.dir, "XDG_CONFIG_HOME="+w.dir)
+		"HARDPAN_CACHE_DIR=cache", "HARDPAN_FAIL_ON=never", "HOME="+w.dir, "XDG_CONFIG_HOME="+w.dir)
 	return cmd
 }
 

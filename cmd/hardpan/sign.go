@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/hardpan/hardpan/builder"
+	"github.com/hardpan/hardpan/internal/check"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -29,6 +31,9 @@ With --attest a document is attested too: an in-toto statement with the
 document as predicate, of the types spdx, cyclonedx, slsaprovenance1, openvex,
 vuln or a URI. @PLATFORM after the type, or @index, says which image it is about;
 without, it is about the index and each platform's.
+
+Of an image that hardpan built it is attested how the image keeps the hardening
+rules, unless the key has attested that already.
 
 What others signed stays. What this key signed before is replaced: signatures,
 and attestations of the same type.
@@ -84,6 +89,9 @@ func (a *app) sign(ctx context.Context, image string) error {
 			return usagef("%s: %w", x.file, err)
 		}
 	}
+	if err := attestHardening(ctx, src, set, signer.Verifier(), attest); err != nil {
+		return err
+	}
 	artifacts, err := set.Artifacts(ctx)
 	if err == nil {
 		err = src.Attach(ctx, artifacts)
@@ -92,6 +100,35 @@ func (a *app) sign(ctx context.Context, image string) error {
 		return fmt.Errorf("cannot sign %s: %w", image, err)
 	}
 	return a.printSigned(signResult{Image: src.Digest, Key: signer.Verifier().ID(), Subjects: sign.Subjects(src)}, attest)
+}
+
+// attestHardening attests how the images that hardpan built keep the hardening rules, of
+// those of which the key has not attested it already, as a build with the key would have.
+func attestHardening(ctx context.Context, src *oci.Source, set *sign.Set, v *sign.Verifier, given []attestFlag) error {
+	report, err := sign.Verify(ctx, src, v)
+	if err != nil {
+		return err
+	}
+	for _, img := range src.Images {
+		subject := sign.Subject{Name: img.Platform.String(), Digest: img.Digest}
+		is := func(q sign.Question) bool {
+			return q.Subject.Digest == subject.Digest && q.Type == check.ResultType && q.OK
+		}
+		named := func(x attestFlag) bool {
+			return x.predicateType == check.ResultType && (x.subject == "" || x.subject == subject.Name)
+		}
+		if len(img.Config.Record) == 0 || slices.ContainsFunc(report.Questions, is) || slices.ContainsFunc(given, named) {
+			continue
+		}
+		text, err := check.AttestImage(ctx, img)
+		if err == nil {
+			err = set.Attest(subject.Name, check.ResultType, text)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot attest how %s keeps the hardening rules: %w", subject.Name, err)
+		}
+	}
+	return nil
 }
 
 func (a *app) printSigned(res signResult, attest []attestFlag) error {

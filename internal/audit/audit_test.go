@@ -202,7 +202,7 @@ func TestErrors(t *testing.T) {
 // TestSARIF holds the SARIF of the fixtures against OASIS' schema.
 func TestSARIF(t *testing.T) {
 	compiler := jsonschema.NewCompiler()
-	text, err := os.ReadFile("../check/testdata/schema/sarif-2.1.0.json")
+	text, err := os.ReadFile("../sarif/testdata/sarif-2.1.0.json")
 	if err != nil {
 		t.Fatal(err)
 	}

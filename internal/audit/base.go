@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
 	"github.com/hardpan/hardpan/internal/harden"
@@ -75,23 +74,23 @@ func (j *judge) base(s *dockerfile.Stage) {
 }
 
 // lastDays are the last days of security updates of releases that tags of official images
-// name: distributions (as package check has them), and languages by their own projects.
+// name: distributions, and languages by their own projects.
 var lastDays = []struct {
 	images string // names, separated by spaces
 	tag    string // expression that the tag matches
 	what   string
-	day    string
+	day    string // "" where what is a release that [harden.EndOfRelease] knows
 }{
-	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)(wheezy|7)(-|$)`, "Debian 7", "2018-05-31"},
-	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)jessie(-|$)`, "Debian 8", "2020-06-30"},
-	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)stretch(-|$)`, "Debian 9", "2022-06-30"},
-	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)buster(-|$)`, "Debian 10", "2024-06-30"},
-	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)bullseye(-|$)`, "Debian 11", "2026-08-31"},
-	{"debian", `^8(\.|-|$)`, "Debian 8", "2020-06-30"}, {"debian", `^9(\.|-|$)`, "Debian 9", "2022-06-30"}, {"debian", `^10(\.|-|$)`, "Debian 10", "2024-06-30"},
-	{"debian", `^11(\.|-|$)`, "Debian 11", "2026-08-31"}, {"debian", `^12(\.|-|$)|^bookworm`, "Debian 12", "2028-06-30"},
-	{"ubuntu", `^(14\.04|trusty)`, "Ubuntu 14.04", "2019-04-30"}, {"ubuntu", `^(16\.04|xenial)`, "Ubuntu 16.04", "2021-04-30"}, {"ubuntu", `^(18\.04|bionic)`, "Ubuntu 18.04", "2023-05-31"},
-	{"ubuntu", `^(20\.04|focal)`, "Ubuntu 20.04", "2025-05-31"}, {"ubuntu", `^(22\.10|kinetic|23\.04|lunar|23\.10|mantic|24\.10|oracular)`, "this interim release of Ubuntu", "2025-07-10"},
-	{"alpine", `^(2|3\.([0-9]|1[0-7]))(\.|$)`, "this release of Alpine", "2024-11-22"}, {"alpine", `^3\.18(\.|$)`, "Alpine 3.18", "2025-05-09"}, {"alpine", `^3\.19(\.|$)`, "Alpine 3.19", "2025-11-01"}, {"alpine", `^3\.20(\.|$)`, "Alpine 3.20", "2026-04-01"},
+	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)(wheezy|7)(-|$)`, "Debian 7", ""},
+	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)jessie(-|$)`, "Debian 8", ""},
+	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)stretch(-|$)`, "Debian 9", ""},
+	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)buster(-|$)`, "Debian 10", ""},
+	{"debian buildpack-deps python node golang ruby php openjdk gcc rust perl nginx httpd postgres redis", `(^|-)bullseye(-|$)`, "Debian 11", ""},
+	{"debian", `^8(\.|-|$)`, "Debian 8", ""}, {"debian", `^9(\.|-|$)`, "Debian 9", ""}, {"debian", `^10(\.|-|$)`, "Debian 10", ""},
+	{"debian", `^11(\.|-|$)`, "Debian 11", ""}, {"debian", `^12(\.|-|$)|^bookworm`, "Debian 12", ""},
+	{"ubuntu", `^(14\.04|trusty)`, "Ubuntu 14.04", ""}, {"ubuntu", `^(16\.04|xenial)`, "Ubuntu 16.04", ""}, {"ubuntu", `^(18\.04|bionic)`, "Ubuntu 18.04", ""},
+	{"ubuntu", `^(20\.04|focal)`, "Ubuntu 20.04", ""}, {"ubuntu", `^(22\.10|kinetic|23\.04|lunar|23\.10|mantic|24\.10|oracular)`, "this interim release of Ubuntu", "2025-07-10"},
+	{"alpine", `^(2|3\.([0-9]|1[0-7]))(\.|$)`, "this release of Alpine", "2024-11-22"}, {"alpine", `^3\.18(\.|$)`, "Alpine 3.18", ""}, {"alpine", `^3\.19(\.|$)`, "Alpine 3.19", ""}, {"alpine", `^3\.20(\.|$)`, "Alpine 3.20", ""},
 	{"centos", `.*`, "CentOS Linux", "2024-06-30"}, {"fedora", `^([12]\d|3\d|40)$`, "this release of Fedora", "2025-05-13"},
 	{"python", `^2(\.|-|$)`, "Python 2", "2020-01-01"}, {"python", `^3\.[0-6](\.|-|$)`, "Python 3.6 and older", "2021-12-23"}, {"python", `^3\.7(\.|-|$)`, "Python 3.7", "2023-06-27"},
 	{"python", `^3\.8(\.|-|$)`, "Python 3.8", "2024-10-07"}, {"python", `^3\.9(\.|-|$)`, "Python 3.9", "2025-10-31"}, {"python", `^3\.10(\.|-|$)`, "Python 3.10", "2026-10-31"},
@@ -117,11 +116,14 @@ func (j *judge) endOfLife(from *dockerfile.Step, i image) {
 		if !strings.Contains(" "+l.images+" ", " "+i.base()+" ") || i.Tag == "" || !tagged()[n].MatchString(i.Tag) {
 			continue
 		}
-		end, err := time.Parse(time.DateOnly, l.day)
-		if err != nil || !end.Before(j.now) {
+		day := l.day
+		if id, version, _ := strings.Cut(strings.ToLower(l.what), " "); day == "" {
+			_, day = harden.EndOfRelease(id, version)
+		}
+		if !harden.Ended(day, j.now) {
 			continue
 		}
-		what := fmt.Sprintf("%s gets no security updates since %s", l.what, l.day)
+		what := fmt.Sprintf("%s gets no security updates since %s", l.what, day)
 		if j.file.Reaches(from.Stage) {
 			j.found("end-of-life", from, from.Line, what, from.Stage.Image)
 		} else {

@@ -9,10 +9,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/harden"
 )
-
-// wantedLabels are those that say what an image is (OCI image spec, annotations.md).
-var wantedLabels = []string{"title", "version", "source", "vendor", "revision", "licenses", "created"}
 
 const standardLabel = "org.opencontainers.image."
 
@@ -69,7 +67,7 @@ func (j *judge) labels() {
 		}
 	}
 	var missing []string
-	for _, name := range wantedLabels {
+	for _, name := range harden.WantedLabels {
 		if all[standardLabel+name] == nil {
 			missing = append(missing, name)
 		}

@@ -10,14 +10,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/harden"
 )
-
-// adminPorts are ports of services to administer a machine (IANA service names).
-var adminPorts = map[int]string{
-	20: "FTP", 21: "FTP", 22: "SSH", 23: "Telnet", 69: "TFTP", 111: "rpcbind", 135: "RPC", 137: "NetBIOS", 138: "NetBIOS", 139: "NetBIOS", 161: "SNMP", 445: "SMB",
-	512: "rexec", 513: "rlogin", 514: "rsh", 873: "rsync", 2049: "NFS", 2222: "SSH", 2375: "Docker", 2376: "Docker", 2377: "Docker Swarm", 2379: "etcd", 2380: "etcd", 3389: "RDP",
-	5900: "VNC", 5901: "VNC", 5985: "WinRM", 5986: "WinRM", 6000: "X11", 6443: "Kubernetes API", 10250: "kubelet", 10255: "kubelet", 10000: "Webmin",
-}
 
 // innerPorts are ports of what looks inside a program.
 var innerPorts = map[int]string{
@@ -110,7 +104,7 @@ type portProblem struct {
 func judgePorts(list []port, served int) []portProblem {
 	var problems []portProblem
 	for i, p := range list {
-		service, admin := nameIn(adminPorts, p)
+		service, admin := nameIn(harden.AdminPorts, p)
 		inner, isInner := nameIn(innerPorts, p)
 		switch {
 		case admin:

@@ -13,17 +13,6 @@ import (
 	"github.com/hardpan/hardpan/internal/harden"
 )
 
-var (
-	secretVariable = compiled(`(?i)(^|_)(PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRETS?|TOKEN|APIKEY|API_KEY|ACCESSKEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|ENCRYPTION_KEY|SIGNING_KEY|CREDENTIALS?|AUTH)(_|$)|(PASSWORD|PASSWD|SECRET)`)
-	notTheSecret   = compiled(`(?i)_(FILE|PATH|DIR|URL|URI|NAME|HEADER|ENDPOINT|LENGTH|POLICY|TYPE|ALGORITHM|TTL|EXPIRY|ENABLED|ID|ROTATION|REQUIRED|VERSION)$|^(OLD)?PWD$|GPG_KEYS?$`)
-	notASecret     = compiled(`(?i)^$|^/|^(true|false|yes|no|none|null|disabled|enabled|\d{1,3})$|^\$\{?\w+\}?$|^\*+$|^<.*>$`)
-)
-
-// holdsSecret reports whether a variable of that name is made to hold one.
-func holdsSecret(name string) bool {
-	return secretVariable.match(name) && !notTheSecret.match(name)
-}
-
 // find looks for secrets in a text, by gitleaks' rules.
 func find(text string) []secrets.Finding {
 	d, err := secrets.Default()
@@ -66,7 +55,7 @@ func (j *judge) secrets() {
 		}
 	}
 	for _, a := range j.file.Args {
-		if holdsSecret(a.Name) && a.Known && !notASecret.match(a.Value) {
+		if harden.SecretVariable(a.Name) && a.Known && !harden.NoSecret(a.Value) {
 			from := &dockerfile.Step{Stage: j.file.Stages[0], Line: a.Line, End: a.Line}
 			j.found("secret-in-metadata", from, a.Line, "the build argument "+a.Name+" holds a secret", a.Name+"="+shown(a.Value))
 		}
@@ -75,11 +64,11 @@ func (j *judge) secrets() {
 
 // secretPair judges one variable or label with its value.
 func (j *judge) secretPair(rule string, step *dockerfile.Step, kind, name, value string) {
-	if holdsSecret(name) && !notASecret.match(value) {
+	if harden.SecretVariable(name) && !harden.NoSecret(value) {
 		j.found(rule, step, step.Line, "a "+kind+" of that name holds a secret: "+name, name+"="+shown(value))
 		return
 	}
-	if holdsSecret(name) && strings.HasPrefix(value, "$") && kind == "variable" {
+	if harden.SecretVariable(name) && strings.HasPrefix(value, "$") && kind == "variable" {
 		j.found(rule, step, step.Line, "a build argument becomes part of the image's environment: "+name, name+"="+value)
 		return
 	}
@@ -91,9 +80,9 @@ func (j *judge) secretPair(rule string, step *dockerfile.Step, kind, name, value
 func (j *judge) secretArgument(step *dockerfile.Step, a instructions.KeyValuePairOptional) {
 	value := a.ValueString()
 	switch {
-	case holdsSecret(a.Key) && a.Value != nil && !notASecret.match(value):
+	case harden.SecretVariable(a.Key) && a.Value != nil && !harden.NoSecret(value):
 		j.found("secret-in-metadata", step, step.Line, "the build argument "+a.Key+" holds a secret", a.Key+"="+shown(value))
-	case holdsSecret(a.Key):
+	case harden.SecretVariable(a.Key):
 		j.foundAs(harden.Medium, "secret-in-metadata", step, step.Line, "a secret is taken as the build argument "+a.Key+", which the image's history and provenance show", step.Text)
 	default:
 		j.secretText(step, step.Line, a.Key+"="+value)
@@ -135,12 +124,12 @@ func (j *judge) secretScript(step *dockerfile.Step) {
 	}
 	for _, c := range step.Commands() {
 		if m := passwordOption().FindStringSubmatch(c.String()); m != nil {
-			if value := m[1] + m[2]; !notASecret.match(value) && !strings.Contains(value, "***") {
+			if value := m[1] + m[2]; !harden.NoSecret(value) && !strings.Contains(value, "***") {
 				j.found("secret-in-metadata", step, c.Line, "the command "+c.Name+" is given a password", shown(value))
 			}
 		}
 		for _, a := range c.Assigns {
-			if holdsSecret(a.Name) && a.Value.Known && !notASecret.match(a.Value.Text) {
+			if harden.SecretVariable(a.Name) && a.Value.Known && !harden.NoSecret(a.Value.Text) {
 				j.found("secret-in-metadata", step, c.Line, "the command "+c.Name+" is given a secret in "+a.Name, a.Name+"="+shown(a.Value.Text))
 			}
 		}

@@ -124,9 +124,9 @@ func (j *specJudge) bases() {
 			j.base(from, "stages", i, "from")
 		}
 	}
-	days := map[string]string{"buster": "2024-06-30", "bullseye": "2026-08-31", "bookworm": "2028-06-30", "trixie": "2030-06-30"}
-	if end, err := time.Parse(time.DateOnly, days[j.s.Distro.Codename]); err == nil && end.Before(j.now) {
-		j.found("end-of-life", fmt.Sprintf("%s gets no security updates since %s", j.s.Distro, days[j.s.Distro.Codename]), j.s.Distro.String(), "distro")
+	_, day := harden.EndOfRelease(j.s.Distro.Family, j.s.Distro.Codename)
+	if harden.Ended(day, j.now) {
+		j.found("end-of-life", fmt.Sprintf("%s gets no security updates since %s", j.s.Distro, day), j.s.Distro.String(), "distro")
 	}
 }
 
@@ -283,7 +283,7 @@ func (j *specJudge) hardening() {
 }
 
 func (j *specJudge) secret(rule, kind, name, value string, at ...any) {
-	if holdsSecret(strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))) && !notASecret.match(value) {
+	if harden.SecretVariable(strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))) && !harden.NoSecret(value) {
 		j.found(rule, "a "+kind+" of that name holds a secret: "+name, name+"="+shown(value), at...)
 		return
 	}
@@ -325,7 +325,7 @@ func (j *specJudge) commandSecret(words specs.Command, at ...any) {
 	for _, f := range find(text) {
 		j.found("secret-in-metadata", fmt.Sprint(at[0])+": "+f.About, f.Shown, at...)
 	}
-	if m := passwordOption().FindStringSubmatch(text); m != nil && !notASecret.match(m[1]+m[2]) {
+	if m := passwordOption().FindStringSubmatch(text); m != nil && !harden.NoSecret(m[1]+m[2]) {
 		j.found("secret-in-metadata", fmt.Sprint(at[0])+" is given a password", shown(m[1]+m[2]), at...)
 	}
 }

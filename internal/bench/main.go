@@ -126,7 +126,7 @@ func (b *bench) prepare() error {
 }
 
 func (b *bench) writeSpec(name string, packages []string) error {
-	text := fmt.Sprintf("apiVersion: hardpan/v1\nname: %s\nversion: bench\ndistro: debian/trixie\nplatforms: [linux/amd64]\ncontents:\n  packages: [%s]\nentrypoint: [/usr/bin/python3]\n",
+	text := fmt.Sprintf("apiVersion: hardpan/v1\nname: %s\nversion: bench\ndistro: debian/trixie\nplatforms: [linux/amd64]\naccounts:\n  groups: [{name: app, gid: 1000}]\n  users: [{name: app, uid: 1000}]\n  run-as: app\ncontents:\n  packages: [%s]\nentrypoint: [/usr/bin/python3]\n",
 		name, strings.Join(packages, ", "))
 	return os.WriteFile(filepath.Join(b.dir, name+".yaml"), []byte(text), 0o644)
 }

@@ -117,7 +117,7 @@ func (b *bench) prepareStages() error {
 }
 
 func stageHead(name string) string {
-	return "apiVersion: hardpan/v1\nname: " + name + "\nversion: bench\ndistro: debian/trixie\nplatforms: [linux/amd64]\n"
+	return "apiVersion: hardpan/v1\nname: " + name + "\nversion: bench\ndistro: debian/trixie\nplatforms: [linux/amd64]\naccounts:\n  groups: [{name: app, gid: 1000}]\n  users: [{name: app, uid: 1000}]\n  run-as: app\n"
 }
 
 // writeTools writes the spec of an image that has the packages of the program's stage.

@@ -266,15 +266,15 @@ func deletedContent(q *question) string {
 
 func duplicateContent(q *question) string {
 	type key struct {
-		sum  [16]byte
+		crc  uint64
 		size int64
 	}
 	seen := map[key]*facts.File{}
 	for f := range q.All() {
-		if f.Type != facts.Regular || f.Size < 64<<10 {
+		if f.Type != facts.Regular || f.Size < facts.LargeFile {
 			continue
 		}
-		k := key{f.MD5, f.Size}
+		k := key{f.CRC, f.Size}
 		if first := seen[k]; first != nil {
 			q.found(at(f, fmt.Sprintf("the same %d bytes as /%s", f.Size, first.Path), fmt.Sprint(f.Size)))
 		} else {

@@ -1,93 +1,47 @@
 package check
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
+
+	"github.com/hardpan/hardpan/internal/junit"
 )
 
 // JUnit writes reports in the form that continuous integration reads test results in:
 // a suite for each, a case for each rule. A rule that does not apply is skipped, and so
 // is one of which all findings are waived.
 func JUnit(reports []*Report) ([]byte, error) {
-	all := junitSuites{Name: "hardpan check"}
+	all := junit.Report{Name: "hardpan check"}
 	for _, r := range reports {
-		suite := junitSuite{Name: strings.TrimSpace(r.Image + " " + r.Platform), Timestamp: r.Date + "T00:00:00"}
+		suite := &junit.Suite{Name: strings.TrimSpace(r.Image + " " + r.Platform), Timestamp: r.Date + "T00:00:00", Time: "0"}
 		for _, result := range r.Results {
-			suite.add(r, &result)
+			suite.Add(result.junit(r.Profile))
 		}
-		all.Tests += suite.Tests
-		all.Failures += suite.Failures
-		all.Skipped += suite.Skipped
 		all.Suites = append(all.Suites, suite)
 	}
-	b, err := xml.MarshalIndent(all, "", "  ")
-	return append([]byte(xml.Header), append(b, '\n')...), err
+	return all.Encode()
 }
 
-type (
-	junitSuites struct {
-		XMLName  xml.Name     `xml:"testsuites"`
-		Name     string       `xml:"name,attr"`
-		Tests    int          `xml:"tests,attr"`
-		Failures int          `xml:"failures,attr"`
-		Skipped  int          `xml:"skipped,attr"`
-		Suites   []junitSuite `xml:"testsuite"`
-	}
-	junitSuite struct {
-		Name      string      `xml:"name,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
-		Tests     int         `xml:"tests,attr"`
-		Failures  int         `xml:"failures,attr"`
-		Errors    int         `xml:"errors,attr"`
-		Skipped   int         `xml:"skipped,attr"`
-		Time      string      `xml:"time,attr"`
-		Cases     []junitCase `xml:"testcase"`
-	}
-	junitCase struct {
-		Class   string        `xml:"classname,attr"`
-		Name    string        `xml:"name,attr"`
-		Time    string        `xml:"time,attr"`
-		Skipped *junitSkipped `xml:"skipped"`
-		Failure *junitFailure `xml:"failure"`
-	}
-	junitSkipped struct {
-		Message string `xml:"message,attr"`
-	}
-	junitFailure struct {
-		Type    string `xml:"type,attr"`
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-)
-
-func (s *junitSuite) add(r *Report, result *Result) {
-	c := junitCase{Class: "hardpan." + r.Profile, Name: result.Rule + ": " + result.Title, Time: "0"}
-	s.Tests, s.Time = s.Tests+1, "0"
-	switch result.Status {
+func (r *Result) junit(profile string) junit.Case {
+	c := junit.Case{Class: "hardpan." + profile, Name: r.Rule + ": " + r.Title, Time: "0"}
+	switch r.Status {
 	case NotApplicable:
-		c.Skipped = &junitSkipped{"not applicable: " + printable(result.Reason)}
+		c.Skipped = &junit.Outcome{Message: "not applicable: " + junit.Printable(r.Reason)}
 	case Waived:
-		c.Skipped = &junitSkipped{"waived: " + printable(result.waivers())}
+		c.Skipped = &junit.Outcome{Message: "waived: " + junit.Printable(r.waivers())}
 	case Failed:
 		var text strings.Builder
 		open := 0
-		for _, f := range result.Findings {
-			fmt.Fprintln(&text, printable(f.String()))
+		for _, f := range r.Findings {
+			fmt.Fprintln(&text, junit.Printable(f.String()))
 			if f.Waiver == nil {
 				open++
 			}
 		}
-		fmt.Fprintf(&text, "to fix: %s\n", result.Rules.Fix)
-		c.Failure = &junitFailure{Type: result.Severity.String(), Message: fmt.Sprintf("%d findings", open+result.Omitted), Text: text.String()}
+		fmt.Fprintf(&text, "to fix: %s\n", r.Rules.Fix)
+		c.Failure = &junit.Outcome{Type: r.Severity.String(), Message: fmt.Sprintf("%d findings", open+r.Omitted), Text: text.String()}
 	}
-	if c.Skipped != nil {
-		s.Skipped++
-	}
-	if c.Failure != nil {
-		s.Failures++
-	}
-	s.Cases = append(s.Cases, c)
+	return c
 }
 
 // waivers returns the reasons for which a rule's findings pass, each once.
@@ -125,17 +79,4 @@ func (f *Finding) String() string {
 		b.WriteString(", waived: " + f.Waiver.describe())
 	}
 	return b.String()
-}
-
-// printable replaces what XML 1.0 cannot have (section 2.2), and what a terminal obeys.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' {
-			return ' '
-		}
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff {
-			return '?'
-		}
-		return r
-	}, s)
 }

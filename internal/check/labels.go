@@ -9,17 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/harden/tool"
 )
 
 const standard = "org.opencontainers.image."
 
-// wantedLabels are those that say what an image is (OCI image spec, annotations.md).
-var wantedLabels = []string{"title", "version", "source", "vendor", "revision", "licenses", "created"}
-
 func labelsMissing(q *question) string {
 	var missing []string
-	for _, key := range wantedLabels {
+	for _, key := range harden.WantedLabels {
 		if q.Said(standard+key) == "" {
 			missing = append(missing, standard+key)
 		}
@@ -32,7 +30,7 @@ func labelsMissing(q *question) string {
 
 var (
 	labelKey    = compiled(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`)
-	placeholder = compiled(`^\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$|^\{\{.*\}\}$|^<[^>]*>$|(?i)^(todo|tbd|fixme|changeme|unknown|n/a|none)$`)
+	placeholder = compiled(`^\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$|^\{\{.*\}\}$|^<[^>]*>$|(?i)^(todo|tbd|fixme|changeme|unknown|n/a)$`)
 	digestForm  = compiled(`^[a-z0-9]+:[a-f0-9]{32,}$`)
 )
 

@@ -84,21 +84,6 @@ func imageAge(q *question) string {
 
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
-// ends are the last days on which releases get security updates from their
-// distribution, long-term support that everybody gets included, by ID and VERSION_ID of
-// os-release: Debian (wiki.debian.org/LTS), Ubuntu (ubuntu.com/about/release-cycle),
-// Alpine (alpinelinux.org/releases), Red Hat and its rebuilds, Fedora, CentOS.
-var ends = map[string]string{
-	"debian 7": "2018-05-31", "debian 8": "2020-06-30", "debian 9": "2022-06-30", "debian 10": "2024-06-30", "debian 11": "2026-08-31", "debian 12": "2028-06-30", "debian 13": "2030-06-30",
-	"ubuntu 14.04": "2019-04-30", "ubuntu 16.04": "2021-04-30", "ubuntu 18.04": "2023-05-31", "ubuntu 20.04": "2025-05-31", "ubuntu 22.04": "2027-06-01", "ubuntu 24.04": "2029-05-31",
-	"ubuntu 22.10": "2023-07-20", "ubuntu 23.04": "2024-01-25", "ubuntu 23.10": "2024-07-11", "ubuntu 24.10": "2025-07-10",
-	"alpine 3.12": "2022-05-01", "alpine 3.13": "2022-11-01", "alpine 3.14": "2023-05-01", "alpine 3.15": "2023-11-01", "alpine 3.16": "2024-05-23", "alpine 3.17": "2024-11-22",
-	"alpine 3.18": "2025-05-09", "alpine 3.19": "2025-11-01", "alpine 3.20": "2026-04-01", "alpine 3.21": "2026-11-01", "alpine 3.22": "2027-05-01",
-	"centos 6": "2020-11-30", "centos 7": "2024-06-30", "centos 8": "2021-12-31", "rhel 6": "2020-11-30", "rhel 7": "2024-06-30", "rhel 8": "2029-05-31", "rhel 9": "2032-05-31",
-	"rocky 8": "2029-05-31", "rocky 9": "2032-05-31", "almalinux 8": "2029-03-01", "almalinux 9": "2032-05-31",
-	"fedora 38": "2024-05-21", "fedora 39": "2024-11-26", "fedora 40": "2025-05-13",
-}
-
 // endOfRelease returns the last day of the image's distribution, and its name.
 func (q *question) endOfRelease() (release, day string) {
 	id, version := q.Release("ID"), q.Release("VERSION_ID")
@@ -108,14 +93,7 @@ func (q *question) endOfRelease() (release, day string) {
 	if end := q.Release("SUPPORT_END"); end != "" { // os-release(5)
 		return id + " " + version, end
 	}
-	parts := strings.Split(version, ".")
-	for n := len(parts); n > 0; n-- {
-		release := id + " " + strings.Join(parts[:n], ".")
-		if end, ok := ends[release]; ok {
-			return release, end
-		}
-	}
-	return id + " " + version, ""
+	return harden.EndOfRelease(id, version)
 }
 
 func endOfLife(q *question) string {

@@ -50,7 +50,7 @@ func TestSARIF(t *testing.T) {
 
 func sarifSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	text, err := os.ReadFile("testdata/schema/sarif-2.1.0.json") // of OASIS, errata 01
+	text, err := os.ReadFile("../sarif/testdata/sarif-2.1.0.json") // of OASIS, errata 01
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,21 +100,14 @@ func secretFile(q *question) string {
 	return applies
 }
 
-var (
-	secretVariable = compiled(`(?i)(^|_)(PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRET|SECRETS|TOKEN|APIKEY|API_KEY|ACCESSKEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|ENCRYPTION_KEY|SIGNING_KEY|CREDENTIAL|CREDENTIALS|AUTH)(_|$)|(PASSWORD|PASSWD|SECRET)`)
-	maybeVariable  = compiled(`PASSWD|PASSWORD|SECRET|KEY|ACCESS`)
-	notTheSecret   = compiled(`(?i)_(FILE|PATH|DIR|URL|URI|NAME|HEADER|ENDPOINT|LENGTH|POLICY|TYPE|ALGORITHM|TTL|EXPIRY|ENABLED)$|^(OLD)?PWD$`)
-	notASecret     = compiled(`(?i)^$|^/|^(true|false|yes|no|none|null|disabled|enabled|\d{1,3})$|^\$\{?\w+\}?$|^\*+$|^<.*>$`)
-	keyVariables   = []string{"GPG_KEY", "GPG_KEYS"} // of a signature that is verified: public
-)
+var maybeVariable = compiled(`PASSWD|PASSWORD|SECRET|KEY|ACCESS`)
 
 // variable says how bad a variable of that name with that value is.
 func variable(name, value string) (harden.Severity, string) {
 	switch {
-	case slices.Contains(keyVariables, name) || strings.HasSuffix(name, "_GPG_KEY"):
-	case secretVariable.MatchString(name) && !notTheSecret.MatchString(name) && !notASecret.MatchString(value):
+	case harden.SecretVariable(name) && !harden.NoSecret(value):
 		return harden.High, "a variable of that name holds a secret"
-	case maybeVariable.MatchString(name) && !notTheSecret.MatchString(name):
+	case maybeVariable.MatchString(name) && !harden.AboutSecret(name):
 		return harden.Info, "a variable of that name may hold a secret"
 	}
 	return 0, ""

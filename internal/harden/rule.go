@@ -47,6 +47,51 @@ func (s *Severity) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// A Gate says how bad a broken rule has to be for an image not to be published. The zero
+// value lets everything through.
+type Gate struct {
+	Shut  bool
+	Least Severity // that does not pass
+}
+
+// Never is the name of the gate that lets everything through.
+const Never = "never"
+
+// ParseGate reads the name of a severity, or "never".
+func ParseGate(name string) (Gate, error) {
+	if name == Never {
+		return Gate{}, nil
+	}
+	g := Gate{Shut: true}
+	if err := g.Least.UnmarshalText([]byte(name)); err != nil {
+		return Gate{}, fmt.Errorf("%w, or %s", err, Never)
+	}
+	return g, nil
+}
+
+// String returns what [ParseGate] reads.
+func (g Gate) String() string {
+	if !g.Shut {
+		return Never
+	}
+	return g.Least.String()
+}
+
+// Refuses reports whether something of that severity does not pass.
+func (g Gate) Refuses(s Severity) bool { return g.Shut && s >= g.Least }
+
+// GateOf returns the gate of a profile: strict stops at a way in, standard, which keeps
+// shells and set-id bits on purpose, where nothing more is needed, and none at nothing.
+func GateOf(p Profile) Gate {
+	switch p {
+	case Strict:
+		return Gate{true, High}
+	case Standard:
+		return Gate{true, Critical}
+	}
+	return Gate{}
+}
+
 // Rule is a line of the table: what an image should be, why, and what becomes of
 // what breaks it. The builder leaves out what Strip says, refuses files of Kinds, and
 // every image is judged by what the rule looks at.

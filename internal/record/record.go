@@ -40,6 +40,7 @@ type Record struct {
 	Components []Component `json:"components,omitempty"` // programs that hardpan added
 
 	Profile  string     `json:"profile"`
+	FailOn   string     `json:"failOn,omitempty"` // least severity of a broken rule that the spec refuses; "" is what the profile says
 	Waived   []Waived   `json:"waived,omitempty"` // rules that the spec lets the image break
 	Stripped []Stripped `json:"stripped,omitempty"`
 	Effects  []string   `json:"effects,omitempty"` // of maintainer scripts, that were given
@@ -227,6 +228,16 @@ func (r *Record) Lookup(name string) (Row, bool) {
 		return Row{}, false
 	}
 	return r.row(i), true
+}
+
+// Place returns where a path comes from, the index of its layer and its size in bytes: of
+// [Record.Lookup] what is asked of every path.
+func (r *Record) Place(name string) (origin *tree.Origin, layer int, size int64, ok bool) {
+	i, ok := slices.BinarySearch(r.Paths.Path, tree.Clean(name))
+	if !ok {
+		return nil, 0, 0, false
+	}
+	return &r.Origins[r.Paths.Origin[i]], r.Paths.Layer[i], r.Paths.Size[i], true
 }
 
 func (r *Record) row(i int) Row {

@@ -81,8 +81,8 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// layer makes a layer of entries such as "a 0644 content".
-func layer(t *testing.T, entries ...string) oci.Layer {
+// layerOf makes a layer of entries such as "a 0644 content".
+func layerOf(t *testing.T, entries ...string) oci.Layer {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -125,7 +125,7 @@ func TestDifference(t *testing.T) {
 		}
 		return image(x, "{}", layers...)
 	}
-	one := func(entries ...string) *oci.Image { return of(layer(t, entries...)) }
+	one := func(entries ...string) *oci.Image { return of(layerOf(t, entries...)) }
 	with := func(rec *record.Record) *oci.Image {
 		text, err := rec.Encode()
 		if err != nil {
@@ -144,7 +144,7 @@ func TestDifference(t *testing.T) {
 		{"a byte", one("a 0644 hello", "b 0644 same"), one("a 0644 help!", "b 0644 same"), "layer 1 of 1, /a: byte 3 is 0x6c, built again it is 0x70"},
 		{"a shorter file", one("a 0644 hello"), one("a 0644 hell"), "layer 1 of 1, /a: built again it ends at byte 4"},
 		{"a longer file", one("a 0644 hell"), one("a 0644 hello"), "layer 1 of 1, /a: it ends at byte 4, built again it is longer"},
-		{"the second of three layers", of(layer(t, "a 0644 x"), layer(t, "b 0644 x"), layer(t, "c 0644 x")), of(layer(t, "a 0644 x"), layer(t, "b 0644 y"), layer(t, "c 0644 y")),
+		{"the second of three layers", of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x"), layerOf(t, "c 0644 x")), of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 y"), layerOf(t, "c 0644 y")),
 			"layer 2 of 3 (the first of 2 that differ), /b: byte 0 is 0x78, built again it is 0x79"},
 		{"a path more", one("a 0644 x", "b 0644 x"), one("a 0644 x"), "layer 1 of 1, /b is in the image only"},
 		{"a path less", one("a 0644 x"), one("a 0644 x", "b 0644 x"), "layer 1 of 1, /b is only in what was built again"},
@@ -153,8 +153,8 @@ func TestDifference(t *testing.T) {
 		{"a link", one("a link x"), one("a link y"), "layer 1 of 1, /a: link is x, built again it is y"},
 		{"a type", one("a link x"), one("a 0644 y"), "layer 1 of 1, /a: type is 2, built again it is 0"},
 		{"an order", one("a 0644 x", "b 0644 x"), one("b 0644 x", "a 0644 x"), "layer 1 of 1, which has the same files, in another order or with other headers: byte 0 is 0x61, built again it is 0x62"},
-		{"a layer more", of(layer(t, "a 0644 x"), layer(t, "b 0644 x")), of(layer(t, "a 0644 x")), "layer 2 of 2 is in the image only, built again it has 1 layers"},
-		{"a layer less", of(layer(t, "a 0644 x")), of(layer(t, "a 0644 x"), layer(t, "b 0644 x")), "it has 1 layers, built again 2"},
+		{"a layer more", of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), of(layerOf(t, "a 0644 x")), "layer 2 of 2 is in the image only, built again it has 1 layers"},
+		{"a layer less", of(layerOf(t, "a 0644 x")), of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), "it has 1 layers, built again 2"},
 		{"a config", image(`{"config": {"Env": ["A=1", "B=2"], "User": "1"}}`, "{}"), image(`{"config": {"Env": ["A=1", "B=3"], "User": "2"}}`, "{}"),
 			`config.config.Env[1] is "B=2", built again it is "B=3"`},
 		{"a config with more", image(`{"config": {"User": "1"}}`, "{}"), image(`{"config": {}}`, "{}"), `config.config.User is "1", built again it is nothing`},

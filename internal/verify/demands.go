@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -120,7 +121,7 @@ func (j *judgement) unexpired() (string, error) {
 // those of [sign.PredicateType].
 var attestationTypes = map[string]string{
 	"provenance": provenance.Type, "lock": provenance.LockType, "spec": provenance.SpecType, "tests": provenance.TestResultType,
-	"hardening": "https://github.com/hardpan/hardpan/blob/main/docs/gate.md#hardening-v1",
+	"hardening": check.ResultType,
 }
 
 func (j *judgement) attestations() (string, error) {
@@ -319,6 +320,17 @@ func (j *judgement) hardening() (string, error) {
 	return answer, nil
 }
 
+// beside says what lies beside the image, as those before have found it.
+func (j *judgement) beside() check.Attached {
+	a := check.Attached{Asked: true, Verified: true, Provenance: j.attested()[provenance.Type] != nil}
+	for _, f := range formatList {
+		a.SBOM = a.SBOM || j.attested()[f.predicate] != nil
+	}
+	refusal, err := sign.Signed(j.ctx, j.x.Source, j.with)
+	a.Signed = err == nil && refusal == nil
+	return a
+}
+
 // broken returns the rules of the policy that an image breaks, and how many were asked.
 func (j *judgement) broken(img *oci.Image) (broken []string, asked int, err error) {
 	h := j.policy.Hardening
@@ -328,14 +340,13 @@ func (j *judgement) broken(img *oci.Image) (broken []string, asked int, err erro
 			return nil, 0, err
 		}
 	}
-	beside, err := check.Beside(j.ctx, j.x.Source, img, j.with)
-	if err != nil {
-		return nil, 0, err
+	known := j.x.contents[j.subject].known // read for another question
+	if known == nil {
+		if known, err = facts.Read(j.ctx, img); err != nil {
+			return nil, 0, err
+		}
 	}
-	report, err := check.Image(j.ctx, img, check.Options{Now: j.o.Now, Attached: beside})
-	if err != nil {
-		return nil, 0, err
-	}
+	report := check.Judge(known, check.Options{Now: j.o.Now, Attached: j.beside()})
 	for _, r := range report.Results {
 		named := slices.Contains(h.Rules, r.Rule)
 		if named || r.Rules.Severity >= least {

@@ -91,6 +91,7 @@ func policed(t testing.TB) *examined {
 		Source:   &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}},
 		subjects: []sign.Subject{{Name: p.String(), Digest: img.Digest, Platform: p}},
 		attested: []map[string][]byte{{provenance.Type: said, provenance.LockType: locked, "https://spdx.dev/Document": []byte("{}")}},
+		contents: make([]content, 1),
 		records:  map[*oci.Image]*record.Record{img: rec},
 	}
 }

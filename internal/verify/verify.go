@@ -10,7 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sign"
@@ -27,6 +30,8 @@ var (
 	ErrProvenance = errors.New("the provenance does not fit the lock")
 	// ErrTests is an attested result of tests that is not one of this image's tests.
 	ErrTests = errors.New("the tests are not those of the image")
+	// ErrHardening is an image that breaks hardening rules, or keeps others than is attested.
+	ErrHardening = errors.New("the image does not keep the hardening rules as attested")
 	// ErrDocument is an attested document that is not what its type says.
 	ErrDocument = errors.New("damaged document")
 )
@@ -37,6 +42,7 @@ const (
 	askProvenance = "provenance against lock"
 	askTests      = "tests"
 	askFreshness  = "freshness"
+	askHardening  = "hardening against content"
 )
 
 // Options say what is asked beside what always is.
@@ -92,6 +98,7 @@ type examined struct {
 	*oci.Source
 	subjects []sign.Subject
 	attested []map[string][]byte // by predicate type, of each subject
+	contents []content           // of each subject, once it was read
 	records  map[*oci.Image]*record.Record
 }
 
@@ -114,11 +121,11 @@ func examine(src *oci.Source, r *sign.Report) *examined {
 
 // ask adds what is always asked, beside what [sign.Verify] asks.
 func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.Time) ([]sign.Question, error) {
-	contents := make([]sign.Question, len(x.subjects)) // which take the time
+	x.contents = make([]content, len(x.subjects)) // which take the time
 	group, within := errgroup.WithContext(ctx)
 	for i, s := range x.subjects {
 		group.Go(func() (err error) {
-			contents[i], err = sbom(within, x.Source, s, x.attested[i])
+			x.contents[i], err = ask(within, x.Source, s, x.attested[i])
 			return err
 		})
 	}
@@ -130,9 +137,10 @@ func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.
 			q.Subject, q.Kind = s, kind
 			questions = append(questions, q)
 		}
-		add(askSBOM, contents[i])
+		add(askSBOM, x.contents[i].sbom)
 		add(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
 		if s.Name != sign.IndexName {
+			add(askHardening, x.contents[i].hardening)
 			add(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
 		}
 		if i == 0 {
@@ -169,16 +177,23 @@ func unanswered(why string) sign.Question {
 	return sign.Question{OK: true, Unanswered: true, Answer: "cannot be answered: " + why}
 }
 
-// sbom compares a subject with the SBOMs that are attested.
-func sbom(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (sign.Question, error) {
+// content is what is answered by reading an image.
+type content struct {
+	sbom, hardening sign.Question
+	known           *facts.Image // nil where it was not read
+}
+
+// ask compares a subject with what is attested of it.
+func ask(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (c content, err error) {
 	if s.Name == sign.IndexName {
-		return listed(src.Index, attested)
+		c.sbom, err = listed(src.Index, attested)
+		return c, err
 	}
 	img, err := src.Image(s.Platform)
 	if err != nil {
-		return sign.Question{}, err
+		return c, err
 	}
-	return content(ctx, img, attested)
+	return read(ctx, img, attested)
 }
 
 // listed compares the images of an index with the SBOMs that are attested of it.
@@ -225,21 +240,36 @@ func (f *format) refusal(differences []string, err error) (sign.Question, bool) 
 	return sign.Question{}, false
 }
 
-// content compares the layers of an image with the SBOMs that are attested.
-func content(ctx context.Context, img *oci.Image, attested map[string][]byte) (sign.Question, error) {
+// read compares the layers of an image with what is attested of it, in one pass over them.
+func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (content, error) {
 	if len(img.Config.Record) == 0 {
-		return unanswered("hardpan did not build the image"), nil
+		foreign := unanswered("hardpan did not build the image")
+		return content{sbom: foreign, hardening: foreign}, nil
 	}
+	var is *sboms.Image
+	reading, err := facts.NewReading(img)
+	if err == nil {
+		is, err = sboms.ReadWatched(ctx, img, func(index int) layer.Watcher { return reading.Layer(index) })
+	}
+	var known *facts.Image
+	if err == nil {
+		known, err = reading.Image()
+	}
+	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
+		return content{sbom: no(fmt.Errorf("%w: %w", ErrContent, err)), hardening: no(fmt.Errorf("%w: %w", ErrHardening, err))}, nil
+	}
+	if err != nil {
+		return content{}, err
+	}
+	sbom, err := described(is, attested)
+	return content{sbom, hardening(known, attested[check.ResultType]), known}, err
+}
+
+// described compares what an image is with the SBOMs that are attested.
+func described(is *sboms.Image, attested map[string][]byte) (sign.Question, error) {
 	formats := attestedFormats(attested)
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
-	}
-	is, err := sboms.Read(ctx, img)
-	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
-		return no(fmt.Errorf("%w: %w", ErrContent, err)), nil
-	}
-	if err != nil {
-		return sign.Question{}, err
 	}
 	for _, f := range formats {
 		differences, err := f.compare(attested[f.predicate], is)

@@ -164,7 +164,7 @@ func (w *elfWindow) read() *ELF {
 		e.NXStack = f.Machine != elf.EM_386 && f.Machine != elf.EM_X86_64 && f.Machine != elf.EM_ARM
 	}
 	e.Dynamic, e.Program = interp, e.Program || interp
-	if bytes.Contains(w.head[:min(len(w.head), 64<<10)], []byte("\xff Go buildinf:")) || bytes.Contains(w.head, []byte(" Go build ID: \"")) || bytes.Contains(w.head, []byte("Go\x00\x00")) {
+	if slices.ContainsFunc(goMarks, func(mark string) bool { return bytes.Contains(w.head[:min(len(w.head), 64<<10)], []byte(mark)) }) {
 		e.Language = "Go"
 	}
 	if dynamic != nil {
@@ -172,6 +172,10 @@ func (w *elfWindow) read() *ELF {
 	}
 	return e
 }
+
+// goMarks are what Go's linker writes near the beginning of a program: its build ID, in
+// a note and before the code, and the build information of small ones.
+var goMarks = []string{"Go\x00\x00", " Go build ID: \"", "\xff Go buildinf:"}
 
 // dynamic reads the dynamic section (System V ABI, chapter 5) and the names in it.
 func (w *elfWindow) dynamic(f *elf.File, section *elf.Prog, e *ELF) {

@@ -1,7 +1,10 @@
 package facts
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"path"
@@ -30,19 +33,37 @@ const (
 
 // File is a path of a layer.
 type File struct {
-	Path     string // clean, without a leading slash
-	Link     string // of a symbolic link as written; of a hard link the clean path
-	Size     int64  // bytes; of a hard link those of its file
-	MD5      [16]byte
-	Mode     uint32 // permission bits with set-id and sticky bits
-	UID, GID uint32
-	Layer    int // index, 0 is the lowest
-	Type     Type
-	Kind     byte // of a path of type Other, the tar type flag
+	Path  string `json:"p"`           // clean, without a leading slash
+	Link  string `json:"l,omitempty"` // of a symbolic link as written; of a hard link the clean path
+	Size  int64  `json:"s,omitempty"` // bytes; of a hard link those of its file
+	MD5   MD5    `json:"h,omitzero"`  // of a regular file that is not vouched for
+	CRC   uint64 `json:"r,omitempty"` // of a large one: equal files have equal ones
+	Mode  uint32 `json:"m,omitempty"` // permission bits with set-id and sticky bits
+	UID   uint32 `json:"u,omitempty"`
+	GID   uint32 `json:"g,omitempty"`
+	Layer int    `json:"-"` // index, 0 is the lowest
+	Type  Type   `json:"t,omitempty"`
+	Kind  byte   `json:"k,omitempty"` // of a path of type Other, the tar type flag
 
-	Capability tree.Capability
-	Tools      []tool.Tool
-	ELF        *ELF // of a regular file that is one
+	Capability tree.Capability `json:"c,omitempty"`
+	Tools      []tool.Tool     `json:"a,omitempty"`
+	ELF        *ELF            `json:"e,omitempty"` // of a regular file that is one
+	Vouched    bool            `json:"x,omitempty"` // see [NewGatherer]
+}
+
+// MD5 is the sum that dpkg has of a file. It safeguards nothing.
+type MD5 [md5.Size]byte
+
+// MarshalText returns the sum in hex digits.
+func (m MD5) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, m[:]), nil }
+
+// UnmarshalText reads hex digits.
+func (m *MD5) UnmarshalText(digits []byte) error {
+	if len(digits) != hex.EncodedLen(len(m)) {
+		return fmt.Errorf("MD5 sum has %d digits", len(digits))
+	}
+	_, err := hex.Decode(m[:], digits)
+	return err
 }
 
 // Executable reports whether somebody may run the file.

@@ -2,10 +2,7 @@ package facts
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hardpan/hardpan/internal/check/secrets"
 	"github.com/hardpan/hardpan/internal/harden/tool"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
@@ -50,130 +46,124 @@ func Read(ctx context.Context, src *oci.Image) (*Image, error) {
 }
 
 func read(ctx context.Context, src *oci.Image) (*Image, error) {
-	img := &Image{Image: src, History: history(src.RawConfig), files: map[string]*File{}, texts: map[string][]byte{}}
-	if len(src.Config.Record) > 0 {
-		rec, err := record.Decode(src.Config.Record)
-		if err != nil {
-			return nil, err
-		}
-		img.Record = rec
-	}
-	detector, err := secrets.Default()
+	r, err := NewReading(src)
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{detector: detector}
-	s.texts.Store(maxTexts)
-	layers := make([]*layer, len(src.Layers))
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range src.Layers {
-		group.Go(func() (err error) {
-			layers[i], err = s.layer(within, i, l)
-			return err
-		})
+		group.Go(func() error { return r.layer(within, l, r.Layer(i)) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for i, l := range layers {
-		img.overlay(i, l)
-		img.Layers = append(img.Layers, Layer{Digest: string(src.Layers[i].Digest), CreatedBy: src.Layers[i].CreatedBy, Size: src.Layers[i].Size, Unpacked: l.unpacked})
-		img.Unpacked += l.unpacked
-		layers[i] = nil
+	return r.Image()
+}
+
+// A Reading is an image whose layers pass by, read by whomever, each once.
+type Reading struct {
+	src    *oci.Image
+	record *record.Record
+	layers []*Gatherer
+	bounds bounds
+}
+
+// NewReading begins to read an image.
+func NewReading(src *oci.Image) (*Reading, error) {
+	r := &Reading{src: src, layers: make([]*Gatherer, len(src.Layers))}
+	var err error
+	if len(src.Config.Record) > 0 {
+		r.record, err = record.Decode(src.Config.Record)
 	}
-	img.Incomplete = s.left.Load() > 0
-	img.settle()
-	return img, nil
+	return r, err
 }
 
-// scanner reads the layers of one image.
-type scanner struct {
-	detector *secrets.Detector
-	paths    atomic.Int64
-	names    atomic.Int64 // bytes
-	unpacked atomic.Int64
-	texts    atomic.Int64 // bytes that may still be kept
-	left     atomic.Int64 // files that were not kept for want of room
-	secrets  atomic.Int64
+// Layer returns what looks at the entries of the layer of that index.
+func (r *Reading) Layer(index int) *Gatherer {
+	r.layers[index] = newGatherer(&r.bounds, func(h *tar.Header) bool { return vouches(r.src, r.record, tree.Clean(h.Name), index, h.Size) })
+	return r.layers[index]
 }
 
-// layer is what one layer has.
-type layer struct {
-	files     []*File
-	whiteouts []string // paths, and directories with a slash at the end that lose what is in them
-	texts     map[*File][]byte
-	secrets   []Secret
-	unpacked  int64
+// Image returns the image when all its layers have passed.
+func (r *Reading) Image() (*Image, error) {
+	contents := make([]*Content, len(r.layers))
+	for i, g := range r.layers {
+		var err error
+		if contents[i], err = g.Finish(); err != nil {
+			return nil, err
+		}
+	}
+	return New(r.src, r.record, contents), nil
 }
 
-func (s *scanner) layer(ctx context.Context, index int, l oci.Layer) (*layer, error) {
-	r, err := l.Uncompressed()
-	if err != nil {
+// ReadLayer reads a layer of an image for its content alone. Nobody vouches for its files.
+func ReadLayer(ctx context.Context, l oci.Layer) (*Content, error) {
+	r := &Reading{}
+	g := newGatherer(&r.bounds, func(*tar.Header) bool { return false })
+	if err := r.layer(ctx, l, g); err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	found := &layer{texts: map[*File][]byte{}}
-	look := &looker{scanner: s, layer: found}
-	for members := tar.NewReader(r); ; {
+	return g.Finish()
+}
+
+func (r *Reading) layer(ctx context.Context, l oci.Layer, g *Gatherer) error {
+	in, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	buffer := make([]byte, 64<<10)
+	for members := tar.NewReader(in); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		h, err := members.Next()
 		if errors.Is(err, io.EOF) {
-			_, err = io.Copy(io.Discard, &bounded{ctx, r, &s.unpacked}) // to where the digest is compared
-			return found, err
+			_, err = io.Copy(io.Discard, &bounded{ctx, in, &r.bounds.unpacked}) // to where the digest is compared
+			return err
 		}
+		var to io.Writer
 		if err == nil {
-			err = look.member(ctx, index, h, members)
+			to, err = g.Entry(h)
+		}
+		if err == nil && to != nil {
+			_, err = io.CopyBuffer(to, struct{ io.Reader }{&contextReader{ctx, members}}, buffer)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
+			return fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
 		}
 	}
 }
 
-const whiteout, opaque = ".wh.", ".wh..wh..opq" // OCI image spec, layer.md
+// New returns the image of these layers, the lowest first, which it takes over: each is
+// of this image alone. rec is its record, nil where it has none.
+func New(src *oci.Image, rec *record.Record, contents []*Content) *Image {
+	img := &Image{Image: src, Record: rec, History: history(src.RawConfig), files: map[string]*File{}, texts: map[string][]byte{}}
+	room := maxTexts
+	for i, c := range contents {
+		for _, text := range c.Texts {
+			room -= len(text)
+		}
+		img.overlay(i, c)
+		img.Layers = append(img.Layers, Layer{Digest: string(src.Layers[i].Digest), CreatedBy: src.Layers[i].CreatedBy, Size: src.Layers[i].Size, Unpacked: c.Unpacked})
+		img.Unpacked += c.Unpacked
+		img.Incomplete = img.Incomplete || c.Left > 0 || room < 0
+	}
+	img.settle()
+	return img
+}
 
-// member takes one entry of a layer's tar.
-func (k *looker) member(ctx context.Context, index int, h *tar.Header, r io.Reader) error {
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil
-	}
-	f := &File{Path: tree.Clean(h.Name), Layer: index, Mode: uint32(h.Mode & 0o7777), UID: uint32(h.Uid), GID: uint32(h.Gid)}
-	if k.paths.Add(1) > maxPaths || k.names.Add(int64(len(f.Path)+len(h.Linkname))) > maxPathBytes {
-		return fmt.Errorf("%w: the image has more than %d paths, or names of more than %d bytes", oci.ErrTooLarge, maxPaths, maxPathBytes)
-	}
-	dir, base := path.Split(f.Path)
-	if name, ok := strings.CutPrefix(base, whiteout); ok {
-		if base == opaque {
-			name = ""
+// Unvouched returns the layers with a file that was taken for a package's and that the
+// record of the image says is not, such as one whose mode the spec sets.
+func Unvouched(src *oci.Image, rec *record.Record, contents []*Content) []int {
+	var list []int
+	for i, c := range contents {
+		if slices.ContainsFunc(c.Files, func(f File) bool { return f.Vouched && !vouches(src, rec, f.Path, i, f.Size) }) {
+			list = append(list, i)
 		}
-		k.layer.whiteouts = append(k.layer.whiteouts, dir+name)
-		return nil
 	}
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
-		f.Size = h.Size
-		if h.Size < 0 || k.unpacked.Add(h.Size) > maxUnpacked {
-			return fmt.Errorf("%w: the files of the image have more than %d bytes", oci.ErrTooLarge, int64(maxUnpacked))
-		}
-		f.Capability = tree.Capability(hex.EncodeToString([]byte(h.PAXRecords["SCHILY.xattr.security.capability"])))
-		if err := k.content(ctx, f, r); err != nil {
-			return fmt.Errorf("%.200q: %w", h.Name, err)
-		}
-		k.layer.unpacked += h.Size
-	case tar.TypeDir:
-		f.Type = Directory
-	case tar.TypeSymlink:
-		f.Type, f.Link = Symlink, h.Linkname
-	case tar.TypeLink:
-		f.Type, f.Link = Hardlink, tree.Clean(h.Linkname)
-	default:
-		f.Type, f.Kind = Other, h.Typeflag
-	}
-	k.layer.files = append(k.layer.files, f)
-	return nil
+	return list
 }
 
 // bounded reads on to the end, no further than anybody may.
@@ -194,37 +184,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A looker looks at the content of the files of one layer.
-type looker struct {
-	*scanner
-	layer   *layer
-	sniffer tool.Sniffer
-	elf     elfWindow
-	text    bytes.Buffer
-	copy    []byte
-}
-
-// content reads a file once.
-func (k *looker) content(ctx context.Context, f *File, r io.Reader) error {
-	if k.copy == nil {
-		k.copy = make([]byte, 64<<10)
-	}
-	sum := md5.New() // as dpkg and apk have it in their databases
-	k.sniffer.Reset()
-	k.elf.reset(f.Size)
-	w := []io.Writer{sum, &k.sniffer, &k.elf}
-	t := &texts{looker: k, file: f, keep: isText(f.Path) && f.Size <= maxText}
-	w = append(w, t)
-	if _, err := io.CopyBuffer(io.MultiWriter(w...), struct{ io.Reader }{&contextReader{ctx, r}}, k.copy); err != nil {
-		return err
-	}
-	sum.Sum(f.MD5[:0])
-	f.Tools = tool.Identify(f.Path, f.Mode, &k.sniffer)
-	f.ELF = k.elf.read()
-	t.end()
-	return nil
-}
-
 // contextReader ends with its context.
 type contextReader struct {
 	ctx context.Context
@@ -239,9 +198,15 @@ func (c *contextReader) Read(p []byte) (int, error) {
 }
 
 // overlay puts a layer over those below: what it has or removes hides what is there.
-func (i *Image) overlay(index int, l *layer) {
+func (i *Image) overlay(index int, c *Content) {
+	files := make([]*File, len(c.Files))
+	for n := range c.Files {
+		files[n] = &c.Files[n]
+		files[n].Layer, files[n].Vouched = index, vouches(i.Image, i.Record, files[n].Path, index, files[n].Size)
+	}
+
 	gone := map[string]bool{} // true: with all that is below it, but not itself
-	for _, w := range l.whiteouts {
+	for _, w := range c.Whiteouts {
 		if dir, all := strings.CutSuffix(w, "/"); all {
 			gone[dir] = true
 			i.Whiteouts = append(i.Whiteouts, Whiteout{dir + "/", index})
@@ -250,7 +215,7 @@ func (i *Image) overlay(index int, l *layer) {
 			i.Whiteouts = append(i.Whiteouts, Whiteout{w, index})
 		}
 	}
-	for _, f := range l.files {
+	for _, f := range files {
 		if old := i.files[f.Path]; old != nil && old.Type == Directory && f.Type != Directory {
 			gone[f.Path] = true
 		}
@@ -258,17 +223,21 @@ func (i *Image) overlay(index int, l *layer) {
 	if len(gone) > 0 {
 		i.remove(index, gone)
 	}
-	for _, f := range l.files {
+	for n, f := range files {
 		if old := i.files[f.Path]; old != nil && old.Layer != index {
 			i.hide(old, index, false)
 		}
 		i.files[f.Path] = f
 		delete(i.texts, f.Path)
-		if text, ok := l.texts[f]; ok {
+		if text, ok := c.Texts[n]; ok {
 			i.texts[f.Path] = text
 		}
 	}
-	i.Secrets = append(i.Secrets, l.secrets...)
+	for _, h := range c.Secrets {
+		if f := files[h.File]; !f.Vouched { // whether or not it was searched
+			i.Secrets = append(i.Secrets, Secret{File: f, Finding: h.Finding})
+		}
+	}
 }
 
 // remove takes away what whiteouts name.

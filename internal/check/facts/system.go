@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -209,20 +211,29 @@ func (s *System) apk(i *Image, text []byte) {
 }
 
 // Shipped reports whether the file is, to the byte, one that a package shipped: by the
-// database's sum, or by the record of the build.
+// record of the build, or by the database's sum.
 func (i *Image) Shipped(f *File) bool {
-	if sum, ok := i.system.Sums[f.Path]; ok && f.Type == Regular {
+	if f.Vouched || f.Type != Regular {
+		return f.Vouched
+	}
+	if sum, ok := i.system.Sums[f.Path]; ok {
 		return sum == f.MD5
 	}
-	if sum, ok := i.system.Conf[f.Path]; ok && f.Type == Regular {
-		return sum == f.MD5
-	}
-	if i.Record == nil {
+	sum, ok := i.system.Conf[f.Path]
+	return ok && sum == f.MD5
+}
+
+// vouches reports whether the record of the build says that a file is to the byte of a
+// package, in a layer that still is the one that the record knows. What the builder writes
+// of a package's control file is the package's too.
+func vouches(src *oci.Image, rec *record.Record, name string, layer int, size int64) bool {
+	if rec == nil || layer >= len(rec.Layers) || rec.Layers[layer].DiffID != src.Layers[layer].DiffID {
 		return false
 	}
-	row, ok := i.Record.Lookup(f.Path)
+	origin, in, of, ok := rec.Place(name)
 	if !ok {
-		return i.Record.Partial && f.Layer < len(i.Record.Layers) && len(i.Record.Layers[f.Layer].Packages) > 0
+		return rec.Partial && len(rec.Layers[layer].Packages) > 0
 	}
-	return row.Origin.Kind == tree.FromPackage && row.Layer == f.Layer && row.Size == f.Size
+	packaged := origin.Kind == tree.FromPackage || origin.Kind == tree.FromBuilder && origin.Package != ""
+	return packaged && in == layer && of == size
 }

@@ -2,22 +2,19 @@ package facts
 
 import (
 	"bytes"
-	"debug/elf"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/hardpan/hardpan/internal/check/secrets"
 )
 
-// texts looks at the content of a file that is text: for secrets, and to keep it where
-// it describes the system.
+// texts looks for secrets in the content of a file that is text.
 type texts struct {
-	*looker
-	file    *File
-	keep    bool
-	kept    []byte
-	begun   bool
-	foreign bool // no text, or none that is looked at
-	line    int  // lines that are behind
+	in       *fileGatherer
+	detector *secrets.Detector
+	piece    bytes.Buffer
+	line     int // lines that are behind
 }
 
 // pieceSize is how much text is searched for secrets at a time, and overlap how much
@@ -28,67 +25,63 @@ const (
 	overlap   = 4 << 10
 )
 
-func (t *texts) Write(p []byte) (int, error) {
-	if !t.begun {
-		t.begun = true
-		t.text.Reset()
-		head := p[:min(len(p), 8<<10)]
-		t.foreign = bytes.IndexByte(head, 0) >= 0 || bytes.HasPrefix(head, []byte(elf.ELFMAG)) || t.detector.Ignores(t.file.Path)
+// begin begins a file. One that is never looked at is no text any more.
+func (t *texts) begin(in *fileGatherer) (err error) {
+	if t.detector == nil {
+		if t.detector, err = secrets.Default(); err != nil {
+			return err
+		}
 	}
-	if t.keep {
-		t.kept = append(t.kept, p...)
-	}
-	for rest := p; !t.foreign && len(rest) > 0; {
-		n := min(len(rest), pieceSize-t.text.Len())
-		t.text.Write(rest[:n])
-		rest = rest[n:]
-		if t.text.Len() >= pieceSize {
+	t.in, t.line = in, 0
+	t.piece.Reset()
+	in.isText = !t.detector.Ignores(in.path)
+	return nil
+}
+
+func (t *texts) add(p []byte) {
+	for len(p) > 0 {
+		n := min(len(p), pieceSize-t.piece.Len())
+		t.piece.Write(p[:n])
+		p = p[n:]
+		if t.piece.Len() >= pieceSize {
 			t.search()
 			t.turn()
 		}
 	}
-	return len(p), nil
 }
 
 // turn keeps the end of a piece as the beginning of the next one.
 func (t *texts) turn() {
-	piece := t.text.Bytes()
+	piece := t.piece.Bytes()
 	cut := len(piece) - overlap
 	t.line += bytes.Count(piece[:cut], []byte{'\n'})
 	tail := slices.Clone(piece[cut:])
-	t.text.Reset()
-	t.text.Write(tail)
+	t.piece.Reset()
+	t.piece.Write(tail)
 }
 
 func (t *texts) end() {
-	if t.begun && !t.foreign && t.text.Len() > 0 {
+	if t.piece.Len() > 0 {
 		t.search()
 	}
-	if !t.keep {
-		return
-	}
-	if t.looker.texts.Add(-int64(len(t.kept))) < 0 {
-		t.looker.texts.Add(int64(len(t.kept)))
-		t.left.Add(1)
-		return
-	}
-	t.layer.texts[t.file] = slices.Clip(t.kept)
 }
 
 func (t *texts) search() {
-	if t.secrets.Load() >= maxSecrets {
+	g := t.in.g
+	if g.secrets.Load() >= maxSecrets {
 		return
 	}
-	for _, f := range t.detector.Find(t.file.Path, t.text.Bytes()) {
+	file := len(g.content.Files) - 1
+	for _, f := range t.detector.Find(t.in.path, t.piece.Bytes()) {
 		f.Line += t.line
-		if t.secrets.Add(1) > maxSecrets {
+		if g.secrets.Add(1) > maxSecrets {
 			return
 		}
-		same := func(s Secret) bool {
-			return s.File == t.file && s.Line == f.Line && s.Rule == f.Rule && s.Shown == f.Shown
+		same := func(h Hit) bool {
+			return h.File == file && h.Line == f.Line && h.Rule == f.Rule && h.Shown == f.Shown
 		}
-		if !slices.ContainsFunc(t.layer.secrets, same) {
-			t.layer.secrets = append(t.layer.secrets, Secret{File: t.file, Finding: f})
+		if !slices.ContainsFunc(g.content.Secrets, same) {
+			g.content.Secrets = append(g.content.Secrets, Hit{file, f})
 		}
 	}
 }

@@ -114,6 +114,17 @@ const (
 	either          // a library, or a program that is its own dynamic linker
 )
 
+// Sniffs reports whether more than its beginning says what a file of that name and mode
+// is: not of a library, which is none of the tools.
+func Sniffs(name string, mode uint32, head []byte) bool {
+	return runs(readKind(head[:min(len(head), headSize)]), name, mode)
+}
+
+// runs reports whether an ELF file is run by itself.
+func runs(kind elfKind, name string, mode uint32) bool {
+	return kind == program || kind == either && mode&executable != 0 && !isLibrary(name)
+}
+
 // Write never fails.
 func (s *Sniffer) Write(p []byte) (int, error) {
 	all := len(p)
@@ -127,6 +138,9 @@ func (s *Sniffer) Write(p []byte) (int, error) {
 		return all, nil
 	}
 	for {
+		for s.begun && len(s.part) == 0 && len(p) > 0 && p[0] == 0 { // programs have many
+			p = p[1:]
+		}
 		end := bytes.IndexByte(p, 0)
 		if end < 0 {
 			s.keep(p)

@@ -52,7 +52,7 @@ func Identify(name string, mode uint32, s *Sniffer) []Tool {
 	if elf == unread {
 		elf = readKind(s.head)
 	}
-	runs := elf == program || elf == either && mode&executable != 0 && !isLibrary(name)
+	runs := runs(elf, name, mode)
 	script := mode&executable != 0 && bytes.HasPrefix(s.head, []byte("#!")) && !strings.HasPrefix(name, "etc/")
 	if !runs && !script {
 		return tools

@@ -101,6 +101,13 @@ type Info struct {
 	Compression Compression  `json:"compression"`
 }
 
+// A Watcher looks at the entries of a layer as they are written or read.
+type Watcher interface {
+	// Entry is told of each entry before its content, and returns where that goes, too;
+	// nil for nowhere.
+	Entry(h *tar.Header) (io.Writer, error)
+}
+
 // Writer writes one layer into the store.
 type Writer struct {
 	blob        *store.Writer
@@ -109,7 +116,11 @@ type Writer struct {
 	compression Compression
 	diff        hash.Hash
 	tar         *tar.Writer
+	watcher     Watcher // or nil
 }
+
+// Watch has w look at the entries that are added from now on.
+func (w *Writer) Watch(x Watcher) { w.watcher = x }
 
 // NewWriter begins a layer. The caller must Close it.
 func NewWriter(s *store.Store, c Compression) (*Writer, error) {
@@ -144,13 +155,24 @@ func (b bothWriter) Write(p []byte) (int, error) {
 
 // Add writes the entry of n, whose content, for a file, is read from r.
 func (w *Writer) Add(n *tree.Node, r io.Reader) error {
-	if err := w.tar.WriteHeader(header(n)); err != nil {
+	h := header(n)
+	if err := w.tar.WriteHeader(h); err != nil {
 		return fmt.Errorf("layer entry %q: %w", n.Path, err)
+	}
+	var to io.Writer = w.tar
+	if w.watcher != nil {
+		watching, err := w.watcher.Entry(h)
+		if err != nil {
+			return fmt.Errorf("layer entry %q: %w", n.Path, err)
+		}
+		if watching != nil {
+			to = io.MultiWriter(w.tar, watching)
+		}
 	}
 	if n.Type != tree.File {
 		return nil
 	}
-	copied, err := io.Copy(w.tar, r)
+	copied, err := io.Copy(to, r)
 	if err != nil {
 		return fmt.Errorf("layer entry %q: %w", n.Path, err)
 	}

@@ -1,4 +1,4 @@
-package check
+package verify
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/check"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -15,11 +16,11 @@ import (
 // Beside says what lies beside an image, at its own manifest or at the index that lists
 // it. With a verifier, signatures count only if they are the key's; without one it is
 // looked at what is there, not whose it is.
-func Beside(ctx context.Context, src *oci.Source, img *oci.Image, v *sign.Verifier) (Attached, error) {
+func Beside(ctx context.Context, src *oci.Source, img *oci.Image, v *sign.Verifier) (check.Attached, error) {
 	if !src.CanHaveArtifacts() {
-		return Attached{}, nil
+		return check.Attached{}, nil
 	}
-	a := Attached{Asked: true}
+	a := check.Attached{Asked: true}
 	for _, subject := range slices.Compact([]store.Digest{src.Digest, img.Digest}) {
 		signatures, err := src.Artifacts(ctx, subject, oci.Signatures)
 		if err != nil {

@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
+	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/record"
+)
+
+// judged returns an image of one file, which is set-user-id where it breaks a rule.
+func judged(user string, mode uint32, waived ...record.Waived) *facts.Image {
+	rec := &record.Record{Name: "hello", Spec: "sha256:" + digits("5"), Profile: "strict", Waived: waived}
+	img := &oci.Image{Layers: []oci.Layer{{Digest: "sha256:11", DiffID: "sha256:12"}}, Config: oci.Config{User: user, Created: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}}
+	return facts.New(img, rec, []*facts.Content{{Files: []facts.File{{Path: "usr/bin/hello", Mode: mode}}}})
+}
+
+// TestHardening has what is attested of an image, and what is said of it then.
+func TestHardening(t *testing.T) {
+	strict, never := harden.GateOf(harden.Strict), harden.Gate{}
+	sound := func() *facts.Image { return judged("1000:1000", 0o755) }
+	for _, test := range []struct {
+		name   string
+		is     *facts.Image
+		said   *facts.Image // that the attestation is of; nil for none
+		gate   harden.Gate
+		change func(map[string]any)
+		want   string
+	}{
+		{name: "as attested", is: sound(), said: sound(), gate: strict, want: "rules are kept as attested"},
+		{name: "nothing attested", is: sound(), want: "the image does not keep the hardening rules as attested: nothing is attested of them"},
+		{name: "worse than attested", is: judged("1000:1000", 0o4755), said: sound(), gate: strict, want: "broken with severity high or above: privilege-bits"},
+		{name: "worse, where all is let through", is: judged("1000:1000", 0o4755), said: sound(), gate: never, want: `privilege-bits is let through although broken: {"rule":"privilege-bits","severity":"high",`},
+		{name: "attested as it is, and refused by its own gate", is: judged("0", 0o755), said: judged("0", 0o755), gate: strict, want: "broken with severity high or above: root-user"},
+		{name: "attested as it is, and let through", is: judged("0", 0o755), said: judged("0", 0o755), gate: never, want: "rules are kept as attested, "},
+		{name: "waived", is: judged("1", 0o4755, record.Waived{Rule: "privilege-bits", Reason: "it must"}), said: judged("1", 0o4755, record.Waived{Rule: "privilege-bits", Reason: "it must"}), gate: strict, want: ", 1 waived"},
+		{name: "waived for another reason", is: judged("1", 0o4755, record.Waived{Rule: "privilege-bits", Reason: "it must"}), said: judged("1", 0o4755, record.Waived{Rule: "privilege-bits", Reason: "no"}), gate: strict, want: "privilege-bits is kept but waived: "},
+		{name: "another result", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { d["result"] = "FAILED" }, want: "the result is PASSED by strict on 2026-11-01, attested is FAILED by strict on 2026-11-01"},
+		{name: "a rule less", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { d["passedTests"] = d["passedTests"].([]any)[1:] }, want: "is kept, attested is not there"},
+		{name: "another gate", is: judged("0", 0o755), said: judged("0", 0o755), gate: never, change: func(d map[string]any) { d["failOn"] = "high" }, want: "broken with severity high or above: root-user"},
+		{name: "another day", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { d["judged"] = "2020-01-01" }, want: "the result is "},
+		{name: "rules of another program", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { d["rules"] = "0-1" }, want: `cannot be answered: it is attested by rules "0-1"`},
+		{name: "rules of another program, and worse", is: judged("0", 0o755), said: sound(), gate: strict, change: func(d map[string]any) { d["rules"] = "0-1" }, want: "broken with severity high or above: root-user"},
+		{name: "no gate", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { delete(d, "failOn") }, want: `damaged document: hardening: failOn: severity is ""`},
+		{name: "an unknown field", is: sound(), said: sound(), gate: strict, change: func(d map[string]any) { d["more"] = 1 }, want: `damaged document: hardening: json: unknown field "more"`},
+	} {
+		var document []byte
+		if test.said != nil {
+			a, err := check.Attest(test.said, test.gate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if document, err = a.Encode(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if test.change != nil {
+			var d map[string]any
+			if err := json.Unmarshal(document, &d); err != nil {
+				t.Fatal(err)
+			}
+			test.change(d)
+			document, _ = json.Marshal(d)
+		}
+		q := hardening(test.is, document)
+		if !strings.Contains(q.Answer, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, q.Answer, test.want)
+		}
+		if yes := strings.Contains(test.want, "kept as attested") || strings.HasPrefix(test.want, ", ") || strings.HasPrefix(test.want, "cannot"); q.OK != yes {
+			t.Errorf("%s: ok is %t", test.name, q.OK)
+		}
+	}
+}
+
+// TestForeign: of an image that hardpan did not build, nothing can be answered.
+func TestForeign(t *testing.T) {
+	c, err := read(t.Context(), &oci.Image{}, nil)
+	if err != nil || !c.hardening.Unanswered || !c.sbom.Unanswered {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
