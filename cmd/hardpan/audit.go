@@ -139,23 +139,28 @@ func (a *app) fix(file string) error {
 	return invalid
 }
 
-// writeSpec writes a spec, whole or not at all, and says why it cannot be loaded: because
-// files that it names are not there, above all.
+// writeSpec writes a spec and says why it cannot be loaded: because files that it names
+// are not there, above all.
 func writeSpec(to string, text []byte) (invalid, err error) {
-	f, err := os.CreateTemp(filepath.Dir(to), ".hardpan-*.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("cannot write spec: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), to)
-	}
-	if err != nil {
+	if err := writeWhole(to, text); err != nil {
 		return nil, fmt.Errorf("cannot write spec: %w", err)
 	}
 	_, invalid = specs.Load(to)
 	return invalid, nil
+}
+
+// writeWhole writes a file, whole or not at all.
+func writeWhole(to string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(to), ".hardpan-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), to)
 }
 
 func lineOf(line int) string {

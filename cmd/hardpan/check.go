@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hardpan/hardpan/internal/check"
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
@@ -48,12 +49,17 @@ findings there pass. A waiver needs a reason, and one that has expired lets noth
 pass.
 
 Output text is a table of what was found; sarif is SARIF 2.1.0, junit is what
-continuous integration reads test results in.`,
+continuous integration reads test results in. html is one page for people, which loads
+nothing and runs in any browser, on a telephone and on paper: summary, rules with their
+evidence, packages, the file tree with the origin of each path, layers, and with
+--against IMAGE what changed since that one. --html FILE writes the page beside another
+output.`,
 		Example: `  hardpan check dist/python-3.13
   hardpan check registry.example.com/base/python:3.13 --profile cis --fail-on medium --output sarif
-  hardpan check saved.tar --waivers waivers.yaml`,
+  hardpan check saved.tar --waivers waivers.yaml
+  hardpan check dist/python-3.13 --html report.html --against registry.example.com/base/python:3.13`,
 		Args:        cobra.MaximumNArgs(1),
-		Annotations: map[string]string{outputsKey: "text json sarif junit"},
+		Annotations: map[string]string{outputsKey: "text json sarif junit html"},
 	}
 	flags := cmd.Flags()
 	flags.String("platform", "", "`platform` to check (default: each of the image)")
@@ -62,6 +68,8 @@ continuous integration reads test results in.`,
 	flags.String("waivers", "", "`file` of waivers")
 	flags.StringSlice("limit", nil, "budget `NAME=VALUE`: size=200MB, packages=60, age=30d; may be repeated")
 	flags.String("key", "", "`file` of a public key that must have signed the image")
+	flags.String("html", "", "`file` to write the page for people to")
+	flags.String("against", "", "previous `image` that the page compares with")
 	flags.Bool("passed", false, "show rules that passed or do not apply too")
 	flags.Bool("list-rules", false, "print the rules and end")
 	insecureFlag(flags)
@@ -100,19 +108,30 @@ func (a *app) check(ctx context.Context, image string) error {
 	if src.Repository != "" {
 		o.Reference = strings.TrimPrefix(image, "docker://")
 	}
+	page, err := a.openPage(ctx, src, open, gate)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	var reports []*check.Report
 	for _, img := range src.Images {
 		if o.Attached, err = verify.Beside(ctx, src, img, verifier); err != nil {
 			return err
 		}
-		report, err := check.Image(ctx, img, o)
+		known, err := facts.Read(ctx, img)
 		if err != nil {
 			return err
 		}
+		report := check.Judge(known, o)
 		report.Image = image
 		reports = append(reports, report)
+		if page != nil {
+			if err := page.add(ctx, img, known, report, o); err != nil {
+				return err
+			}
+		}
 	}
-	if err := a.printReports(reports); err != nil {
+	if err := a.printReports(reports, page); err != nil {
 		return err
 	}
 	return judged(image, reports, gate)
@@ -204,9 +223,11 @@ func judged(image string, reports []*check.Report, gate harden.Gate) error {
 	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, gate)}
 }
 
-func (a *app) printReports(reports []*check.Report) error {
-	var document []byte
-	var err error
+func (a *app) printReports(reports []*check.Report, page *checkPage) error {
+	document, err := page.write(a)
+	if err != nil {
+		return err
+	}
 	switch a.settings.GetString("output") {
 	case "json":
 		return a.printJSON(map[string]any{"reports": reports})
@@ -214,6 +235,7 @@ func (a *app) printReports(reports []*check.Report) error {
 		document, err = check.SARIF(reports, version)
 	case "junit":
 		document, err = check.JUnit(reports)
+	case "html":
 	default:
 		for _, r := range reports {
 			printCheck(a.out, r, a.settings.GetBool("passed"))

@@ -67,7 +67,7 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	flags.String("output", "text", "print results as text or json")
 	flags.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	flags.Lookup("cpuprofile").Hidden = true
-	root.AddCommand(newBuild(a), newLock(a), newTest(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newCopy(a), newSBOM(a), newCheck(a), newAudit(a), newProfile(a), newCache(a), newSchema(a), newCompletion(a), newVersion(a))
+	root.AddCommand(newBuild(a), newLock(a), newTest(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newCopy(a), newSBOM(a), newDiff(a), newCheck(a), newAudit(a), newProfile(a), newCache(a), newSchema(a), newCompletion(a), newVersion(a))
 	for _, verb := range verbs(root) {
 		work := verb.RunE
 		verb.RunE = func(cmd *cobra.Command, args []string) error {

@@ -75,6 +75,7 @@ func TestRealArchiveShippedImages(t *testing.T) {
 			t.Run("podman", func(t *testing.T) { runInPodman(t, pod, s) })
 			t.Run("seccomp", func(t *testing.T) { runUnderProfile(t, pod, s) })
 			t.Run("skopeo", func(t *testing.T) { copyWithSkopeo(t, s) })
+			t.Run("page", func(t *testing.T) { writePage(t, s) })
 		})
 	}
 }
