@@ -90,7 +90,14 @@ const needsSource = "name a checkout of the spec's directory with --source"
 // layOut loads the attested spec from files below dir, and refuses one that is not what
 // the provenance says.
 func layOut(dir string, in *provenance.Inputs, checkout string) (*specs.Spec, error) {
-	path, load, err := in.Spec.Lay(dir, checkout)
+	bundle, err := specs.DecodeBundle(in.Spec)
+	if err != nil {
+		return nil, err
+	}
+	if bundle.Variant != in.Variant {
+		return nil, fmt.Errorf("the attested spec is of the variant %.100q, the provenance of %.100q", bundle.Variant, in.Variant)
+	}
+	path, load, err := bundle.Lay(dir, checkout)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +109,7 @@ func layOut(dir string, in *provenance.Inputs, checkout string) (*specs.Spec, er
 	if err != nil {
 		return nil, fmt.Errorf("the attested spec: %w", err)
 	}
-	if missing := in.Spec.Missing(spec); len(missing) > 0 {
+	if missing := bundle.Missing(spec); len(missing) > 0 {
 		if checkout == "" {
 			return nil, fmt.Errorf("only the digest is attested of %s, which the spec names: %s", strings.Join(missing, ", "), needsSource)
 		}

@@ -149,8 +149,11 @@ func TestCannotRebuild(t *testing.T) {
 		want   string
 	}{
 		{"another spec", func(in *provenance.Inputs) { in.SpecDigest = "sha256:1" }, "the attested spec is sha256:"},
-		{"a spec that is none", func(in *provenance.Inputs) { in.Spec.Files[0].Text = "x" }, "the attested spec: spec.yaml:1:1: spec: found the text"},
-		{"no such variant", func(in *provenance.Inputs) { in.Variant = "debug" }, `the attested spec: spec.yaml: unknown variant "debug"`},
+		{"a spec that is none", func(in *provenance.Inputs) {
+			in.Spec = []byte(`{"spec": "spec.yaml", "files": [{"name": "spec.yaml", "text": "x"}]}`)
+		}, "the attested spec: spec.yaml:1:1: spec: found the text"},
+		{"no spec", func(in *provenance.Inputs) { in.Spec = []byte("{}") }, "not a bundle of a spec: "},
+		{"another variant", func(in *provenance.Inputs) { in.Variant = "debug" }, `the attested spec is of the variant "", the provenance of "debug"`},
 		{"no such platform", func(in *provenance.Inputs) { in.Platforms = []string{"linux/riscv64"} }, `platform "linux/riscv64" is not one of the spec's`},
 		{"a platform twice", func(in *provenance.Inputs) { in.Platforms = []string{"linux/amd64", "linux/amd64"} }, "the provenance names a platform twice"},
 		{"a lock of another spec", func(in *provenance.Inputs) { in.Lock.Request.Packages[""] = nil }, "the attested lock: "},
