@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -188,6 +189,9 @@ func (b *build) facts(ctx context.Context, img *oci.Image) (*facts.Image, error)
 			return nil, err
 		}
 	}
+	if len(rec.Paths.Path) > manyPaths {
+		runtime.GC() // the tree that the image was made of is not needed any more
+	}
 	contents := make([]*facts.Content, len(img.Layers))
 	for i, l := range img.Layers {
 		if contents[i], err = b.press.content(ctx, l); err != nil {
@@ -201,6 +205,10 @@ func (b *build) facts(ctx context.Context, img *oci.Image) (*facts.Image, error)
 	}
 	return facts.New(img, rec, contents), nil
 }
+
+// manyPaths is how many paths an image has of which two of everything would be felt in
+// the memory of a build.
+const manyPaths = 50_000
 
 // refusals returns what an image may not be published for.
 func (h *Hardening) refusals(level harden.Gate) []error {

@@ -1,11 +1,11 @@
 package audit
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
+
+	"github.com/hardpan/hardpan/internal/sarif/sariftest"
 )
 
 // TestForm holds the SARIF of one file, but for the order of its keys.
@@ -25,18 +25,5 @@ func TestForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var is, was any
-	if err := json.Unmarshal(sarif, &is); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(want, &was); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(is, was) {
-		t.Errorf("SARIF is\n%s\nwant\n%s", sarif, want)
-	}
+	sariftest.Same(t, name, sarif)
 }

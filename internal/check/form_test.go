@@ -1,13 +1,11 @@
 package check
 
 import (
-	"encoding/json"
 	"os"
-	"path/filepath"
-	"reflect"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/harden"
+	"github.com/hardpan/hardpan/internal/sarif/sariftest"
 )
 
 // smallReport has an answer of each kind.
@@ -33,25 +31,12 @@ func TestForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile(filepath.Join("testdata", "small.sarif"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var is, was any
-	if err := json.Unmarshal(sarif, &is); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(want, &was); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(is, was) {
-		t.Errorf("SARIF is\n%s\nwant\n%s", sarif, want)
-	}
+	sariftest.Same(t, "testdata/small.sarif", sarif)
 	junit, err := JUnit([]*Report{smallReport()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want, err = os.ReadFile(filepath.Join("testdata", "small.junit.xml")); err != nil || string(want) != string(junit) {
+	if want, err := os.ReadFile("testdata/small.junit.xml"); err != nil || string(want) != string(junit) {
 		t.Errorf("JUnit is %v\n%s\nwant\n%s", err, junit, want)
 	}
 }

@@ -3,15 +3,13 @@ package check
 import (
 	"encoding/json"
 	"encoding/xml"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/sarif/sariftest"
 )
 
 // broken is an image that breaks several rules, in file names too.
@@ -24,7 +22,6 @@ func broken() *fixture {
 
 // SARIF is what the schema of OASIS says, of any image.
 func TestSARIF(t *testing.T) {
-	schema := sarifSchema(t)
 	waived := broken()
 	waived.options.Waivers = []Waiver{{Rule: "privilege-bits", Reason: "it must", From: "x"}}
 	for name, f := range map[string]*fixture{"sound": sound(), "broken": broken(), "waived": waived} {
@@ -32,13 +29,7 @@ func TestSARIF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(document); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		sariftest.Validate(t, name, text)
 		if has := strings.Contains(string(text), `"justification": "it must"`); has != (name == "waived") {
 			t.Errorf("%s: a suppression is there: %t", name, has)
 		}
@@ -46,27 +37,6 @@ func TestSARIF(t *testing.T) {
 			t.Errorf("paths are no URIs: %s", text)
 		}
 	}
-}
-
-func sarifSchema(t testing.TB) *jsonschema.Schema {
-	t.Helper()
-	text, err := os.ReadFile("../sarif/testdata/sarif-2.1.0.json") // of OASIS, errata 01
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("sarif.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("sarif.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
 }
 
 // JUnit is well-formed, and its counts are those of its cases.

@@ -44,7 +44,10 @@ func (s *Store) Set(kind, key string, v any) error {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
 	defer os.Remove(f.Name()) // after publish the name is gone and this does nothing
-	if _, err := fmt.Fprintf(f, "%s\n%s", DigestOf(body), body); err != nil {
+	if _, err = f.WriteString(string(DigestOf(body)) + "\n"); err == nil {
+		_, err = f.Write(body)
+	}
+	if err != nil {
 		f.Close()
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}

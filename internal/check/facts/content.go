@@ -91,6 +91,7 @@ type bounds struct {
 type Gatherer struct {
 	*bounds
 	vouched func(h *tar.Header) bool
+	sums    bool // of all files: whoever compares images asks for them
 	content Content
 	file    *fileGatherer // whose content is still coming, or nil
 }
@@ -191,6 +192,7 @@ type fileGatherer struct {
 	path    string
 	mode    uint32
 	vouched bool
+	summed  bool
 	sum     hash.Hash // as dpkg and apk have it in their databases
 	large   bool
 	crc     [2]uint32
@@ -210,6 +212,7 @@ type fileGatherer struct {
 func (w *fileGatherer) begin(g *Gatherer, f *File) {
 	w.sum.Reset()
 	w.g, w.path, w.mode, w.vouched, w.head = g, f.Path, f.Mode, f.Vouched, w.head[:0]
+	w.summed = g.sums || !f.Vouched
 	w.large, w.crc = f.Size >= LargeFile, [2]uint32{}
 	w.decided, w.isELF, w.isText, w.err = false, false, false, nil
 	w.keep, w.kept = isText(f.Path) && f.Size <= maxText, nil
@@ -220,7 +223,7 @@ func (w *fileGatherer) begin(g *Gatherer, f *File) {
 // Write fails where secrets cannot be looked for.
 func (w *fileGatherer) Write(p []byte) (int, error) {
 	n := len(p)
-	if !w.vouched {
+	if w.summed {
 		w.sum.Write(p)
 	}
 	if w.large {
@@ -277,7 +280,7 @@ func (w *fileGatherer) end(f *File) error {
 	if w.err != nil {
 		return w.err
 	}
-	if !w.vouched {
+	if w.summed {
 		w.sum.Sum(f.MD5[:0])
 	}
 	f.CRC = uint64(w.crc[0])<<32 | uint64(w.crc[1])

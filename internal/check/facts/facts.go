@@ -36,7 +36,7 @@ type File struct {
 	Path  string `json:"p"`           // clean, without a leading slash
 	Link  string `json:"l,omitempty"` // of a symbolic link as written; of a hard link the clean path
 	Size  int64  `json:"s,omitempty"` // bytes; of a hard link those of its file
-	MD5   MD5    `json:"h,omitzero"`  // of a regular file that is not vouched for
+	MD5   MD5    `json:"h,omitzero"`  // of a regular file; zero of one that is vouched for, unless Read read it
 	CRC   uint64 `json:"r,omitempty"` // of a large one: equal files have equal ones
 	Mode  uint32 `json:"m,omitempty"` // permission bits with set-id and sticky bits
 	UID   uint32 `json:"u,omitempty"`

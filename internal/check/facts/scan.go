@@ -53,7 +53,8 @@ func read(ctx context.Context, src *oci.Image) (*Image, error) {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range src.Layers {
-		group.Go(func() error { return r.layer(within, l, r.Layer(i)) })
+		r.Layer(i).sums = true
+		group.Go(func() error { return r.layer(within, l, r.layers[i]) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
