@@ -45,6 +45,7 @@ lint: ## check format, vet, generated files and the module file
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	cd internal/profile/conformance && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd internal/check/dockle && $(GO) mod tidy -diff
 	$(GO) mod tidy -diff
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 
@@ -66,6 +67,10 @@ pgo: build ## renew the profile that the compiler inlines by, from cold builds
 	@rm -rf dist/pgo && mkdir -p dist/pgo && cp -r specs/images dist/pgo/ && for i in 1 2 3; do rm -rf dist/pgo/cache/keys; \
 	  $(BIN) build dist/pgo/images/python/3.13.yaml --cache-dir dist/pgo/cache --layout dist/pgo/out --cpuprofile dist/pgo/$$i.prof >/dev/null; done
 	$(GO) tool pprof -proto dist/pgo/2.prof dist/pgo/3.prof > cmd/hardpan/default.pgo
+
+.PHONY: compare
+compare: ## compare hardpan check with Dockle and docker-bench on real images, and write docs/comparison.md
+	$(GO) test ./internal/check -run 'TestDockle|TestRealArchiveDockle' -update -compare -v -timeout 30m
 
 .PHONY: oracle
 oracle: ## compare the resolver with apt on the whole corpus

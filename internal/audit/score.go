@@ -171,5 +171,5 @@ func severityOf(score float64) harden.Severity {
 // byCCI are controls of NIST SP 800-53 rev. 5 that DISA's identifiers stand for (DISA CCI
 // list).
 var byCCI = map[string]string{
-	"CCI-000366": "CM-6", "CCI-000381": "CM-7", "CCI-001762": "CM-7(1)", "CCI-001764": "CM-7(2)", "CCI-002235": "AC-6(10)", "CCI-002367": "IA-5(7)", "CCI-002418": "SC-8", "CCI-002617": "SI-2(6)",
+	"CCI-000366": "CM-6", "CCI-000381": "CM-7", "CCI-001762": "CM-7(1)", "CCI-002235": "AC-6(10)", "CCI-002367": "IA-5(7)", "CCI-002418": "SC-8", "CCI-002617": "SI-2(6)",
 }

@@ -65,7 +65,7 @@ func emptyPassword(q *question) string {
 	}
 	for _, s := range a.Shadow {
 		if s.Password == "" {
-			q.found(q.inFile("etc/shadow", s.Line, "account "+s.Name+" has no password", s.Name))
+			q.found(q.inFile(s.File, s.Line, "account "+s.Name+" has no password", s.Name))
 		}
 	}
 	return applies
@@ -88,9 +88,9 @@ func passwordHash(q *question) string {
 		switch {
 		case !hash.MatchString(s.Password):
 		case strings.HasPrefix(s.Password, "!"):
-			q.foundAs(harden.Low, q.inFile("etc/shadow", s.Line, "account "+s.Name+" is locked, but its password's hash is there", s.Name))
+			q.foundAs(harden.Low, q.inFile(s.File, s.Line, "account "+s.Name+" is locked, but its password's hash is there", s.Name))
 		default:
-			q.found(q.inFile("etc/shadow", s.Line, "account "+s.Name+" has a password", s.Name))
+			q.found(q.inFile(s.File, s.Line, "account "+s.Name+" has a password", s.Name))
 		}
 	}
 	return applies

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hardpan/hardpan/internal/check/facts"
@@ -42,10 +43,11 @@ func Judge(img *facts.Image, o Options) *Report {
 		waivers[i].Expired = waivers[i].expired(o.Now)
 	}
 	used := make([]bool, len(waivers))
+	steps := sync.OnceValue(func() []step { return stepsOf(img.History) })
 	for i := range harden.Rules {
 		rule := &harden.Rules[i]
 		if severity, ok := o.Profile.severity(rule); ok {
-			r.Results = append(r.Results, ask(img, o, rule, severity, waivers, used))
+			r.Results = append(r.Results, ask(&question{Image: img, options: o, rule: rule, severity: severity, waivers: waivers, used: used, steps: steps}))
 		}
 	}
 	for i, w := range waivers {
@@ -77,16 +79,16 @@ type question struct {
 	findings []Finding
 	omitted  int
 	counts   [harden.Critical + 1]int // of findings, listed or not
+	steps    func() []step            // of the history, taken apart once
 	waivers  []Waiver
 	used     []bool
 	waived   int
 }
 
 // ask answers one rule.
-func ask(img *facts.Image, o Options, rule *harden.Rule, severity harden.Severity, waivers []Waiver, used []bool) Result {
-	q := &question{Image: img, options: o, rule: rule, severity: severity, waivers: waivers, used: used}
-	result := Result{Rule: rule.ID, Title: rule.Title, Severity: severity, Status: Passed, Rules: rule}
-	result.Reason = judges[rule.ID](q)
+func ask(q *question) Result {
+	result := Result{Rule: q.rule.ID, Title: q.rule.Title, Severity: q.severity, Status: Passed, Rules: q.rule}
+	result.Reason = judges[q.rule.ID](q)
 	result.Findings, result.Omitted = q.findings, q.omitted
 	open := slices.Max(append(q.counts[:], 0)) > 0
 	switch {
@@ -113,7 +115,7 @@ func ask(img *facts.Image, o Options, rule *harden.Rule, severity harden.Severit
 const applies = ""
 
 // found notes a finding of the rule's severity.
-func (q *question) found(f Finding) { q.foundAs(q.severity, f) }
+func (q *question) found(f Finding) { q.foundAs(q.rule.Severity, f) }
 
 // foundAs notes a finding that is less grave than the rule, or graver. A profile that
 // changes the rule's severity changes it by as much.

@@ -119,7 +119,7 @@ func (q *question) requested(f *facts.File, name string) bool {
 
 func privilegeBits(q *question) string {
 	for f := range q.All() {
-		if f.Type != facts.Regular {
+		if f.Type != facts.Regular && f.Type != facts.Hardlink { // who unpacks a link gives its mode to the file
 			continue
 		}
 		switch {
@@ -127,6 +127,8 @@ func privilegeBits(q *question) string {
 			q.found(at(f, "set-user-id root", mode(f)))
 		case f.Mode&0o4000 != 0 || f.Mode&0o2000 != 0 && f.Mode&0o010 != 0:
 			q.foundAs(harden.Medium, at(f, "set-user-id or set-group-id", mode(f)))
+		case f.Mode&0o2000 != 0:
+			q.foundAs(harden.Info, at(f, "set-group-id of what the group may not run", mode(f)))
 		}
 		if f.Capability != "" {
 			q.found(at(f, "has file capabilities", f.Capability.String()))
@@ -152,7 +154,7 @@ func scriptTools(q *question) string {
 
 func worldWritableFile(q *question) string {
 	for f := range q.All() {
-		if f.Type == facts.Regular && f.Mode&0o002 != 0 {
+		if (f.Type == facts.Regular || f.Type == facts.Hardlink) && f.Mode&0o002 != 0 {
 			q.found(at(f, "everybody may write it", mode(f)))
 		}
 	}

@@ -95,8 +95,8 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-// image makes the image and opens it again as hardpan opens any.
-func (f *fixture) image(t testing.TB) *oci.Image {
+// make makes the image.
+func (f *fixture) make(t testing.TB) v1.Image {
 	t.Helper()
 	img := empty.Image
 	for _, files := range f.layers {
@@ -114,6 +114,13 @@ func (f *fixture) image(t testing.TB) *oci.Image {
 	if f.notes != nil {
 		img = mutate.Annotations(img, f.notes).(v1.Image)
 	}
+	return img
+}
+
+// image makes the image and opens it again as hardpan opens any.
+func (f *fixture) image(t testing.TB) *oci.Image {
+	t.Helper()
+	img := f.make(t)
 	dir := filepath.Join(t.TempDir(), "layout")
 	path := must[layout.Path](t)(layout.Write(dir, empty.Index))
 	if err := path.AppendImage(img); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hardpan/hardpan/internal/check/facts"
 )
@@ -20,15 +21,16 @@ type step struct {
 
 var (
 	classicStep = compiled(`^/bin/sh -c #\(nop\)\s+`)
-	shellStart  = compiled(`^(?:/bin/(?:ba|a|da)?sh\s+(?:-\w+\s+)*-\w*c|cmd /S /C|/bin/sh -c)\s+`)
+	shellStart  = compiled(`^(?:/\S*/(?:ba|a|da|k|z)?sh\s+(?:-\w+\s+(?:pipefail\s+)?)*-\w*c|cmd /S /C)\s+`)
+	shellWithin = compiled(`(?:^|\s)/\S*/(?:ba|a|da|k|z)?sh\s+-`)
 	commandEnd  = compiled(`&&|\|\||[;\n|]`)
 )
 
-// steps takes the history apart: what docker build and BuildKit write there, and what
+// stepsOf takes the history apart: what docker build and BuildKit write there, and what
 // buildah and kaniko do.
-func (q *question) steps() []step {
+func stepsOf(history []facts.Step) []step {
 	var list []step
-	for i, h := range q.History {
+	for i, h := range history {
 		s := step{Step: h, index: i, text: strings.TrimSpace(h.CreatedBy)}
 		s.text = strings.TrimSpace(strings.TrimSuffix(s.text, "# buildkit"))
 		if classicStep.MatchString(s.text) {
@@ -62,8 +64,8 @@ func (s *step) run() {
 		n := 0
 		fmt.Sscanf(words[0], "|%d", &n)
 		rest := strings.TrimSpace(strings.TrimPrefix(s.text, words[0]))
-		if at := strings.Index(rest, "/bin/sh -c"); at >= 0 {
-			s.args, rest = strings.Fields(rest[:at]), rest[at:]
+		if at := shellWithin.get().FindStringIndex(rest); at != nil {
+			s.args, rest = strings.Fields(rest[:at[0]]), strings.TrimSpace(rest[at[0]:])
 		} else if n > 0 && n < len(words) {
 			s.args = words[1 : 1+n]
 		}
@@ -86,17 +88,30 @@ func (s *step) has(program string, words ...string) bool {
 	return slices.ContainsFunc(s.commands, func(c []string) bool { return command(c, program, words...) })
 }
 
+// command reports whether a command runs a program with all the words. Another may
+// run it: time, nice, timeout, a shell, the if before it.
 func command(c []string, program string, words ...string) bool {
-	base := c[0][strings.LastIndexByte(c[0], '/')+1:]
-	if base != program {
-		return false
-	}
+	rest, ok := behind(c, program)
 	for _, w := range words {
-		if !slices.Contains(c[1:], w) {
-			return false
+		ok = ok && slices.Contains(rest, w)
+	}
+	return ok
+}
+
+// maxPrefix is how many words of a command its program is looked for in.
+const maxPrefix = 16
+
+// behind returns what follows the name of a program in a command.
+func behind(c []string, program string) (rest []string, ok bool) {
+	if slices.Contains([]string{"echo", "printf", "grep", "#"}, c[0]) {
+		return nil, false
+	}
+	for i, w := range c[:min(len(c), maxPrefix)] {
+		if w = strings.TrimLeft(w, "({!\"'`$"); w[strings.LastIndexByte(w, '/')+1:] == program {
+			return c[i+1:], true
 		}
 	}
-	return true
+	return nil, false
 }
 
 // inSteps asks each RUN of the history.
@@ -134,12 +149,13 @@ var managers = []struct{ program, update, install string }{
 
 func historyUpdateAlone(q *question) string {
 	return q.inSteps(func(s *step) {
-		for _, m := range managers {
-			updates := s.has(m.program, m.update)
-			installs := slices.ContainsFunc(managers, func(o struct{ program, update, install string }) bool {
+		installs := sync.OnceValue(func() bool {
+			return slices.ContainsFunc(managers, func(o struct{ program, update, install string }) bool {
 				return s.has(o.program, o.install) || s.has(o.program, "upgrade") || s.has(o.program, "dist-upgrade") || s.has(o.program, "build-dep") || s.has(o.program, "full-upgrade")
 			})
-			if updates && !installs {
+		})
+		for _, m := range managers {
+			if s.has(m.program, m.update) && !installs() {
 				q.found(s.finding(m.program + " " + m.update + " without an installation"))
 			}
 		}
@@ -165,11 +181,13 @@ func historyCache(q *question) string {
 		text := s.text
 		mounted := strings.Contains(text, "--mount=type=cache")
 		removed := func(what string) bool { return mounted || strings.Contains(text, what) }
-		switch {
-		case s.has("apk", "add") && !removed("--no-cache") && !strings.Contains(text, "/var/cache/apk"):
+		if !mounted && s.leaves([]string{"apk"}, []string{"add"}, "--no-cache", "/var/cache/apk") {
 			q.found(s.finding("apk add without --no-cache"))
-		case (s.has("apt-get", "install") || s.has("apt", "install")) && !removed("/var/lib/apt/lists"):
-			q.found(s.finding("apt-get install without removing /var/lib/apt/lists"))
+		}
+		if !mounted && s.leaves([]string{"apt-get", "apt", "aptitude"}, []string{"update", "install"}, "", "/var/lib/apt") {
+			q.found(s.finding("apt-get without removing /var/lib/apt/lists"))
+		}
+		switch {
 		case s.has("yum", "install") && !removed("yum clean all") && !removed("/var/cache/yum"):
 			q.found(s.finding("yum install without yum clean all"))
 		case s.has("dnf", "install") && !removed("dnf clean all") && !removed("/var/cache/dnf"):
@@ -184,16 +202,34 @@ func historyCache(q *question) string {
 	})
 }
 
+// leaves reports whether a step leaves behind what a package manager fetched: it has one
+// of the verbs, without the option that prevents it, and nothing later removes the
+// directory.
+func (s *step) leaves(programs, verbs []string, option, dir string) bool {
+	left := false
+	for _, c := range s.commands {
+		for _, p := range programs {
+			for _, v := range verbs {
+				left = left || command(c, p, v) && (option == "" || !slices.Contains(c, option))
+			}
+		}
+		if rest, ok := behind(c, "rm"); ok || c[0] == "find" && slices.Contains(c, "-delete") {
+			left = left && !slices.ContainsFunc(append(rest, c...), func(w string) bool { return strings.HasPrefix(w, dir) })
+		}
+	}
+	return left
+}
+
 func noPipCache(q *question) bool {
 	v, ok := q.Env("PIP_NO_CACHE_DIR")
 	return ok && v != "0" && v != ""
 }
 
-var sudoWord = compiled(`(^|[\s;&|(])sudo\s`)
+var sudoWord = compiled(`(^|[\s;&|(])sudo(\s|$)`)
 
 func historySudo(q *question) string {
 	return q.inSteps(func(s *step) {
-		if s.instruction == "RUN" && sudoWord.MatchString(s.text) {
+		if sudoWord.MatchString(s.text) {
 			q.found(s.finding("sudo"))
 		}
 	})
@@ -326,7 +362,8 @@ func unpinned(c []string, program, verb string, pinned *pattern, values []string
 		return nil
 	}
 	var loose []string
-	words := c[slices.Index(c, verb)+1:]
+	words, _ := behind(c, program)
+	words = words[slices.Index(words, verb)+1:]
 	for i := 0; i < len(words); i++ {
 		w := strings.Trim(words[i], `"'`)
 		switch {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,33 @@ func members(t testing.TB, list ...*tar.Header) []byte {
 	}
 	w.Flush()
 	return b.Bytes()
+}
+
+// maxPathsOfFacts is how many paths facts takes.
+const maxPathsOfFacts = 400_000
+
+func manyFiles(n int) []*tar.Header {
+	list := make([]*tar.Header, n)
+	for i := range list {
+		list[i] = &tar.Header{Name: fmt.Sprintf("d%d/f%d", i%100, i), Typeflag: tar.TypeReg}
+	}
+	return list
+}
+
+func deepLinks(n int) []*tar.Header {
+	list := []*tar.Header{{Name: "b", Linkname: ".", Typeflag: tar.TypeSymlink}}
+	for i := range n {
+		list = append(list, &tar.Header{Name: fmt.Sprintf("l%d", i), Linkname: strings.Repeat("b/", 1500), Typeflag: tar.TypeSymlink})
+	}
+	return list
+}
+
+func manyLines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "/usr/lib/f%d\n", i)
+	}
+	return b.String()
 }
 
 // Images made to break their reader end in an error or in a report, and soon.
@@ -59,6 +87,20 @@ func TestHostile(t *testing.T) {
 		{"a config that is none", `[1]`, nil, nil},
 		{"history of nonsense", `{"history":[{"created_by":"|999999999 A /bin/sh -c"},{"created_by":"|"},{"created_by":"|-5 x"},{"created_by":"RUN"},{"created_by":"/bin/sh -c #(nop)"},{"created_by":"/bin/sh -c "}]}`, nil, nil},
 		{"a health check of nothing", `{"config":{"Healthcheck":{"Test":["CMD-SHELL",""]},"Entrypoint":[""],"User":":"}}`, nil, nil},
+		{"a group of members without end", `{"config":{"User":"x"}}`, [][]byte{text("/etc/group", "g:x:5:"+strings.Repeat("x,", 1<<20)+"\n")}, nil},
+		{"accounts of zero bytes", "{}", [][]byte{text("/etc/passwd", strings.Repeat("\x00", 1<<20)+strings.Repeat("a::", 1<<18))}, nil},
+		{"more paths than any image has", "{}", [][]byte{members(t, manyFiles(maxPathsOfFacts+1)...)}, oci.ErrTooLarge},
+		{"deep links", "{}", [][]byte{members(t, deepLinks(500)...)}, nil},
+		{"whiteouts of nothing", "{}", [][]byte{members(t, &tar.Header{Name: "a/.wh.b", Typeflag: tar.TypeReg}, &tar.Header{Name: ".wh..", Typeflag: tar.TypeReg}, &tar.Header{Name: ".wh...", Typeflag: tar.TypeReg})}, nil},
+		{"a hard link out of the image", "{}", [][]byte{members(t, hard("h", "../../outside"), hard("etc/shadow", "/h"))}, nil},
+		{"one name many times", "{}", [][]byte{members(t, slices.Repeat([]*tar.Header{link("x", "x/x"), {Name: "x", Typeflag: tar.TypeDir}}, 1000)...)}, nil},
+		{"deep JSON", "{}", [][]byte{text("/root/.docker/config.json", strings.Repeat("[", 1<<20)), text("/app/a.json", strings.Repeat(`{"a":`, 1<<18))}, nil},
+		{"history of one command", `{"history":[{"created_by":"RUN /bin/sh -c ` + strings.Repeat("apt-get update && ", 1<<16) + `"}]}`, nil, nil},
+		{"history of words", `{"history":[{"created_by":"RUN ` + strings.Repeat("a=b ", 1<<18) + `"}]}`, nil, nil},
+		{"tokens without end", "{}", [][]byte{text("/app/x", "\x00"+strings.Repeat("AKIA", 1<<20)), text("/app/y", "\x00"+strings.Repeat("-----BEGIN PRIVATE KEY-----\n", 1<<16))}, nil},
+		{"base64 without end", "{}", [][]byte{text("/app/x", strings.Repeat("a2V5IHRva2VuIHBhc3N3b3Jk", 1<<16)), text("/app/y", strings.Repeat("YXBpX2tleT0x ", 1<<16))}, nil},
+		{"programs whose headers lie", "{}", [][]byte{text("/app/x", "\x7fELF\x02\x01\x01"+strings.Repeat("\xff", 1<<16)), text("/app/y", string(program(nil)[:64])+strings.Repeat("\xff", 1<<16))}, nil},
+		{"a package list beyond bounds", "{}", [][]byte{text("/var/lib/dpkg/info/a.list", manyLines(maxPathsOfFacts+10)), text("/var/lib/dpkg/status", "Package: a\n")}, nil},
 		{"text of keys alone", "{}", [][]byte{text("/app/x", strings.Repeat("key = ", 1<<18)), text("/app/y", strings.Repeat("api_key=aaaaaaaaaaaaaa", 1<<16))}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ func init() {
 		"privilege-bits": privilegeBits, "maintainer-script-tools": scriptTools,
 
 		"shell-present": tools, "package-manager-present": tools, "compiler-present": tools, "network-client-present": tools, "privilege-tool-present": tools,
-		"remote-access-present": tools, "cache-present": tools, "interpreter-present": interpreters,
+		"remote-access-present": tools, "cache-present": leftovers, "interpreter-present": interpreters,
 
 		"root-user": rootUser, "root-group": rootGroup, "user-by-name": userByName, "healthcheck-missing": healthcheckMissing, "healthcheck-broken": healthcheckBroken,
 		"privileged-port": privilegedPort, "admin-port": adminPort, "port-undeclared": portUndeclared, "volume-system-path": volumeSystemPath,

@@ -54,9 +54,12 @@ func excluded(name string) bool {
 			return true
 		}
 	}
+	if slices.Contains([]string{"run", "dev", "proc", "sys", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"}, name) { // mounted, or made by apt when it runs
+		return true
+	}
 	return slices.ContainsFunc([]string{"usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/info/", "usr/share/groff/", "usr/share/lintian/", "usr/share/linda/", "usr/share/gnome/help/", "usr/share/help/", "usr/share/omf/"}, func(p string) bool {
 		return strings.HasPrefix(name+"/", p)
-	}) || strings.HasPrefix(name, "run/") || strings.HasPrefix(name, "dev/") || name == "run" || name == "dev"
+	}) || strings.HasPrefix(name, "run/") || strings.HasPrefix(name, "dev/")
 }
 
 func packageFilesChanged(q *question) string {

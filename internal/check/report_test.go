@@ -171,6 +171,12 @@ func TestSeverityOfAProfile(t *testing.T) {
 	if got := f.judge(t).result("privilege-bits"); got.Severity != harden.Low {
 		t.Errorf("severity %s, want low", got.Severity)
 	}
+	f = sound()
+	f.add("/app/data 644 4711:4712 x") // a rule of low
+	f.options.Profile = must[Profile](t)(ParseProfile("p.yaml", []byte("rules: {unowned-file: medium}")))
+	if got := f.judge(t).result("unowned-file"); got.Severity != harden.Medium {
+		t.Errorf("severity %s, want medium", got.Severity)
+	}
 }
 
 // What is not applicable is never passed: an image of nothing.

@@ -1,6 +1,11 @@
 package check
 
 import (
+	"archive/zip"
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
 	"os"
 	"regexp"
 	"slices"
@@ -21,6 +26,30 @@ func file(lines ...string) func(*fixture) { return func(f *fixture) { f.add(line
 // steps is a change of the history.
 func steps(lines ...string) func(*fixture) {
 	return func(f *fixture) { f.history = append(f.history, lines...) }
+}
+
+// binaryFile is a change that adds a program or whatever else is no text.
+func binaryFile(name string, content []byte) func(*fixture) {
+	return func(f *fixture) {
+		f.add(name + " 755 0:0")
+		f.binary[name] = content
+	}
+}
+
+func zipOf(name, content string) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	if m, err := w.Create(name); err == nil {
+		m.Write([]byte(content))
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+// derKey is a private key that nobody uses: Ed25519 of zeros.
+func derKey() []byte {
+	der, _ := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	return der
 }
 
 // linked is a change of how the server is linked.
@@ -192,8 +221,12 @@ var fixtures = []struct {
 	{"tls-policy", nil, map[string]func(*fixture){
 		"MinProtocol = TLSv1.0": file("/etc/ssl/openssl.cnf 644 0:0 MinProtocol = TLSv1.0\\n"), "SECLEVEL=0": file("/etc/ssl/openssl.cnf 644 0:0 CipherString = DEFAULT@SECLEVEL=0\\n"), "(TLSv1.1)": file("/etc/nginx/nginx.conf 644 0:0 http {\\n ssl_protocols TLSv1.1 TLSv1.2;\\n}\\n"),
 		"(TLSv1)": file("/etc/java/java.security 644 0:0 jdk.tls.disabledAlgorithms=SSLv3, \\\\n RC4\\n")}},
-	{"secret-in-file", nil, map[string]func(*fixture){
+	{"secret-in-file", file("/var/lib/apt/lists/x_Packages 644 0:0 Description: api key\\n" + "key: q8Zr4Tn1Vx7Lm3Wk9Pb2Yc6\\nMD5sum: 1a1adf9c1a1adf9c1a1adf9c1a1adf9c\\n"), map[string]func(*fixture){
 		"/app/config.py:2: aws-access-token": file("/app/config.py 644 0:0 import os\\nAWS_KEY = \"" + awsKey + "\"\\n"), "private-key": file("/app/key.pem 600 0:0 " + privateKey),
+		"in base64, ":                                 file("/app/k8s.yaml 644 0:0 data: " + base64.StdEncoding.EncodeToString([]byte("AWS_KEY="+awsKey+" # of the store"))),
+		"/usr/bin/stray: aws-access-token":            binaryFile("/usr/bin/stray", program(func(l *linking) { l.text = []string{"key", awsKey} })),
+		"in conf/app.ini within it, aws-access-token": binaryFile("/app/lib.jar", zipOf("conf/app.ini", "k = \""+awsKey+"\"\n")),
+		"private-key-der":                             binaryFile("/app/key.bin", derKey()),
 		"later layer hides": func(f *fixture) {
 			f.layers[0] = append(f.layers[0], "/app/old.py 644 0:0 k=\""+awsKey+"\"\\n")
 			f.layers[1] = append(f.layers[1], "-/app/old.py")
@@ -217,7 +250,7 @@ var fixtures = []struct {
 		},
 		"whiteouts": func(f *fixture) { f.layers[1] = append(f.layers[1], "-/app/none") }}},
 	{"duplicate-content", nil, map[string]func(*fixture){"the same 100000 bytes as /app/a": file("/app/a 644 0:0 "+strings.Repeat("x", 100000), "/app/b 644 0:0 "+strings.Repeat("x", 100000))}},
-	{"package-files-missing", nil, map[string]func(*fixture){"package tool lists": file("/var/lib/dpkg/info/tool.list 644 0:0 /usr/bin/tool\\n/usr/bin/gone\\n")}},
+	{"package-files-missing", file("/var/lib/dpkg/info/tool.list 644 0:0 /usr/bin/tool\\n/proc\\n/var/lib/apt/lists/partial\\n"), map[string]func(*fixture){"package tool lists": file("/var/lib/dpkg/info/tool.list 644 0:0 /usr/bin/tool\\n/usr/bin/gone\\n")}},
 	{"package-files-changed", nil, map[string]func(*fixture){"/usr/bin/tool: it is not": file("/usr/bin/tool 644 0:0 hellO")}},
 	{"unexplained-file", nil, map[string]func(*fixture){"/usr/bin/stray": file("/usr/bin/stray 755 0:0 x")}},
 

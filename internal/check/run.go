@@ -104,10 +104,13 @@ func healthcheckBroken(q *question) string {
 	return applies
 }
 
+// maxExposed bounds how many of the config's exposed ports, or ranges of them, are read.
+const maxExposed = 256
+
 // ports returns the exposed ports by number.
 func (q *question) ports() map[int]string {
 	ports := map[int]string{}
-	for _, p := range q.Config.ExposedPorts {
+	for _, p := range q.Config.ExposedPorts[:min(len(q.Config.ExposedPorts), maxExposed)] {
 		text, _, _ := strings.Cut(p, "/")
 		from, to, is := strings.Cut(text, "-")
 		first, err := strconv.Atoi(from)

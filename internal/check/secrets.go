@@ -13,13 +13,24 @@ import (
 
 // openSecrets are those that no package shipped for everybody to see.
 func (q *question) openSecrets() []facts.Secret {
-	return slices.DeleteFunc(slices.Clone(q.Secrets), func(s facts.Secret) bool { return q.Shipped(s.File) })
+	return slices.DeleteFunc(slices.Clone(q.Secrets), func(s facts.Secret) bool { return q.Shipped(s.File) || published(s.Path) })
 }
 
-// gravity is that of a rule of gitleaks: the one for anything that is called a key is
-// wrong more often than those that know the form of a token.
-func gravity(rule string) harden.Severity {
-	if strings.HasPrefix(rule, "generic-") || rule == "hashicorp-tf-password" {
+// published reports whether a file is what an archive of packages says of them to
+// everybody: it has digests, and words such as key beside them.
+func published(name string) bool {
+	return slices.ContainsFunc([]string{"var/lib/apt/lists/", "var/lib/dpkg/status", "var/lib/dpkg/available", "var/lib/dpkg/info/", "lib/apk/db/", "usr/lib/apk/db/"}, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// gravity is that of what a rule found: the one for anything that is called a key is
+// wrong more often than those that know the form of a token, and so is one that takes any
+// digest for a token.
+func gravity(s secrets.Finding) harden.Severity {
+	rule := s.Rule
+	if rule == "sourcegraph-access-token" && !strings.HasPrefix(s.Shown, "sgp_") {
+		return harden.Medium
+	}
+	if strings.HasPrefix(rule, "generic-") || rule == "hashicorp-tf-password" || strings.HasSuffix(rule, "-store") || rule == "keepass-database" {
 		return harden.Medium
 	}
 	return harden.High
@@ -28,12 +39,15 @@ func gravity(rule string) harden.Severity {
 func secretInFile(q *question) string {
 	for _, s := range q.openSecrets() {
 		message := s.Rule + ": " + s.About
+		if s.Member != "" {
+			message = "in " + s.Member + " within it, " + message
+		}
 		if !s.Visible {
 			message = "in a file that a later layer hides, " + message
 		}
 		f := at(s.File, message, s.Shown)
 		f.Line = s.Line
-		q.foundAs(gravity(s.Rule), f)
+		q.foundAs(gravity(s.Finding), f)
 	}
 	return applies
 }
@@ -76,16 +90,22 @@ func secretFileOf(name string) (harden.Severity, bool) {
 		return s, true
 	}
 	s, ok := secretSuffixes[strings.ToLower(path.Ext(base))]
-	return s, ok && base != path.Ext(base)
+	if base == path.Ext(base) {
+		s = harden.Info
+	}
+	return s, ok
 }
 
 func secretFile(q *question) string {
 	ask := func(f *facts.File, hidden bool) {
 		s, is := secretFileOf(f.Path)
-		if f.Type != facts.Regular || !is || f.Size == 0 || q.Shipped(f) {
+		if f.Type == facts.Directory || !is || q.Shipped(f) {
 			return
 		}
 		message := "a file of that name holds secrets"
+		if f.Type != facts.Regular && f.Type != facts.Hardlink || f.Size == 0 {
+			s, message = harden.Info, "a file of that name is made to hold secrets; this one is empty or a link"
+		}
 		if hidden {
 			message += "; a later layer hides it, and does not take it away"
 		}
@@ -100,14 +120,19 @@ func secretFile(q *question) string {
 	return applies
 }
 
-var maybeVariable = compiled(`PASSWD|PASSWORD|SECRET|KEY|ACCESS`)
+var (
+	maybeVariable = compiled(`(?i)PASS|SECRET|KEY|ACCESS|TOKEN`)
+	keyVariables  = []string{"GPG_KEY", "GPG_KEYS"} // of a signature that is verified: public
+	openWord      = compiled(`[$` + "`" + `]`)
+)
 
 // variable says how bad a variable of that name with that value is.
 func variable(name, value string) (harden.Severity, string) {
 	switch {
+	case slices.Contains(keyVariables, name):
 	case harden.SecretVariable(name) && !harden.NoSecret(value):
 		return harden.High, "a variable of that name holds a secret"
-	case maybeVariable.MatchString(name) && !harden.AboutSecret(name):
+	case maybeVariable.MatchString(name):
 		return harden.Info, "a variable of that name may hold a secret"
 	}
 	return 0, ""
@@ -161,12 +186,7 @@ func secretInMetadata(q *question) string {
 	}
 	for _, s := range q.steps() {
 		where := fmt.Sprintf("step %d of the history", s.index+1)
-		for _, a := range argumentsOf(s) {
-			name, value, _ := strings.Cut(a, "=")
-			if severity, _ := variable(name, strings.Trim(value, `"'`)); severity == harden.High {
-				q.found(said(where+": the build argument or variable "+name+" holds a secret", name+"="+shown(value)))
-			}
-		}
+		q.words(s, where)
 		tell(where, s.CreatedBy)
 	}
 	health, _, _ := q.health()
@@ -176,11 +196,37 @@ func secretInMetadata(q *question) string {
 	return applies
 }
 
-// argumentsOf returns the build arguments and variables that a step sets. Those of the
-// config's environment are told there.
-func argumentsOf(s step) []string {
-	if s.instruction == "ARG" {
-		return []string{s.text}
+// words judges each NAME=VALUE that a step of the history has, but for the variables
+// of the environment, which are told there. The name of a build argument says what its
+// value is; what a command is given may be anything that is called so.
+func (q *question) words(s step, where string) {
+	told := map[string]bool{}
+	judge := func(word, what string, most harden.Severity) {
+		name, value, ok := strings.Cut(word, "=")
+		value = strings.Trim(value, `"'`)
+		if have, set := q.Env(name); !ok || value == "" || told[name] || set && have == value {
+			return
+		}
+		severity, message := variable(strings.TrimLeft(name, "-"), value)
+		if message == "" {
+			return
+		}
+		if told[name] = true; openWord.MatchString(value) {
+			severity = harden.Info
+		}
+		if severity = min(severity, most); severity > harden.Info {
+			q.foundAs(severity, said(where+": the "+what+" "+name+" holds a secret", name+"="+shown(value)))
+		} else {
+			q.foundAs(severity, said(where+": the "+what+" "+name+" may hold a secret", name+"="+shown(value)))
+		}
 	}
-	return s.args
+	if s.instruction == "ARG" || s.instruction == "ENV" {
+		judge(s.text, "build argument or variable", harden.High)
+	}
+	for _, a := range s.args {
+		judge(a, "build argument or variable", harden.High)
+	}
+	for _, w := range strings.FieldsFunc(s.CreatedBy, func(r rune) bool { return strings.ContainsRune(" \t\n\"';&|()#", r) }) {
+		judge(w, "word", harden.Medium)
+	}
 }

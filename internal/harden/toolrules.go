@@ -14,7 +14,7 @@ var toolRules = []Rule{
 		Looks:    "shells," + byFile,
 		Fix:      "leave the shell out and call programs directly: exec form in a Dockerfile, a list of words in a spec; debug with a debug variant or an ephemeral container",
 		Kinds:    []tool.Kind{tool.Shell},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381"},
 	},
 	{
 		ID: "package-manager-present", Profiles: []Profile{Strict}, Severity: Medium,
@@ -23,7 +23,7 @@ var toolRules = []Rule{
 		Looks:    "package managers of distributions and of languages," + byFile + "; pip, npm and others where an interpreter would import them",
 		Fix:      "install in a build stage and copy the result",
 		Kinds:    []tool.Kind{tool.PackageManager},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381"},
 	},
 	{
 		ID: "compiler-present", Profiles: []Profile{Strict}, Severity: Medium,
@@ -32,7 +32,7 @@ var toolRules = []Rule{
 		Looks:    "compilers, assemblers, linkers, build systems, debuggers and version control," + byFile,
 		Fix:      "build in a stage and copy what runs",
 		Kinds:    []tool.Kind{tool.Compiler},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764", Dockle: "DKL-LI-0003"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381", Dockle: "DKL-LI-0003"},
 	},
 	{
 		ID: "interpreter-present", Severity: Low, // by whole images: which ones are declared no single file says
@@ -41,7 +41,7 @@ var toolRules = []Rule{
 		Looks:    "interpreters of languages," + byFile + "; that of the entrypoint, those it needs, and those that the spec names are declared",
 		Fix:      "leave the interpreter out, or name its package in the spec",
 		Kinds:    []tool.Kind{tool.Interpreter},
-		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381 CCI-001764"},
+		Controls: Controls{CIS: "4.3", NIST: "4.1.2", CCI: "CCI-000381"},
 	},
 	{
 		ID: "network-client-present", Profiles: []Profile{Strict}, Severity: Medium,

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -20,9 +21,10 @@ type Group struct {
 	Line           int
 }
 
-// Shadow is a line of shadow(5).
+// Shadow is a line of shadow(5), or of master.passwd(5) of the BSDs.
 type Shadow struct {
 	Name, Password string
+	File           string // "etc/shadow"
 	Line           int
 }
 
@@ -30,7 +32,7 @@ type Shadow struct {
 type Accounts struct {
 	Users  []User
 	Groups []Group
-	Shadow []Shadow // of shadow and gshadow
+	Shadow []Shadow
 	// Malformed are lines with too few fields or ids that are no numbers: "etc/passwd:3".
 	Malformed []string
 }
@@ -38,8 +40,11 @@ type Accounts struct {
 // Accounts returns the accounts of the image.
 func (i *Image) Accounts() *Accounts { return i.accounts }
 
-// maxAccounts bounds the lines of each file.
-const maxAccounts = 1 << 16
+// Bounds of what is kept: lines of each file, and members of a group.
+const (
+	maxAccounts = 1 << 16
+	maxMembers  = 1 << 12
+)
 
 func (i *Image) readAccounts() *Accounts {
 	a := &Accounts{}
@@ -51,30 +56,36 @@ func (i *Image) readAccounts() *Accounts {
 	a.read("etc/group", i.Text("etc/group"), 4, func(line int, f []string) bool {
 		g := Group{Name: f[0], Password: f[1], GID: number(f[2]), Line: line}
 		if f[3] != "" {
-			g.Members = strings.Split(f[3], ",")
+			g.Members = strings.SplitN(f[3], ",", maxMembers+1)
+			g.Members = g.Members[:min(len(g.Members), maxMembers)]
 		}
 		a.Groups = append(a.Groups, g)
 		return g.GID >= 0
 	})
-	a.read("etc/shadow", i.Text("etc/shadow"), 2, func(line int, f []string) bool {
-		a.Shadow = append(a.Shadow, Shadow{f[0], f[1], line})
-		return true
-	})
+	for _, name := range []string{"etc/shadow", "etc/master.passwd"} {
+		a.read(name, i.Text(name), 2, func(line int, f []string) bool {
+			a.Shadow = append(a.Shadow, Shadow{f[0], f[1], name, line})
+			return true
+		})
+	}
 	return a
 }
 
 // read calls add for each line that has fields enough.
 func (a *Accounts) read(name string, text []byte, fields int, add func(line int, fields []string) bool) {
 	n := 0
-	for line := range strings.SplitSeq(string(text), "\n") {
+	for raw := range bytes.SplitSeq(text, []byte{'\n'}) {
+		line := string(raw)
 		n++
 		line = strings.TrimSuffix(line, "\r")
-		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") {
-			continue
-		}
 		f := strings.Split(line, ":")
-		if n > maxAccounts {
+		switch {
+		case n > maxAccounts:
 			return
+		case line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "-"):
+			continue
+		case strings.HasPrefix(line, "+") && !(name == "etc/shadow" && len(f) > 1): // of NIS (nsswitch.conf(5), compat)
+			continue
 		}
 		if len(f) < fields || f[0] == "" || !add(n, f) {
 			a.Malformed = append(a.Malformed, name+":"+strconv.Itoa(n))

@@ -24,7 +24,7 @@ import (
 
 // Format names what is gathered of a layer, for the key of whoever keeps it. It changes
 // with what [Content] has, and with what packages tool and secrets find.
-const Format = "facts2"
+const Format = "facts3"
 
 // Content is what one layer has, whichever image it is in. It is plain data that JSON
 // keeps; see [Content.Portable].
@@ -90,10 +90,11 @@ type bounds struct {
 // [layer.Watcher].
 type Gatherer struct {
 	*bounds
-	vouched func(h *tar.Header) bool
-	sums    bool // of all files: whoever compares images asks for them
-	content Content
-	file    *fileGatherer // whose content is still coming, or nil
+	vouched  func(h *tar.Header) bool
+	sums     bool            // of all files: whoever compares images asks for them
+	archives *secrets.Budget // of the layer, so that what is found in one does not depend on others
+	content  Content
+	file     *fileGatherer // whose content is still coming, or nil
 }
 
 // NewGatherer returns a gatherer for one layer. Files for which vouched is true are neither
@@ -102,7 +103,7 @@ type Gatherer struct {
 func NewGatherer(vouched func(h *tar.Header) bool) *Gatherer { return newGatherer(&bounds{}, vouched) }
 
 func newGatherer(b *bounds, vouched func(h *tar.Header) bool) *Gatherer {
-	return &Gatherer{bounds: b, vouched: vouched, content: Content{Texts: map[int][]byte{}}}
+	return &Gatherer{bounds: b, vouched: vouched, archives: secrets.NewBudget(), content: Content{Texts: map[int][]byte{}}}
 }
 
 // Finish returns what the layer has, when all its entries have passed.
@@ -188,25 +189,25 @@ const headSize = 8 << 10
 // A fileGatherer looks at the content of one file as it passes, in pieces of any size.
 // What its first bytes say decides who sees the rest.
 type fileGatherer struct {
-	g       *Gatherer
-	path    string
-	mode    uint32
-	vouched bool
-	summed  bool
-	sum     hash.Hash // as dpkg and apk have it in their databases
-	large   bool
-	crc     [2]uint32
-	head    []byte
-	decided bool
-	isELF   bool
-	sniffs  bool // what it is depends on all of it
-	sniffer tool.Sniffer
-	elf     elfWindow
-	texts   texts
-	isText  bool
-	keep    bool
-	kept    []byte
-	err     error
+	g        *Gatherer
+	path     string
+	mode     uint32
+	vouched  bool
+	summed   bool
+	sum      hash.Hash // as dpkg and apk have it in their databases
+	large    bool
+	crc      [2]uint32
+	head     []byte
+	decided  bool
+	isELF    bool
+	sniffs   bool // what it is depends on all of it
+	sniffer  tool.Sniffer
+	elf      elfWindow
+	texts    texts
+	searched bool // for secrets
+	keep     bool
+	kept     []byte
+	err      error
 }
 
 func (w *fileGatherer) begin(g *Gatherer, f *File) {
@@ -214,7 +215,7 @@ func (w *fileGatherer) begin(g *Gatherer, f *File) {
 	w.g, w.path, w.mode, w.vouched, w.head = g, f.Path, f.Mode, f.Vouched, w.head[:0]
 	w.summed = g.sums || !f.Vouched
 	w.large, w.crc = f.Size >= LargeFile, [2]uint32{}
-	w.decided, w.isELF, w.isText, w.err = false, false, false, nil
+	w.decided, w.isELF, w.searched, w.err = false, false, false, nil
 	w.keep, w.kept = isText(f.Path) && f.Size <= maxText, nil
 	w.elf.reset(f.Size)
 	w.sniffer.Reset()
@@ -251,9 +252,8 @@ func (w *fileGatherer) decide() {
 	w.decided = true
 	w.isELF = bytes.HasPrefix(w.head, []byte(elf.ELFMAG))
 	w.sniffs = w.isELF && tool.Sniffs(w.path, w.mode, w.head)
-	w.isText = !w.isELF && !w.vouched && len(w.head) > 0 && bytes.IndexByte(w.head, 0) < 0
-	if w.isText {
-		w.err = w.texts.begin(w)
+	if !w.vouched && len(w.head) > 0 {
+		w.searched, w.err = w.texts.begin(w, w.head)
 	}
 	if !w.sniffs {
 		w.sniffer.Write(w.head) // which is enough of it
@@ -262,10 +262,10 @@ func (w *fileGatherer) decide() {
 }
 
 func (w *fileGatherer) look(p []byte) {
-	switch {
-	case w.isText:
+	if w.searched {
 		w.texts.add(p)
-	case w.isELF:
+	}
+	if w.isELF {
 		w.elf.Write(p)
 		if w.sniffs {
 			w.sniffer.Write(p)
@@ -286,7 +286,7 @@ func (w *fileGatherer) end(f *File) error {
 	f.CRC = uint64(w.crc[0])<<32 | uint64(w.crc[1])
 	f.Tools = tool.Identify(f.Path, f.Mode, &w.sniffer)
 	f.ELF = w.elf.read()
-	if w.isText {
+	if w.searched {
 		w.texts.end()
 	}
 	if !w.keep {

@@ -114,6 +114,8 @@ type Image struct {
 	files map[string]*File
 	texts map[string][]byte
 	paths []string // of files, sorted
+	// resolved are answers of Resolve, which rules ask for the same links again and again.
+	resolved map[string]*File
 	// Incomplete says that files which describe the image were too large to keep.
 	Incomplete bool
 
@@ -148,9 +150,26 @@ func (i *Image) File(name string) *File { return i.files[tree.Clean(name)] }
 // maxHops is how many links Linux follows.
 const maxHops = 40
 
+// maxResolved bounds the answers of Resolve that are kept.
+const maxResolved = 1 << 16
+
 // Resolve returns the file or directory that a path leads to through symbolic and
 // hard links, nil where it leads nowhere.
 func (i *Image) Resolve(name string) *File {
+	if f, ok := i.resolved[name]; ok {
+		return f
+	}
+	f := i.resolve(name)
+	if len(i.resolved) < maxResolved {
+		if i.resolved == nil {
+			i.resolved = map[string]*File{}
+		}
+		i.resolved[name] = f
+	}
+	return f
+}
+
+func (i *Image) resolve(name string) *File {
 	rest := strings.Split(tree.Clean(name), "/")
 	at := ""
 	for hops := 0; len(rest) > 0; {

@@ -23,7 +23,7 @@ import (
 // Bounds of what is read of an image, of which each is far above what images have. An
 // image beyond them is refused, since what is left would be judged as if it were all.
 const (
-	maxPaths     = 1 << 20  // of all layers
+	maxPaths     = 400_000  // of all layers
 	maxPathBytes = 96 << 20 // of the names of paths and links
 	maxUnpacked  = 64 << 30 // bytes of files that are read
 )
@@ -114,6 +114,7 @@ func (r *Reading) layer(ctx context.Context, l oci.Layer, g *Gatherer) error {
 		return err
 	}
 	defer in.Close()
+	in = &dense{in, l.Size, 0}
 	buffer := make([]byte, 64<<10)
 	for members := tar.NewReader(in); ; {
 		if err := ctx.Err(); err != nil {
@@ -165,6 +166,27 @@ func Unvouched(src *oci.Image, rec *record.Record, contents []*Content) []int {
 		}
 	}
 	return list
+}
+
+// Bounds of a layer that is a bomb: it unpacks to so many bytes, and to so many times
+// its own. What people pack is not a third as dense.
+const (
+	bombSize  = 1 << 30
+	bombRatio = 30
+)
+
+// dense reads a layer that is no bomb, of so many bytes as it is stored.
+type dense struct {
+	io.ReadCloser
+	stored, read int64
+}
+
+func (d *dense) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	if d.read += int64(n); d.read > bombSize && d.stored > 0 && d.read/bombRatio > d.stored {
+		return n, fmt.Errorf("%w: %d bytes unpack to more than %d", oci.ErrTooLarge, d.stored, bombSize)
+	}
+	return n, err
 }
 
 // bounded reads on to the end, no further than anybody may.

@@ -139,6 +139,10 @@ func (s *System) list(i *Image, name string, text []byte) {
 // lead it.
 func (s *System) own(i *Image, name, owner string) string {
 	p := i.Place(name)
+	if len(s.Owner) >= maxPaths {
+		i.Incomplete = true
+		return p
+	}
 	s.Owner[p] = owner
 	return p
 }

@@ -9,10 +9,12 @@ import (
 	"github.com/hardpan/hardpan/internal/check/secrets"
 )
 
-// texts looks for secrets in the content of a file that is text.
+// texts looks for secrets in the content of a file.
 type texts struct {
 	in       *fileGatherer
 	detector *secrets.Detector
+	binary   bool // the file is no text
+	blob     secrets.Blob
 	piece    bytes.Buffer
 	line     int // lines that are behind
 }
@@ -25,20 +27,27 @@ const (
 	overlap   = 4 << 10
 )
 
-// begin begins a file. One that is never looked at is no text any more.
-func (t *texts) begin(in *fileGatherer) (err error) {
+// begin begins a file whose first bytes are head, and reports whether it is searched.
+func (t *texts) begin(in *fileGatherer, head []byte) (searched bool, err error) {
 	if t.detector == nil {
 		if t.detector, err = secrets.Default(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	t.in, t.line = in, 0
 	t.piece.Reset()
-	in.isText = !t.detector.Ignores(in.path)
-	return nil
+	if t.binary = secrets.Binary(head); t.binary {
+		t.blob.Begin(t.detector, in.g.archives, in.path)
+		return !t.detector.IgnoresBinary(in.path), nil
+	}
+	return !t.detector.Ignores(in.path), nil
 }
 
 func (t *texts) add(p []byte) {
+	if t.binary {
+		t.blob.Write(p) // which never fails
+		return
+	}
 	for len(p) > 0 {
 		n := min(len(p), pieceSize-t.piece.Len())
 		t.piece.Write(p[:n])
@@ -61,24 +70,35 @@ func (t *texts) turn() {
 }
 
 func (t *texts) end() {
+	if t.binary {
+		t.tell(t.blob.End())
+		return
+	}
 	if t.piece.Len() > 0 {
 		t.search()
 	}
 }
 
 func (t *texts) search() {
-	g := t.in.g
-	if g.secrets.Load() >= maxSecrets {
+	if t.in.g.secrets.Load() >= maxSecrets {
 		return
 	}
+	found := t.detector.Find(t.in.path, t.piece.Bytes())
+	for i := range found {
+		found[i].Line += t.line
+	}
+	t.tell(found)
+}
+
+func (t *texts) tell(found []secrets.Finding) {
+	g := t.in.g
 	file := len(g.content.Files) - 1
-	for _, f := range t.detector.Find(t.in.path, t.piece.Bytes()) {
-		f.Line += t.line
+	for _, f := range found {
 		if g.secrets.Add(1) > maxSecrets {
 			return
 		}
 		same := func(h Hit) bool {
-			return h.File == file && h.Line == f.Line && h.Rule == f.Rule && h.Shown == f.Shown
+			return h.File == file && h.Line == f.Line && h.Rule == f.Rule && h.Shown == f.Shown && h.Member == f.Member
 		}
 		if !slices.ContainsFunc(g.content.Secrets, same) {
 			g.content.Secrets = append(g.content.Secrets, Hit{file, f})
@@ -88,7 +108,7 @@ func (t *texts) search() {
 
 // keptTexts are the files whose content rules ask for.
 var keptTexts = []string{
-	"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/os-release", "usr/lib/os-release", "etc/alpine-release",
+	"etc/passwd", "etc/group", "etc/shadow", "etc/master.passwd", "etc/gshadow", "etc/os-release", "usr/lib/os-release", "etc/alpine-release",
 	"etc/login.defs", "etc/profile", "etc/bash.bashrc", "etc/pam.d/common-session",
 	"etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf", "usr/local/ssl/openssl.cnf", "etc/gnutls/config", "etc/crypto-policies/config",
 	"etc/apt/sources.list", "etc/pip.conf", "etc/npmrc", "root/.npmrc", "root/.curlrc", "root/.wgetrc", "etc/wgetrc",

@@ -1,6 +1,8 @@
-// Package secrets finds secrets in text: keys, tokens and passwords, by the rules of
+// Package secrets finds secrets in files: keys, tokens and passwords, by the rules of
 // gitleaks with the control of false positives that belongs to them (entropy, words
-// and paths that are no secrets). A finding never holds the secret itself.
+// and paths that are no secrets). A finding never holds the secret itself. A [Detector]
+// searches text, base64 in it too; a [Blob] files that are no text, and archives one
+// level deep, within bounds.
 //
 // The rules are gitleaks' own, taken as a library; how they are asked is written here,
 // because gitleaks' detector links 109 packages more, readers of 7z, rar and zip among

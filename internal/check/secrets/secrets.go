@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math"
@@ -19,6 +20,8 @@ type Finding struct {
 	About string // what it would be, in words
 	Line  int    // of the text, from 1
 	Shown string // the beginning of the secret, enough to find it again and no more
+	// Member is what of an archive has it, "" where the file itself does.
+	Member string
 
 	secret string // gone before anybody else sees it
 	at     int    // offset of the match
@@ -78,8 +81,21 @@ func (d *Detector) Rules() int { return len(d.ordered) }
 func (d *Detector) Ignores(name string) bool { return pathAllowed(d.config.Allowlists, name) }
 
 // Find returns what looks like a secret in text, which is the content of the file name,
-// or of no file where that is "". Each secret of a line is told once.
+// or of no file where that is "". Each secret of a line is told once. Text that lies
+// under base64 is searched too, once: base64 of base64 is not.
 func (d *Detector) Find(name string, text []byte) []Finding {
+	found := d.find(name, text)
+	for at, plain := range encoded(text) {
+		for _, f := range d.find(name, plain) {
+			f.Line = 1 + bytes.Count(text[:at], []byte{'\n'})
+			f.About = "in base64, " + f.About
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func (d *Detector) find(name string, text []byte) []Finding {
 	hits := d.candidates(text)
 	if hits == nil {
 		return nil
