@@ -201,12 +201,17 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 
 // open loads the spec and the cache.
 func open(o Options) (*build, error) {
-	if o.Jobs <= 0 {
-		o.Jobs = runtime.GOMAXPROCS(0)
-	}
 	base, err := specs.Load(o.Spec)
 	if err != nil {
 		return nil, err
+	}
+	return openSpec(o, base)
+}
+
+// openSpec is open for a spec that is loaded.
+func openSpec(o Options, base *specs.Spec) (*build, error) {
+	if o.Jobs <= 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
 	}
 	spec, err := base.Variant(o.Variant)
 	if err != nil {

@@ -33,6 +33,10 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 	if err != nil {
 		return nil, err
 	}
+	bundle, err := b.bundle()
+	if err != nil {
+		return nil, err
+	}
 	var all []Predicate
 	var records []*record.Record
 	sandboxes := map[string]any{}
@@ -44,6 +48,9 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 	origin := func(of store.Digest, records ...*record.Record) error {
 		text, err := provenance.Predicate(records, string(store.DigestOf(locked)), b.o.Builder, sandboxes)
 		all = append(all, Predicate{of, provenance.Type, text}, Predicate{of, provenance.LockType, locked})
+		if bundle != nil {
+			all = append(all, Predicate{of, provenance.SpecType, bundle})
+		}
 		return err
 	}
 	for _, img := range x.Images {

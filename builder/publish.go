@@ -31,6 +31,9 @@ type Outputs struct {
 	// Describe makes what is attested of the index and of each platform's image beside
 	// provenance and the lock.
 	Describe []Describer
+	// WithholdSpec keeps the text of the spec out of what is attested. Nobody can then
+	// build the image again from its attestations.
+	WithholdSpec bool
 }
 
 // check refuses what cannot be written whatever the image is, before any work.

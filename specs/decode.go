@@ -12,7 +12,8 @@ import (
 // decoder fills a Spec from a merged and substituted tree whose shape is right.
 type decoder struct {
 	*problems
-	dir       string              // of the spec, which sources become relative to
+	dir       string // of the spec, which sources become relative to
+	options   LoadOptions
 	positions map[string]Position // of each value, by its path
 	sources   map[string]sourceFile
 	unsound   map[string]bool // top-level keys of which something was refused
@@ -236,9 +237,9 @@ func (d *decoder) stringValue(n *node, v reflect.Value, f *field, path string) {
 	}
 	switch f.format {
 	case formats["source"], formats["key-file"]:
-		text = d.source(n, text, path, sourceFile.check)
+		text = d.source(n, text, path, false)
 	case formats["sources"]:
-		text = d.source(n, text, path, sourceFile.checkTree)
+		text = d.source(n, text, path, true)
 	}
 	if f.format == formats["image"] || f.format == formats["stage-base"] {
 		text = d.image(n, text)
@@ -246,15 +247,20 @@ func (d *decoder) stringValue(n *node, v reflect.Value, f *field, path string) {
 	v.SetString(text)
 }
 
-// source checks that a file named by a spec is there, and returns its name
-// relative to the directory of the spec that is loaded.
-func (d *decoder) source(n *node, name, path string, check func(sourceFile) error) string {
+// source checks that a file named by a spec is there, or all that stages read under
+// the name, and returns its name relative to the directory of the spec that is loaded.
+func (d *decoder) source(n *node, name, path string, stages bool) string {
 	file := newSourceFile(filepath.Dir(n.pos.File), name)
-	if err := check(file); err != nil {
+	relative := file.relativeTo(d.dir)
+	file = d.options.find(file, d.dir, stages)
+	check := file.check
+	if stages {
+		check = file.checkTree
+	}
+	if err := check(); err != nil && !d.options.Incomplete {
 		d.list = append(d.list, &Error{Position: n.pos, Message: path + ": cannot read " + quote(name) + ": " + err.Error(), Err: err})
 		return name
 	}
-	relative := file.relativeTo(d.dir)
 	d.sources[relative] = file
 	return relative
 }

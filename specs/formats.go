@@ -93,8 +93,15 @@ var formats = map[string]*format{
 	"suite": {pattern: `^[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*/?$|^\./$`,
 		expected: "a suite such as stable", check: checkSuite},
 	"component": {pattern: `^[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*$`, expected: "a component such as main"},
-	"variable":  {pattern: patternVariable, max: 64, expected: "a name of letters, digits and underscores"},
-	"variant":   {pattern: patternVariant, max: 64, expected: "a name of lower-case letters and digits, with single . _ or - between them"},
+	"predicate": {pattern: `^(spdx|cyclonedx|provenance|lock|spec|tests|hardening|openvex|vuln|[a-z][a-z0-9+.-]*://[^\s]+)$`, max: 200,
+		expected: "spdx, cyclonedx, provenance, lock, spec, tests, hardening, openvex, vuln or a URI",
+		words:    []string{"spdx", "cyclonedx", "provenance", "lock", "spec", "tests", "hardening", "openvex", "vuln"}},
+	"fingerprint": {pattern: `^SHA256:[A-Za-z0-9+/]{43}$`, expected: "SHA256: and 43 letters, digits, + and /"},
+	"days":        {pattern: `^[1-9][0-9]{0,4}d$`, expected: "days such as 30d"},
+	// Debian Policy 5.6.12.
+	"version":  {pattern: `^([0-9]+:)?[0-9][A-Za-z0-9.+~:-]*$`, expected: "a version of a Debian package"},
+	"variable": {pattern: patternVariable, max: 64, expected: "a name of letters, digits and underscores"},
+	"variant":  {pattern: patternVariant, max: 64, expected: "a name of lower-case letters and digits, with single . _ or - between them"},
 }
 
 // signals are Linux's signals by name (signal(7)), without SIG.

@@ -95,7 +95,11 @@ func (s *Spec) Locate(r ImageReference) string {
 		return "docker://" + r.String()
 	}
 	if !filepath.IsAbs(r.Path) {
-		r.Path = filepath.Join(filepath.Dir(s.from().file), filepath.FromSlash(r.Path))
+		dir := filepath.Dir(s.from().file)
+		if s.from().options.Checkout != "" {
+			dir = s.from().options.Checkout
+		}
+		r.Path = filepath.Join(dir, filepath.FromSlash(r.Path))
 	}
 	return r.String()
 }

@@ -3,6 +3,7 @@ package specs
 import (
 	"fmt"
 	"maps"
+	slashpath "path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -17,6 +18,8 @@ type origin struct {
 	file      string
 	merged    *node               // the base with its parents, vars not yet substituted
 	overlays  map[string]overlays // of each variant, the outermost parent's first
+	chain     []chainFile         // the spec's file and its parents'
+	options   LoadOptions
 	positions map[string]Position
 	sources   map[string]sourceFile
 }
@@ -33,10 +36,13 @@ type overlayLayer struct {
 // applies defaults and validates the spec and each of its variants. Its error is
 // an [Errors] with everything that is wrong; one whose file is missing also is
 // [io/fs.ErrNotExist].
-func Load(path string) (*Spec, error) {
+func Load(path string) (*Spec, error) { return LoadOptions{}.Load(path) }
+
+// Load is [Load] with options.
+func (options LoadOptions) Load(path string) (*Spec, error) {
 	var p problems
-	o := &origin{file: path, overlays: map[string]overlays{}}
-	o.merged = p.readChain(path, o.overlays)
+	o := &origin{file: path, overlays: map[string]overlays{}, options: options}
+	o.merged = p.readChain(path, o)
 	if o.merged == nil {
 		return nil, p.err()
 	}
@@ -65,30 +71,38 @@ func Load(path string) (*Spec, error) {
 }
 
 // readChain reads the spec at path and its parents, and returns them merged. It
-// collects the variants into overlays. It returns nil where a file of the chain
+// collects the files and the variants into o. It returns nil where a file of the chain
 // cannot be read, so that what is missing then is not reported as missing.
-func (p *problems) readChain(path string, over map[string]overlays) *node {
+func (p *problems) readChain(path string, o *origin) *node {
 	var chain []*node
+	over := o.overlays
 	t := documentType
 	var parent *node
+	name := filepath.Base(path)
 	for seen := []string{}; ; {
 		seen = append(seen, filepath.Clean(path))
-		root := p.readDocument(path, parent)
+		text, root := p.readDocument(path, parent)
 		if root == nil {
 			return nil
 		}
 		chain = append(chain, root)
+		o.chain = append(o.chain, chainFile{path, name, text})
 		parent = root.get("extends")
 		if parent == nil {
 			break
 		}
-		name, ok := p.text(parent, "extends")
-		if !ok || !p.checkParent(name, parent.pos) {
+		relative, ok := p.text(parent, "extends")
+		if !ok || !p.checkParent(relative, parent.pos) {
 			return nil
 		}
-		path = filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
+		path = filepath.Join(filepath.Dir(path), filepath.FromSlash(relative))
+		if !o.options.allows(path) {
+			p.add(parent.pos, "", "extends: %s is outside of what may be read", quote(relative))
+			return nil
+		}
+		name = slashpath.Join(slashpath.Dir(name), relative)
 		if slices.Contains(seen, path) {
-			p.add(parent.pos, "", "extends: %s extends itself: %s", quote(name), strings.Join(append(seen, path), " -> "))
+			p.add(parent.pos, "", "extends: %s extends itself: %s", quote(relative), strings.Join(append(seen, path), " -> "))
 			return nil
 		}
 		if len(seen) > maxParents {
@@ -123,16 +137,16 @@ func (p *problems) checkParent(name string, pos Position) bool {
 
 // readDocument reads one file and checks its shape. child is the value of extends
 // that names the file, or nil.
-func (p *problems) readDocument(path string, child *node) *node {
+func (p *problems) readDocument(path string, child *node) ([]byte, *node) {
 	b := readFile(path, child, p)
 	if b == nil {
-		return nil
+		return nil, nil
 	}
 	root := parse(path, b, p)
 	if root == nil || !p.fits(root, documentType, "") {
-		return nil
+		return nil, nil
 	}
-	return root
+	return b, root
 }
 
 // build makes the spec of the variant, "" being the base, out of the merged trees.
@@ -147,12 +161,12 @@ func (p *problems) build(o *origin, variant string) *Spec {
 		undefined = &problems{} // the name may be in what was refused
 	}
 	root = (&substituter{p.readVars(vars), undefined}).tree(root)
-	own := &origin{file: o.file, merged: o.merged, positions: map[string]Position{}, sources: map[string]sourceFile{}}
+	own := &origin{file: o.file, merged: o.merged, chain: o.chain, options: o.options, positions: map[string]Position{}, sources: map[string]sourceFile{}}
 	if variant == "" {
 		own.overlays = o.overlays
 	}
 	s := &Spec{variant: variant, origin: own}
-	d := &decoder{problems: p, dir: filepath.Dir(o.file), positions: own.positions, sources: own.sources,
+	d := &decoder{problems: p, dir: filepath.Dir(o.file), options: o.options, positions: own.positions, sources: own.sources,
 		unsound: map[string]bool{}}
 	d.value(root, reflect.ValueOf(s).Elem(), nil, "")
 	s.setDefaults()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -62,7 +63,10 @@ func (e Errors) Unwrap() []error {
 }
 
 // problems collects errors while a spec is read.
-type problems struct{ list Errors }
+type problems struct {
+	list Errors
+	root reflect.Type // of another document than a spec, or nil
+}
 
 func (p *problems) add(pos Position, hint, format string, args ...any) {
 	p.list = append(p.list, &Error{Position: pos, Message: fmt.Sprintf(format, args...), Advice: hint})

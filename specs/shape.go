@@ -87,7 +87,7 @@ func (p *problems) unknownKey(e entry, t reflect.Type, path string) {
 	}
 	suggestion, hint := didYouMean(e.key, fieldNames(fields)), ""
 	if suggestion == "" {
-		if home := homeOf(e.key); home != "" {
+		if home := homeOf(e.key); home != "" && p.root == nil {
 			hint = fmt.Sprintf("%q is a key of %s", e.key, home)
 		} else if len(fields) > 20 {
 			hint = "hardpan schema prints all keys"

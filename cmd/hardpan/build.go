@@ -22,8 +22,13 @@ import (
 
 // sourceFlags adds the flags that say where packages come from.
 func sourceFlags(flags *pflag.FlagSet) {
-	cacheFlag(flags)
 	flags.StringP("variant", "V", "", "`name` of the spec's variant to work on")
+	archiveFlags(flags)
+}
+
+// archiveFlags adds those of them that concern no spec.
+func archiveFlags(flags *pflag.FlagSet) {
+	cacheFlag(flags)
 	flags.String("mirror", "", "base `URI` of Debian's archive (default: the machine's apt sources, else Debian's primary mirror)")
 	flags.String("security-mirror", "", "base `URI` of Debian's security archive")
 	flags.String("keyring", "", "OpenPGP `file` that replaces Debian's archive keys")
@@ -74,6 +79,7 @@ replaces the lock's date as the time of the image.`,
 	flags.String("key", "", "sign with the private key in this `file`, or with that of a plugin NAME://KEY, and attest how the image was built")
 	bundleFlag(flags)
 	keylessFlags(flags)
+	flags.Bool("withhold-spec", false, "do not attest the text of the spec; nobody can then verify the image by --rebuild")
 	flags.Int("jobs", 0, "packages unpacked at a time (default: one per CPU)")
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.build(cmd.Context(), args[0]) }
@@ -119,7 +125,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 		Layout: s.GetString("layout"), Archive: s.GetString("archive"), DockerArchive: s.GetString("docker-archive"),
 		DebugSymbols: s.GetString("debug-symbols"),
 		Push:         s.GetString("push"), Tags: s.GetStringSlice("tag"), InsecureRegistry: s.GetBool("insecure-registry"),
-		PushProgress: pushProgress(progress),
+		PushProgress: pushProgress(progress), WithholdSpec: s.GetBool("withhold-spec"),
 	}
 	if signer != nil {
 		o.Outputs.Sign, o.Builder = signer, provenance.FromEnvironment(os.Getenv, version)
@@ -153,15 +159,16 @@ func (a *app) printSigner(name string) {
 
 // options returns the options that all verbs with a spec share.
 func (a *app) options(spec string) (builder.Options, error) {
-	s := a.settings
 	dir, err := a.cacheDir()
-	return builder.Options{
-		Spec: spec, Variant: s.GetString("variant"), CacheDir: dir,
-		Archive: builder.ArchiveOptions{
-			Mirror: s.GetString("mirror"), SecurityMirror: s.GetString("security-mirror"),
-			Keyring: s.GetString("keyring"), Snapshot: s.GetBool("snapshot"),
-		},
-	}, err
+	return builder.Options{Spec: spec, Variant: a.settings.GetString("variant"), CacheDir: dir, Archive: a.archiveOptions()}, err
+}
+
+func (a *app) archiveOptions() builder.ArchiveOptions {
+	s := a.settings
+	return builder.ArchiveOptions{
+		Mirror: s.GetString("mirror"), SecurityMirror: s.GetString("security-mirror"),
+		Keyring: s.GetString("keyring"), Snapshot: s.GetBool("snapshot"),
+	}
 }
 
 func sourceDateEpoch() (*time.Time, error) {

@@ -107,7 +107,7 @@ var rooms = map[string][]string{
 	"specs":               {"internal/", "builder"},
 	"internal/provenance": {"internal/oci", "internal/tree/", "internal/maint", "internal/harden", "internal/sign", "specs", "builder", "sboms"},
 	"internal/sign":       {"internal/debian", "internal/lock", "internal/record", "internal/maint", "internal/harden", "specs", "builder", "sboms"},
-	"internal/verify":     {"internal/maint", "specs", "builder"},
+	"internal/verify":     {"internal/maint", "builder"}, // policies are documents of specs
 	"internal/syscalls":   {"internal/", "specs", "builder", "sboms"},
 	"internal/profile":    {"internal/sign", "internal/verify", "specs", "builder"},
 	"internal/check":      {"internal/debian", "internal/maint", "internal/verify", "specs", "builder", "sboms"},

@@ -94,13 +94,23 @@ func (a *app) trustedRoot() ([]byte, error) {
 	return text, nil
 }
 
-// verifier returns whom the call believes: a key, or an identity.
-func (a *app) verifier(ctx context.Context) (*sign.Verifier, error) {
+// identity returns whom the call expects to have signed without a key.
+func (a *app) identity() keyless.Identity {
 	s := a.settings
-	who := keyless.Identity{
+	return keyless.Identity{
 		Name: s.GetString("certificate-identity"), NameRegexp: s.GetString("certificate-identity-regexp"),
 		Issuer: s.GetString("certificate-oidc-issuer"), IssuerRegexp: s.GetString("certificate-oidc-issuer-regexp"),
 	}
+}
+
+// namesSigner reports whether the call says who must have signed.
+func (a *app) namesSigner() bool {
+	return a.settings.GetString("key") != "" || a.identity() != keyless.Identity{}
+}
+
+// verifier returns whom the call believes: a key, or an identity.
+func (a *app) verifier(ctx context.Context) (*sign.Verifier, error) {
+	s, who := a.settings, a.identity()
 	isKey, isIdentity := s.GetString("key") != "", who != keyless.Identity{}
 	switch {
 	case isKey && isIdentity:

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/keyless/sigstore"
 	"github.com/hardpan/hardpan/internal/kms/kmstest"
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sample"
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/specs"
@@ -144,6 +146,7 @@ func server(ts *testscript.TestScript) *archivetest.Server {
 //	lists DIR [NAME...]           check that a directory has these names and no other
 //	replace FILE OLD NEW          change a file's text
 //	outage SERVICE...             make these services of keyless signing refuse; ! outage is none
+//	attested LAYOUT TYPE FILE     write what is attested of the index as that type, which ends so
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
 	"fault":    fault,
@@ -157,9 +160,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 		each(ts, args, func(b []byte) []byte { return b[:len(b)/2] })
 	},
-	"lists":   lists,
-	"outage":  outage,
-	"replace": replace,
+	"outage":   outage,
+	"lists":    lists,
+	"replace":  replace,
+	"attested": attested,
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -341,4 +345,31 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o644))
+}
+
+func attested(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: attested LAYOUT TYPE FILE")
+	}
+	src, err := oci.Open(context.Background(), ts.MkAbs(args[0]), oci.OpenOptions{})
+	ts.Check(err)
+	defer src.Close()
+	list, err := src.Artifacts(context.Background(), src.Digest, oci.Attestations)
+	ts.Check(err)
+	for _, a := range list {
+		for _, d := range a.Documents {
+			var envelope struct{ Payload []byte }
+			ts.Check(json.Unmarshal(d.Content, &envelope))
+			var statement struct {
+				PredicateType string
+				Predicate     json.RawMessage
+			}
+			ts.Check(json.Unmarshal(envelope.Payload, &statement))
+			if strings.HasSuffix(statement.PredicateType, args[1]) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[2]), statement.Predicate, 0o644))
+				return
+			}
+		}
+	}
+	ts.Fatalf("%s has no attestation of type %s", args[0], args[1])
 }

@@ -72,19 +72,11 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 	if r.Key = v.id; v.judge != nil {
 		r.Key, r.Identity = "", v.id
 	}
-	found := map[store.Digest][]foundBundle{}
-	for _, s := range Subjects(src) {
-		list, err := findBundles(ctx, src, s.Digest)
-		if err != nil && !isDamage(err) {
-			return nil, err
-		}
-		if err != nil {
-			list = []foundBundle{{predicateType: unknownType, damage: err}}
-		}
-		found[s.Digest] = list
-	}
-	v, err := v.judged(ctx, found)
+	found, err := foundBundles(ctx, src)
 	if err != nil {
+		return nil, err
+	}
+	if v, err = v.judged(ctx, found); err != nil {
 		return nil, err
 	}
 	indexSigned, promised := false, promise{}
@@ -104,6 +96,23 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 		return nil, err
 	}
 	return r, nil
+}
+
+// foundBundles returns the bundles about each subject of an image. One that cannot be
+// read is found damaged.
+func foundBundles(ctx context.Context, src *oci.Source) (map[store.Digest][]foundBundle, error) {
+	found := map[store.Digest][]foundBundle{}
+	for _, s := range Subjects(src) {
+		list, err := findBundles(ctx, src, s.Digest)
+		if err != nil && !isDamage(err) {
+			return nil, err
+		}
+		if err != nil {
+			list = []foundBundle{{predicateType: unknownType, damage: err}}
+		}
+		found[s.Digest] = list
+	}
+	return found, nil
 }
 
 // signature asks whether subject is signed, and adds the attestations that the

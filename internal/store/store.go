@@ -59,7 +59,10 @@ func (d Digest) Valid() bool {
 
 // Store is a cache directory. Its methods may be called from any number of
 // goroutines and processes.
-type Store struct{ dir string }
+type Store struct {
+	dir   string
+	notes string // the directory of entries, dir but for [Store.Afresh]
+}
 
 // A temporary file of that age is the leftover of a process that died; a partial
 // download is worth keeping for a run on another day.
@@ -75,7 +78,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("cannot open cache: %w", err)
 		}
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, notes: dir}
 	s.clearStale("tmp", staleAfter)
 	s.clearStale("partial", partialStaleAfter)
 	return s, nil
@@ -88,13 +91,25 @@ func (s *Store) clearStale(sub string, age time.Duration) {
 	}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > age {
-			os.Remove(filepath.Join(s.dir, sub, e.Name()))
+			os.RemoveAll(filepath.Join(s.dir, sub, e.Name()))
 		}
 	}
 }
 
-// Dir returns the directory of the cache.
-func (s *Store) Dir() string { return s.dir }
+// Afresh returns a store with the blobs of s, each still to be verified when it is
+// read, and none of its entries: it has what was downloaded, and knows nothing of what
+// was made of it. Its own entries, and what its users put into its directory, go with
+// remove.
+func (s *Store) Afresh() (fresh *Store, remove func() error, err error) {
+	notes, err := os.MkdirTemp(filepath.Join(s.dir, "tmp"), "afresh-*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot open cache: %w", err)
+	}
+	return &Store{dir: s.dir, notes: notes}, func() error { return os.RemoveAll(notes) }, nil
+}
+
+// Dir returns the directory of the cache, for what is neither a blob nor an entry.
+func (s *Store) Dir() string { return s.notes }
 
 func (s *Store) blobPath(d Digest) string {
 	return filepath.Join(s.dir, "blobs", "sha256", d.Hex()[:2], d.Hex())

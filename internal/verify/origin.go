@@ -24,10 +24,13 @@ type predicate struct {
 			Stages []stage
 		}
 		ResolvedDependencies []struct {
-			Name        string
+			Name, URI   string
 			Digest      map[string]string
 			Annotations map[string]any
 		}
+	}
+	RunDetails struct {
+		Builder struct{ ID string }
 	}
 }
 

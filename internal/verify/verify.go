@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/provenance"
+	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/sboms"
 )
@@ -26,6 +28,8 @@ var (
 	ErrUnexplained = errors.New("the image has what nothing explains")
 	// ErrProvenance is provenance that does not fit the attested lock.
 	ErrProvenance = errors.New("the provenance does not fit the lock")
+	// ErrTests is an attested result of tests that is not one of this image's tests.
+	ErrTests = errors.New("the tests are not those of the image")
 	// ErrHardening is an image that breaks hardening rules, or keeps others than is attested.
 	ErrHardening = errors.New("the image does not keep the hardening rules as attested")
 	// ErrDocument is an attested document that is not what its type says.
@@ -36,48 +40,124 @@ var (
 const (
 	askSBOM       = "sbom against content"
 	askProvenance = "provenance against lock"
+	askTests      = "tests"
+	askFreshness  = "freshness"
 	askHardening  = "hardening against content"
 )
 
+// Options say what is asked beside what always is.
+type Options struct {
+	// Now is the time that ages are counted to; zero is the clock's.
+	Now time.Time
+	// Rebuild, unless nil, builds the image again, to be compared.
+	Rebuild Rebuilder
+	// Policy, unless nil, is what the image is held against.
+	Policy *Policy
+	// Version is that of this program, to be compared with the builder's.
+	Version string
+}
+
 // Image verifies what a key says of an image, and the image against that. An error is
 // that something could not be read.
-func Image(ctx context.Context, src *oci.Source, v *sign.Verifier) (*sign.Report, error) {
+func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*sign.Report, error) {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
 	r, err := sign.Verify(ctx, src, v)
 	if err != nil {
 		return nil, err
 	}
-	subjects := sign.Subjects(src)
-	answers := make([]content, len(subjects)) // which take the time
+	x := examine(src, r)
+	if r.Questions, err = x.ask(ctx, r.Questions, o.Now); err != nil {
+		return nil, err
+	}
+	if o.Policy != nil {
+		list, err := x.judge(ctx, &o, v, r.Questions)
+		if err != nil {
+			return nil, err
+		}
+		r.Questions = append(r.Questions, list...)
+	}
+	if o.Rebuild != nil {
+		list, err := rebuild(ctx, src, x.attested[0], &o)
+		if err != nil {
+			return nil, err
+		}
+		r.Questions = append(r.Questions, list...)
+	}
+	order := map[string]int{}
+	for i, s := range x.subjects {
+		order[s.Name] = i
+	}
+	slices.SortStableFunc(r.Questions, func(a, b sign.Question) int { return order[a.Subject.Name] - order[b.Subject.Name] })
+	return r, nil
+}
+
+// examined is an image and what is known of it.
+type examined struct {
+	*oci.Source
+	subjects []sign.Subject
+	attested []map[string][]byte // by predicate type, of each subject
+	contents []content           // of each subject, once it was read
+	records  map[*oci.Image]*record.Record
+}
+
+// examine gathers what is known of an image, with what the report says is attested.
+func examine(src *oci.Source, r *sign.Report) *examined {
+	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
+	for _, s := range x.subjects {
+		x.attested = append(x.attested, predicates(r, s))
+	}
+	for _, img := range src.Images {
+		if len(img.Config.Record) == 0 {
+			continue
+		}
+		if rec, err := record.Decode(img.Config.Record); err == nil { // a damaged one explains nothing
+			x.records[img] = rec
+		}
+	}
+	return x
+}
+
+// ask adds what is always asked, beside what [sign.Verify] asks.
+func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.Time) ([]sign.Question, error) {
+	x.contents = make([]content, len(x.subjects)) // which take the time
 	group, within := errgroup.WithContext(ctx)
-	for i, s := range subjects {
-		attested := predicates(r, s)
+	for i, s := range x.subjects {
 		group.Go(func() (err error) {
-			answers[i], err = ask(within, src, s, attested)
+			x.contents[i], err = ask(within, x.Source, s, x.attested[i])
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for i, s := range subjects {
-		attested := predicates(r, s)
-		questions := []sign.Question{answers[i].sbom, origin(attested[provenance.Type], attested[provenance.LockType])}
-		questions[0].Kind, questions[1].Kind = askSBOM, askProvenance
+	for i, s := range x.subjects {
+		add := func(kind string, q sign.Question) {
+			q.Subject, q.Kind = s, kind
+			questions = append(questions, q)
+		}
+		add(askSBOM, x.contents[i].sbom)
+		add(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
 		if s.Name != sign.IndexName {
-			questions = append(questions, answers[i].hardening)
-			questions[2].Kind = askHardening
+			add(askHardening, x.contents[i].hardening)
+			add(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
 		}
-		for _, q := range questions {
-			q.Subject = s
-			r.Questions = append(r.Questions, q)
+		if i == 0 {
+			add(askFreshness, fresh(x, now))
 		}
 	}
-	order := map[string]int{}
-	for i, s := range subjects {
-		order[s.Name] = i
+	return questions, nil
+}
+
+// record returns the record of a platform's image, nil where it has none that can be
+// read.
+func (x *examined) record(s sign.Subject) *record.Record {
+	img, err := x.Image(s.Platform)
+	if err != nil {
+		return nil
 	}
-	slices.SortStableFunc(r.Questions, func(a, b sign.Question) int { return order[a.Subject.Name] - order[b.Subject.Name] })
-	return r, nil
+	return x.records[img]
 }
 
 // predicates returns what is attested of a subject, by type.
@@ -100,6 +180,7 @@ func unanswered(why string) sign.Question {
 // content is what is answered by reading an image.
 type content struct {
 	sbom, hardening sign.Question
+	known           *facts.Image // nil where it was not read
 }
 
 // ask compares a subject with what is attested of it.
@@ -163,7 +244,7 @@ func (f *format) refusal(differences []string, err error) (sign.Question, bool) 
 func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (content, error) {
 	if len(img.Config.Record) == 0 {
 		foreign := unanswered("hardpan did not build the image")
-		return content{foreign, foreign}, nil
+		return content{sbom: foreign, hardening: foreign}, nil
 	}
 	var is *sboms.Image
 	reading, err := facts.NewReading(img)
@@ -175,13 +256,13 @@ func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (cont
 		known, err = reading.Image()
 	}
 	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrInvalid) {
-		return content{no(fmt.Errorf("%w: %w", ErrContent, err)), no(fmt.Errorf("%w: %w", ErrHardening, err))}, nil
+		return content{sbom: no(fmt.Errorf("%w: %w", ErrContent, err)), hardening: no(fmt.Errorf("%w: %w", ErrHardening, err))}, nil
 	}
 	if err != nil {
 		return content{}, err
 	}
 	sbom, err := described(is, attested)
-	return content{sbom, hardening(known, attested[check.ResultType])}, err
+	return content{sbom, hardening(known, attested[check.ResultType]), known}, err
 }
 
 // described compares what an image is with the SBOMs that are attested.

@@ -223,5 +223,9 @@ func FuzzDocuments(f *testing.F) {
 			_, _ = x.compare(document, image())
 		}
 		origin(document, locked)
+		tested(document, &record.Record{})
+		_, _ = provenance.ReadInputs(document, locked, document)
+		_, _ = provenance.ReadInputs(document, locked, locked)
+		documentsDiffer("config", document, locked)
 	})
 }
