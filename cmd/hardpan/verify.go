@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -143,7 +145,11 @@ func (a *app) policy() (*verify.Policy, error) {
 	var identities verify.Identities
 	if root != nil {
 		identities = func(identity, issuer string) (*sign.Verifier, error) {
-			judge, err := keyless.NewJudge(keyless.Identity{Name: identity, Issuer: issuer}, root)
+			who := keyless.Identity{Name: identity, Issuer: issuer}
+			if strings.Contains(identity, "*") {
+				who.Name, who.NameRegexp = "", strings.ReplaceAll(regexp.QuoteMeta(identity), `\*`, `.*`)
+			}
+			judge, err := keyless.NewJudge(who, root)
 			if err != nil {
 				return nil, err
 			}
