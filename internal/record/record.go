@@ -308,7 +308,7 @@ func (r *Record) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
 	}
