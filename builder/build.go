@@ -229,7 +229,7 @@ func openSpec(o Options, base *specs.Spec) (*build, error) {
 	if b.store, err = store.Open(o.CacheDir); err != nil {
 		return nil, err
 	}
-	b.press, b.records = newPress(b.store, b.compression()), map[store.Digest]*record.Record{}
+	b.press, b.records = newPress(b.store, b.compression(), o.Outputs.Describe), map[store.Digest]*record.Record{}
 	return b, nil
 }
 

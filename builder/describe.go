@@ -6,6 +6,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/check"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/store"
@@ -23,6 +24,16 @@ type Predicate struct {
 type Describer struct {
 	Key      string
 	Describe func(ctx context.Context, index *oci.Index, s *store.Store) ([]Predicate, error)
+	// Watch, unless nil, makes what looks at a layer while it is written, so that Describe
+	// need not read it.
+	Watch func() Watcher
+}
+
+// A Watcher learns what is in a layer while it is written.
+type Watcher interface {
+	layer.Watcher
+	// Keep is told when the layer is written, which has that diff ID.
+	Keep(diffID store.Digest, s *store.Store) error
 }
 
 // describe returns what the build has to say of the index and of each platform's image,

@@ -17,12 +17,13 @@ import (
 type press struct {
 	*store.Store
 	compression layer.Compression
+	describe    []Describer // who want to see the layers, too
 	mu          sync.Mutex
 	contents    map[store.Digest]*facts.Content // of this build's layers, by diff ID
 }
 
-func newPress(s *store.Store, c layer.Compression) *press {
-	return &press{Store: s, compression: c, contents: map[store.Digest]*facts.Content{}}
+func newPress(s *store.Store, c layer.Compression, describe []Describer) *press {
+	return &press{Store: s, compression: c, describe: describe, contents: map[store.Digest]*facts.Content{}}
 }
 
 // A sheet is one layer that is being written.
@@ -30,6 +31,7 @@ type sheet struct {
 	*layer.Writer
 	press    *press
 	gatherer *facts.Gatherer // nil for layers of build stages, which nobody judges
+	watchers []Watcher
 }
 
 // layer begins a layer. The caller must Close it. Of a package's all files are vouched
@@ -39,8 +41,15 @@ func (p *press) layer(packaged bool) (*sheet, error) {
 	if err != nil || p.compression == layer.Quick {
 		return &sheet{Writer: w, press: p}, err
 	}
-	sh := &sheet{w, p, facts.NewGatherer(func(*tar.Header) bool { return packaged })}
+	sh := &sheet{Writer: w, press: p, gatherer: facts.NewGatherer(func(*tar.Header) bool { return packaged })}
 	w.Watch(sh.gatherer)
+	for _, d := range p.describe {
+		if d.Watch != nil {
+			x := d.Watch()
+			w.Watch(x)
+			sh.watchers = append(sh.watchers, x)
+		}
+	}
 	return sh, nil
 }
 
@@ -49,6 +58,11 @@ func (s *sheet) Finish() (layer.Info, error) {
 	info, err := s.Writer.Finish()
 	if err != nil || s.gatherer == nil {
 		return info, err
+	}
+	for _, x := range s.watchers {
+		if err := x.Keep(info.DiffID, s.press.Store); err != nil {
+			return info, err
+		}
 	}
 	content, err := s.gatherer.Finish()
 	if err != nil {

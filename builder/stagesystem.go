@@ -64,7 +64,7 @@ func (b *build) systemBuild(spec *specs.Spec, name string) (*build, error) {
 	}
 	sys := &build{o: b.o, store: b.store, base: b.base, spec: spec, system: name, stage: true, canonical: string(canonical),
 		lock: b.lock, clients: b.clients, epoch: b.epoch, snapshots: b.snapshots}
-	sys.press = newPress(b.store, sys.compression())
+	sys.press = newPress(b.store, sys.compression(), nil)
 	return sys, nil
 }
 

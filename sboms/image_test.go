@@ -544,13 +544,16 @@ func TestReadStored(t *testing.T) {
 
 // What is kept of an image's description has a bound.
 func TestReadTooMuch(t *testing.T) {
-	sc := &scanner{}
-	sc.left.Store(10)
+	g := NewGatherer()
+	g.left.Store(10)
 	for _, c := range []struct {
 		name string
 		ok   bool
 	}{{"srv/large", true}, {"usr/share/doc/a/copyright", true}, {"usr/share/doc/b/copyright", false}} {
-		err := sc.content(&entry{File: File{Path: c.name}}, 8, strings.NewReader("eight by"))
+		err := pass(&tar.Header{Name: c.name, Typeflag: tar.TypeReg, Size: 8}, strings.NewReader("eight by"), g)
+		if err == nil {
+			err = g.end()
+		}
 		if c.ok && err != nil || !c.ok && !errors.Is(err, oci.ErrTooLarge) {
 			t.Errorf("%s: %v", c.name, err)
 		}

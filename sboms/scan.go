@@ -4,9 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -88,20 +85,24 @@ func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry
 		return sc.layer(ctx, l, watcher)
 	}
 	var entries []*entry
-	key := scanFormat + string(l.DiffID)
-	if sc.store.Get("contents", key, &entries) && !slices.Contains(entries, nil) {
+	if sc.store.Get("contents", scanFormat+string(l.DiffID), &entries) && !slices.Contains(entries, nil) {
 		return entries, nil
 	}
 	entries, err := sc.layer(ctx, l, nil)
 	if err != nil {
 		return nil, err
 	}
+	return entries, keep(sc.store, l.DiffID, entries)
+}
+
+// keep has the store remember what a layer holds.
+func keep(st *store.Store, diffID store.Digest, entries []*entry) error {
 	for _, e := range entries {
 		if !utf8.ValidString(e.Path) || !utf8.ValidString(e.Link) {
-			return entries, nil // JSON would not give it back
+			return nil // JSON would not give it back
 		}
 	}
-	return entries, sc.store.Set("contents", key, entries)
+	return st.Set("contents", scanFormat+string(diffID), entries)
 }
 
 func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher) ([]*entry, error) {
@@ -110,89 +111,46 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher
 		return nil, err
 	}
 	defer r.Close()
-	var entries []*entry
+	g := &Gatherer{left: &sc.left}
 	for members := tar.NewReader(r); ; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		h, err := members.Next()
 		if errors.Is(err, io.EOF) {
+			if err := g.end(); err != nil {
+				return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
+			}
 			_, err = io.Copy(io.Discard, r) // to where the digest is compared
-			return entries, err
+			return g.entries, err
+		}
+		if err == nil {
+			err = pass(h, members, g, watcher)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
 		}
-		var content io.Reader = members
-		if watcher != nil {
-			to, err := watcher.Entry(h)
-			if err != nil {
-				return nil, fmt.Errorf("cannot read layer %s: %s: %w", l.Digest, h.Name, err)
-			}
-			if to != nil {
-				content = io.TeeReader(members, to)
-			}
+	}
+}
+
+// pass shows an entry and its content to those who watch.
+func pass(h *tar.Header, content io.Reader, watchers ...layer.Watcher) error {
+	var to []io.Writer
+	for _, x := range watchers {
+		if x == nil {
+			continue
 		}
-		e, err := sc.entry(h, content)
+		w, err := x.Entry(h)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read layer %s: %s: %w", l.Digest, h.Name, err)
+			return fmt.Errorf("%s: %w", h.Name, err)
 		}
-		if e != nil {
-			entries = append(entries, e)
-		}
-	}
-}
-
-// entry returns nil for what is no member of the image.
-func (sc *scanner) entry(h *tar.Header, r io.Reader) (*entry, error) {
-	e := &entry{File: File{Path: tree.Clean(h.Name), Mode: uint32(h.Mode & 0o7777)}}
-	switch h.Typeflag {
-	case tar.TypeDir:
-		e.Type = tree.Dir
-	case tar.TypeSymlink:
-		e.Type, e.Link = tree.Symlink, h.Linkname
-	case tar.TypeLink:
-		e.Type, e.Link = tree.Hardlink, "/"+tree.Clean(h.Linkname)
-	case tar.TypeReg:
-		return e, sc.content(e, h.Size, r)
-	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
-		e.Special = "device"
-	default:
-		return nil, nil
-	}
-	return e, nil
-}
-
-func (sc *scanner) content(e *entry, size int64, r io.Reader) error {
-	long, short := sha256.New(), sha1.New()
-	w := io.MultiWriter(long, short)
-	var kept bytes.Buffer
-	if isDescription(e.Path) {
-		w = io.MultiWriter(long, short, &kept)
-		r = io.LimitReader(r, sc.left.Load()+1)
-	}
-	says := language.NewReader(e.Path, size)
-	if says != nil {
-		w = io.MultiWriter(w, says)
-	}
-	n, err := io.Copy(w, r)
-	if err != nil {
-		return err
-	}
-	weight := int64(kept.Len())
-	if says != nil {
-		if e.Says, err = says.Close(); err != nil {
-			return err
-		}
-		if e.Says != nil {
-			weight += e.Says.Weight()
+		if w != nil {
+			to = append(to, w)
 		}
 	}
-	if sc.left.Add(-weight) < 0 {
-		return fmt.Errorf("%w: the files that describe the image have more than %d bytes", oci.ErrTooLarge, maxRead)
+	if _, err := io.Copy(io.MultiWriter(to...), content); err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
 	}
-	e.Size, e.Content = n, kept.Bytes()
-	e.SHA256, e.SHA1 = hex.EncodeToString(long.Sum(nil)), hex.EncodeToString(short.Sum(nil))
 	return nil
 }
 

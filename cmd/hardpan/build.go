@@ -129,7 +129,9 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	if signer != nil {
 		o.Outputs.Sign, o.Builder = signer, provenance.FromEnvironment(os.Getenv, version)
-		o.Outputs.Describe = []builder.Describer{{Key: sboms.Format + " " + version, Describe: attestSBOMs}}
+		o.Outputs.Describe = []builder.Describer{{
+			Key: sboms.Format + " " + version, Describe: attestSBOMs, Watch: func() builder.Watcher { return sboms.NewGatherer() },
+		}}
 	}
 	res, err := builder.Build(ctx, o)
 	progress.Wait()

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hardpan/hardpan/builder"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -119,16 +121,23 @@ func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]buil
 	add := func(of store.Digest, spdx, cyclonedx []byte) {
 		all = append(all, builder.Predicate{Subject: of, Type: sboms.SPDXType, Document: spdx}, builder.Predicate{Subject: of, Type: sboms.CycloneDXType, Document: cyclonedx})
 	}
-	parts, err := describeAll(index.Images, func(img *oci.Image) (*sboms.Image, error) { return sboms.ReadStored(ctx, img, st) })
-	if err != nil {
+	parts, cyclonedxs := make([]sboms.Part, len(index.Images)), make([][]byte, len(index.Images))
+	var encoding errgroup.Group
+	for i, img := range index.Images {
+		described, err := sboms.ReadStored(ctx, img, st)
+		if err != nil {
+			return nil, errors.Join(err, encoding.Wait())
+		}
+		described.ToolVersion = version
+		parts[i].Image = described
+		encoding.Go(func() (err error) { parts[i].SPDX, err = sboms.SPDX(described); return err })
+		encoding.Go(func() (err error) { cyclonedxs[i], err = sboms.CycloneDX(described); return err })
+	}
+	if err := encoding.Wait(); err != nil {
 		return nil, err
 	}
-	for _, p := range parts {
-		cyclonedx, err := sboms.CycloneDX(p.Image)
-		if err != nil {
-			return nil, err
-		}
-		add(p.Digest, p.SPDX, cyclonedx)
+	for i, p := range parts {
+		add(p.Digest, p.SPDX, cyclonedxs[i])
 	}
 	whole, err := sboms.IndexOf(index, parts)
 	if err != nil {

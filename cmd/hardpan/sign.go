@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -258,6 +259,9 @@ func (a *app) signBuild(ctx context.Context) (*builder.Signer, error) {
 	}
 	return &builder.Signer{ID: id, Bundles: bundles, Open: func() (builder.Key, error) {
 		signer, err := a.loadSigner(text, password)
+		// Opening it took 64 MB, from which the collector would reckon how much more the
+		// layers may take before it runs again.
+		runtime.GC()
 		return buildKey{signer, bundles}, err
 	}}, nil
 }

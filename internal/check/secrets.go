@@ -82,7 +82,12 @@ var secretPlaces = compiled(`(^|/)(\.docker/config\.json|\.aws/credentials|\.kub
 
 // secretFileOf says how bad a file is by its name, and whether it is of the kind.
 func secretFileOf(name string) (harden.Severity, bool) {
-	if secretPlaces.MatchString(name) {
+	if name == "" {
+		return 0, false
+	}
+	// Most paths are none of these places, which costs less to see than to match.
+	hidden := name[0] == '.' || strings.Contains(name, "/.")
+	if (hidden || strings.HasPrefix(name, "etc/") || strings.Contains(name, "run/secrets/")) && secretPlaces.MatchString(name) {
 		return harden.Medium, true
 	}
 	base := path.Base(name)

@@ -38,7 +38,7 @@ type Reader struct {
 	Control Control
 
 	data    *tar.Reader
-	closers []func()
+	closer  func() // of the member that is read; nil for none
 	ar      *arReader
 	limits  Limits
 	entries int
@@ -98,6 +98,7 @@ func (d *Reader) open() error {
 	if err := d.readControl(control); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
+	d.Close() // the data wants the decoder and its dictionary
 	d.data, err = d.openTar("data.tar", d.limits.Data)
 	return err
 }
@@ -127,7 +128,7 @@ func (d *Reader) openTar(base string, limit int64) (*tar.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	d.closers = append(d.closers, closer)
+	d.closer = closer
 	return tar.NewReader(newLimitReader(&truncationReader{r, base}, limit, base)), nil
 }
 
@@ -234,12 +235,12 @@ func (d *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close frees the decoders.
+// Close frees the decoder.
 func (d *Reader) Close() error {
-	for _, c := range d.closers {
-		c()
+	if d.closer != nil {
+		d.closer()
+		d.closer = nil
 	}
-	d.closers = nil
 	return nil
 }
 

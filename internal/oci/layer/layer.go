@@ -116,11 +116,11 @@ type Writer struct {
 	compression Compression
 	diff        hash.Hash
 	tar         *tar.Writer
-	watcher     Watcher // or nil
+	watchers    []Watcher
 }
 
-// Watch has w look at the entries that are added from now on.
-func (w *Writer) Watch(x Watcher) { w.watcher = x }
+// Watch has x, too, look at the entries that are added from now on.
+func (w *Writer) Watch(x Watcher) { w.watchers = append(w.watchers, x) }
 
 // NewWriter begins a layer. The caller must Close it.
 func NewWriter(s *store.Store, c Compression) (*Writer, error) {
@@ -159,20 +159,20 @@ func (w *Writer) Add(n *tree.Node, r io.Reader) error {
 	if err := w.tar.WriteHeader(h); err != nil {
 		return fmt.Errorf("layer entry %q: %w", n.Path, err)
 	}
-	var to io.Writer = w.tar
-	if w.watcher != nil {
-		watching, err := w.watcher.Entry(h)
+	to := []io.Writer{w.tar}
+	for _, x := range w.watchers {
+		watching, err := x.Entry(h)
 		if err != nil {
 			return fmt.Errorf("layer entry %q: %w", n.Path, err)
 		}
 		if watching != nil {
-			to = io.MultiWriter(w.tar, watching)
+			to = append(to, watching)
 		}
 	}
 	if n.Type != tree.File {
 		return nil
 	}
-	copied, err := io.Copy(to, r)
+	copied, err := io.Copy(io.MultiWriter(to...), r)
 	if err != nil {
 		return fmt.Errorf("layer entry %q: %w", n.Path, err)
 	}
