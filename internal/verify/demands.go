@@ -19,7 +19,7 @@ import (
 )
 
 // attested returns what is attested of the subject, by predicate type.
-func (j *judgement) attested() map[string][]byte { return j.x.attested[j.subject] }
+func (j *judgement) attested() attested { return j.x.attested[j.subject] }
 
 func (j *judgement) signers() (string, error) {
 	var signed, missing []string
@@ -131,7 +131,7 @@ func (j *judgement) attestations() (string, error) {
 		if !ok {
 			uri, _ = sign.PredicateType(name) // what has no type, nobody attests
 		}
-		if j.attested()[uri] == nil {
+		if len(j.attested()[uri]) == 0 {
 			missing = append(missing, name)
 		}
 	}
@@ -143,14 +143,13 @@ func (j *judgement) attestations() (string, error) {
 
 var errNoProvenance = unknown("no provenance is attested")
 
-// provenance returns what is read of the subject's provenance.
+// provenance returns what is read of the provenance that is judged.
 func (j *judgement) provenance() (*predicate, error) {
-	said := j.attested()[provenance.Type]
-	if said == nil {
+	if j.document == nil {
 		return nil, errNoProvenance
 	}
 	var p predicate
-	if err := json.Unmarshal(said, &p); err != nil {
+	if err := json.Unmarshal(j.document, &p); err != nil {
 		return nil, unknown("%w: provenance: %w", ErrDocument, err)
 	}
 	return &p, nil
@@ -214,7 +213,7 @@ func (j *judgement) sources() (string, error) {
 }
 
 func (j *judgement) archives() (string, error) {
-	l, err := lock.Decode(j.attested()[provenance.LockType])
+	l, err := lock.Decode(j.document)
 	if err != nil {
 		return "", unknown("%w: lock: %w", ErrDocument, err)
 	}
@@ -322,9 +321,9 @@ func (j *judgement) hardening() (string, error) {
 
 // beside says what lies beside the image, as those before have found it.
 func (j *judgement) beside() check.Attached {
-	a := check.Attached{Asked: true, Verified: true, Provenance: j.attested()[provenance.Type] != nil}
+	a := check.Attached{Asked: true, Verified: true, Provenance: len(j.attested()[provenance.Type]) > 0}
 	for _, f := range formatList {
-		a.SBOM = a.SBOM || j.attested()[f.predicate] != nil
+		a.SBOM = a.SBOM || len(j.attested()[f.predicate]) > 0
 	}
 	refusal, err := sign.Signed(j.ctx, j.x.Source, j.with)
 	a.Signed = err == nil && refusal == nil

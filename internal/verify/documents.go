@@ -24,9 +24,9 @@ var formatList = []format{
 	{"CycloneDX", sboms.CycloneDXType, sboms.CycloneDX, sboms.CycloneDXIndex, listCycloneDX},
 }
 
-// attestedFormats returns those that there are attestations of.
-func attestedFormats(attested map[string][]byte) []format {
-	return slices.DeleteFunc(slices.Clone(formatList), func(f format) bool { return attested[f.predicate] == nil })
+// formats returns those that there are attestations of.
+func (a attested) formats() []format {
+	return slices.DeleteFunc(slices.Clone(formatList), func(f format) bool { return len(a[f.predicate]) == 0 })
 }
 
 // names joins the names of formats.

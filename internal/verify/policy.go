@@ -11,6 +11,7 @@ import (
 	"github.com/hardpan/hardpan/internal/debian"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/specs"
 )
@@ -123,8 +124,9 @@ type demand struct {
 	made    bool // the policy has it
 	every   bool // it is made of each platform's image, not of the whole
 	judge   func(*judgement) (string, error)
-	content bool // it is about what the image's documents say of its content
-	origin  bool // it is about what its provenance says of its inputs
+	content bool   // it is about what the image's documents say of its content
+	origin  bool   // it is about what its provenance says of its inputs
+	said    string // predicate type of the document that it is about, each of which must be so
 }
 
 // demands has all that a policy can demand, in the order of the report.
@@ -137,11 +139,11 @@ func (p *Policy) demands() []demand {
 		{name: "age of the archive", made: p.Age.Archive != "", judge: (*judgement).ageOfArchive},
 		{name: "unexpired archives", made: p.Age.Unexpired, judge: (*judgement).unexpired},
 		{name: "attestations", made: len(p.Attestations) > 0, every: true, judge: (*judgement).attestations},
-		{name: "builder", made: len(p.Builders) > 0, every: true, judge: (*judgement).builder},
-		{name: "slsa-level", made: p.Level > 0, every: true, judge: (*judgement).level},
-		{name: "sources", made: len(p.Sources) > 0, every: true, judge: (*judgement).sources},
-		{name: "archives", made: len(p.Archives) > 0, every: true, origin: true, judge: (*judgement).archives},
-		{name: "bases", made: len(p.Bases) > 0, every: true, origin: true, judge: (*judgement).bases},
+		{name: "builder", made: len(p.Builders) > 0, every: true, said: provenance.Type, judge: (*judgement).builder},
+		{name: "slsa-level", made: p.Level > 0, every: true, said: provenance.Type, judge: (*judgement).level},
+		{name: "sources", made: len(p.Sources) > 0, every: true, said: provenance.Type, judge: (*judgement).sources},
+		{name: "archives", made: len(p.Archives) > 0, every: true, said: provenance.LockType, origin: true, judge: (*judgement).archives},
+		{name: "bases", made: len(p.Bases) > 0, every: true, said: provenance.Type, origin: true, judge: (*judgement).bases},
 		{name: "packages", made: len(p.Packages.Denied)+len(p.Packages.Minimum) > 0, every: true, content: true, judge: (*judgement).packages},
 		{name: "hardening", made: p.Hardening != nil, every: true, judge: (*judgement).hardening},
 	}
@@ -155,6 +157,8 @@ type judgement struct {
 	o       *Options
 	with    *sign.Verifier // whose attestations count
 	subject int            // of x
+	// document is the attested one that the demand is about, nil for none.
+	document []byte
 }
 
 // unknown is the reason of a no for which nobody can answer.
@@ -167,32 +171,41 @@ func unknown(format string, args ...any) error {
 func (x *examined) judge(ctx context.Context, o *Options, with *sign.Verifier, answered []sign.Question) ([]sign.Question, error) {
 	var list []sign.Question
 	for i, s := range x.subjects {
-		j := &judgement{ctx, o.Policy, x, o, with, i}
+		j := &judgement{ctx: ctx, policy: o.Policy, x: x, o: o, with: with, subject: i}
 		for _, d := range o.Policy.demands() {
 			if !d.made || d.every && s.Name == sign.IndexName || !d.every && i > 0 {
 				continue
 			}
-			answer, err := "", error(nil)
-			switch {
-			case d.content && !yes(answered, s, askSBOM):
-				err = unknown("nobody knows whether the SBOM is right")
-			case d.origin && !yes(answered, s, askProvenance):
-				err = unknown("nobody knows whether the provenance is right")
-			default:
-				answer, err = d.judge(j)
-			}
+			q := x.attested[i].each(d.said, func(document []byte) sign.Question {
+				j.document = document
+				return j.answer(&d, answered)
+			})
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
-			}
-			q := sign.Question{OK: true, Answer: answer}
-			if err != nil {
-				q = no(fmt.Errorf("%w: %w", ErrPolicy, err))
 			}
 			q.Subject, q.Kind, q.Type = s, askPolicy, d.name
 			list = append(list, q)
 		}
 	}
 	return list, nil
+}
+
+// answer says whether the subject is what is demanded.
+func (j *judgement) answer(d *demand, answered []sign.Question) sign.Question {
+	s := j.x.subjects[j.subject]
+	answer, err := "", error(nil)
+	switch {
+	case d.content && !yes(answered, s, askSBOM):
+		err = unknown("nobody knows whether the SBOM is right")
+	case d.origin && !yes(answered, s, askProvenance):
+		err = unknown("nobody knows whether the provenance is right")
+	default:
+		answer, err = d.judge(j)
+	}
+	if err != nil {
+		return no(fmt.Errorf("%w: %w", ErrPolicy, err))
+	}
+	return sign.Question{OK: true, Answer: answer}
 }
 
 // yes reports whether a question about a subject was answered with yes.

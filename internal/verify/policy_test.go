@@ -90,7 +90,7 @@ func policed(t testing.TB) *examined {
 	return &examined{
 		Source:   &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}},
 		subjects: []sign.Subject{{Name: p.String(), Digest: img.Digest, Platform: p}},
-		attested: []map[string][]byte{{provenance.Type: said, provenance.LockType: locked, "https://spdx.dev/Document": []byte("{}")}},
+		attested: []attested{{provenance.Type: {said}, provenance.LockType: {locked}, "https://spdx.dev/Document": {[]byte("{}")}}},
 		contents: make([]content, 1),
 		records:  map[*oci.Image]*record.Record{img: rec},
 	}
@@ -230,10 +230,10 @@ func FuzzDemands(f *testing.F) {
 		f.Fatal(err)
 	}
 	x := policed(f)
-	f.Add(x.attested[0][provenance.Type], x.attested[0][provenance.LockType])
+	f.Add(x.attested[0][provenance.Type][0], x.attested[0][provenance.LockType][0])
 	f.Fuzz(func(t *testing.T, said, locked []byte) {
 		x := policed(t)
-		x.attested[0] = map[string][]byte{provenance.Type: said, provenance.LockType: locked}
+		x.attested[0] = attested{provenance.Type: {said}, provenance.LockType: {locked}}
 		list, err := x.judge(context.Background(), &Options{Now: time.Unix(0, 0), Policy: p}, ours, answered(x))
 		if err != nil || len(list) != len(p.demands())-1 {
 			t.Errorf("%d answers, %v", len(list), err)

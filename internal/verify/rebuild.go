@@ -23,17 +23,17 @@ const askRebuild = "rebuild"
 
 // rebuild builds the image again and compares: each platform's image, and the index
 // that lists them. What cannot be built again is refused, since somebody asked.
-func rebuild(ctx context.Context, src *oci.Source, attested map[string][]byte, o *Options) ([]sign.Question, error) {
+func rebuild(ctx context.Context, src *oci.Source, said attested, o *Options) ([]sign.Question, error) {
 	subjects := sign.Subjects(src)
 	all := func(err error) ([]sign.Question, error) {
 		return []sign.Question{{Subject: subjects[0], Kind: askRebuild, Answer: err.Error(), Err: err}}, nil
 	}
 	for _, needed := range []struct{ name, predicate string }{{"provenance", provenance.Type}, {"lock", provenance.LockType}, {"spec", provenance.SpecType}} {
-		if attested[needed.predicate] == nil {
+		if len(said[needed.predicate]) == 0 {
 			return all(fmt.Errorf("%w: cannot be built again: no %s is attested", ErrRebuild, needed.name))
 		}
 	}
-	in, err := provenance.ReadInputs(attested[provenance.Type], attested[provenance.LockType], attested[provenance.SpecType])
+	in, err := said.inputs()
 	if err != nil {
 		return all(fmt.Errorf("%w: cannot be built again: %w", ErrRebuild, err))
 	}

@@ -97,8 +97,8 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*
 type examined struct {
 	*oci.Source
 	subjects []sign.Subject
-	attested []map[string][]byte // by predicate type, of each subject
-	contents []content           // of each subject, once it was read
+	attested []attested // of each subject
+	contents []content  // of each subject, once it was read
 	records  map[*oci.Image]*record.Record
 }
 
@@ -106,7 +106,7 @@ type examined struct {
 func examine(src *oci.Source, r *sign.Report) *examined {
 	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
 	for _, s := range x.subjects {
-		x.attested = append(x.attested, predicates(r, s))
+		x.attested = append(x.attested, attestedOf(r, s))
 	}
 	for _, img := range src.Images {
 		if len(img.Config.Record) == 0 {
@@ -138,10 +138,11 @@ func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.
 			questions = append(questions, q)
 		}
 		add(askSBOM, x.contents[i].sbom)
-		add(askProvenance, origin(x.attested[i][provenance.Type], x.attested[i][provenance.LockType]))
+		add(askProvenance, x.attested[i].origin())
 		if s.Name != sign.IndexName {
 			add(askHardening, x.contents[i].hardening)
-			add(askTests, tested(x.attested[i][provenance.TestResultType], x.record(s)))
+			rec := x.record(s)
+			add(askTests, x.attested[i].each(provenance.TestResultType, func(said []byte) sign.Question { return tested(said, rec) }))
 		}
 		if i == 0 {
 			add(askFreshness, fresh(x, now))
@@ -160,17 +161,6 @@ func (x *examined) record(s sign.Subject) *record.Record {
 	return x.records[img]
 }
 
-// predicates returns what is attested of a subject, by type.
-func predicates(r *sign.Report, s sign.Subject) map[string][]byte {
-	attested := map[string][]byte{}
-	for _, q := range r.Questions {
-		if q.Subject.Digest == s.Digest && q.Predicate != nil {
-			attested[q.Type] = q.Predicate
-		}
-	}
-	return attested
-}
-
 func no(err error) sign.Question { return sign.Question{Answer: err.Error(), Err: err} }
 
 func unanswered(why string) sign.Question {
@@ -184,20 +174,20 @@ type content struct {
 }
 
 // ask compares a subject with what is attested of it.
-func ask(ctx context.Context, src *oci.Source, s sign.Subject, attested map[string][]byte) (c content, err error) {
+func ask(ctx context.Context, src *oci.Source, s sign.Subject, said attested) (c content, err error) {
 	if s.Name == sign.IndexName {
-		c.sbom, err = listed(src.Index, attested)
+		c.sbom, err = listed(src.Index, said)
 		return c, err
 	}
 	img, err := src.Image(s.Platform)
 	if err != nil {
 		return c, err
 	}
-	return read(ctx, img, attested)
+	return read(ctx, img, said)
 }
 
 // listed compares the images of an index with the SBOMs that are attested of it.
-func listed(index *oci.Index, attested map[string][]byte) (sign.Question, error) {
+func listed(index *oci.Index, said attested) (sign.Question, error) {
 	var parts []sboms.Part
 	for _, img := range index.Images {
 		if len(img.Config.Record) == 0 {
@@ -209,7 +199,7 @@ func listed(index *oci.Index, attested map[string][]byte) (sign.Question, error)
 		}
 		parts = append(parts, sboms.Part{Image: is})
 	}
-	formats := attestedFormats(attested)
+	formats := said.formats()
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
 	}
@@ -218,9 +208,11 @@ func listed(index *oci.Index, attested map[string][]byte) (sign.Question, error)
 		return sign.Question{}, err
 	}
 	for _, f := range formats {
-		differences, err := f.compareIndex(attested[f.predicate], is)
-		if question, ok := f.refusal(differences, err); ok {
-			return question, nil
+		for _, document := range said[f.predicate] {
+			differences, err := f.compareIndex(document, is)
+			if question, ok := f.refusal(differences, err); ok {
+				return question, nil
+			}
 		}
 	}
 	if len(parts) != is.Listed {
@@ -241,7 +233,7 @@ func (f *format) refusal(differences []string, err error) (sign.Question, bool) 
 }
 
 // read compares the layers of an image with what is attested of it, in one pass over them.
-func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (content, error) {
+func read(ctx context.Context, img *oci.Image, said attested) (content, error) {
 	if len(img.Config.Record) == 0 {
 		foreign := unanswered("hardpan did not build the image")
 		return content{sbom: foreign, hardening: foreign}, nil
@@ -261,20 +253,23 @@ func read(ctx context.Context, img *oci.Image, attested map[string][]byte) (cont
 	if err != nil {
 		return content{}, err
 	}
-	sbom, err := described(is, attested)
-	return content{sbom, hardening(known, attested[check.ResultType]), known}, err
+	sbom, err := described(is, said)
+	kept := said.each(check.ResultType, func(document []byte) sign.Question { return hardening(known, document) })
+	return content{sbom, kept, known}, err
 }
 
 // described compares what an image is with the SBOMs that are attested.
-func described(is *sboms.Image, attested map[string][]byte) (sign.Question, error) {
-	formats := attestedFormats(attested)
+func described(is *sboms.Image, said attested) (sign.Question, error) {
+	formats := said.formats()
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
 	}
 	for _, f := range formats {
-		differences, err := f.compare(attested[f.predicate], is)
-		if question, ok := f.refusal(differences, err); ok {
-			return question, nil
+		for _, document := range said[f.predicate] {
+			differences, err := f.compare(document, is)
+			if question, ok := f.refusal(differences, err); ok {
+				return question, nil
+			}
 		}
 	}
 	if is.Completeness != sboms.Complete {
