@@ -2,8 +2,11 @@ package verify
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/hardpan/hardpan/internal/check"
@@ -11,6 +14,9 @@ import (
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/sboms"
 )
 
 // judged returns an image of one file, which is set-user-id where it breaks a rule.
@@ -82,5 +88,45 @@ func TestForeign(t *testing.T) {
 	c, err := read(t.Context(), &oci.Image{}, nil)
 	if err != nil || !c.hardening.Unanswered || !c.sbom.Unanswered {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestUnexplained: a file that nothing explains is told where no SBOM is attested, too.
+func TestUnexplained(t *testing.T) {
+	is := image()
+	if q, err := described(is, nil); err != nil || !q.Unanswered {
+		t.Errorf("%+v, %v", q, err)
+	}
+	is.Completeness, is.Gaps = sboms.Incomplete, []string{"nothing says where it comes from: /usr/bin/evil"}
+	if q, err := described(is, nil); err != nil || q.OK || !errors.Is(q.Err, ErrUnexplained) || !strings.HasSuffix(q.Answer, "/usr/bin/evil") {
+		t.Errorf("%+v, %v", q, err)
+	}
+}
+
+// TestDamaged: a layer that cannot even be unpacked, because somebody changed it, is a no
+// to each question about it, and no failure of the program.
+func TestDamaged(t *testing.T) {
+	rec := &record.Record{Format: record.Format, Name: "a", Version: "1", Platform: "linux/amd64", Layers: make([]record.Layer, 1)}
+	text, err := rec.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := oci.Platform{OS: "linux", Architecture: "amd64"}
+	broken := oci.Layer{Digest: "sha256:" + store.Digest(digits("1")), MediaType: oci.MediaLayerGzip, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00 no gzip beyond its header"), iotest.ErrReader(oci.ErrMismatch))), nil
+	}}
+	img := &oci.Image{Platform: p, Digest: "sha256:" + store.Digest(digits("d")), Config: oci.Config{Record: text}, Layers: []oci.Layer{broken}}
+	r, err := Image(t.Context(), &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}, keys(t, t.TempDir()), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]error{}
+	for _, q := range r.Refused() {
+		got[q.Kind] = q.Err
+	}
+	for kind, want := range map[string]error{"content": sign.ErrContent, askSBOM: ErrContent, askHardening: ErrHardening} {
+		if !errors.Is(got[kind], want) {
+			t.Errorf("%s: %v, want %v", kind, got[kind], want)
+		}
 	}
 }

@@ -98,6 +98,7 @@ type examined struct {
 	*oci.Source
 	subjects []sign.Subject
 	attested []attested // of each subject
+	damaged  []bool     // of each subject, whether a layer is not what its manifest says
 	contents []content  // of each subject, once it was read
 	records  map[*oci.Image]*record.Record
 }
@@ -107,6 +108,7 @@ func examine(src *oci.Source, r *sign.Report) *examined {
 	x := &examined{Source: src, subjects: sign.Subjects(src), records: map[*oci.Image]*record.Record{}}
 	for _, s := range x.subjects {
 		x.attested = append(x.attested, attestedOf(r, s))
+		x.damaged = append(x.damaged, isDamaged(r, s))
 	}
 	for _, img := range src.Images {
 		if len(img.Config.Record) == 0 {
@@ -119,11 +121,26 @@ func examine(src *oci.Source, r *sign.Report) *examined {
 	return x
 }
 
+// errDamaged is why nothing is asked of layers that are not the image's: unpacking them
+// fails anywhere, or gives anything.
+var errDamaged = errors.New("a layer is not what its manifest says")
+
+// isDamaged reports whether a report has a no about the layers of a subject.
+func isDamaged(r *sign.Report, s sign.Subject) bool {
+	return slices.ContainsFunc(r.Questions, func(q sign.Question) bool {
+		return q.Subject.Digest == s.Digest && errors.Is(q.Err, sign.ErrContent)
+	})
+}
+
 // ask adds what is always asked, beside what [sign.Verify] asks.
 func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.Time) ([]sign.Question, error) {
 	x.contents = make([]content, len(x.subjects)) // which take the time
 	group, within := errgroup.WithContext(ctx)
 	for i, s := range x.subjects {
+		if x.damaged[i] {
+			x.contents[i] = content{sbom: no(fmt.Errorf("%w: %w", ErrContent, errDamaged)), hardening: no(fmt.Errorf("%w: %w", ErrHardening, errDamaged))}
+			continue
+		}
 		group.Go(func() (err error) {
 			x.contents[i], err = ask(within, x.Source, s, x.attested[i])
 			return err
@@ -261,9 +278,6 @@ func read(ctx context.Context, img *oci.Image, said attested) (content, error) {
 // described compares what an image is with the SBOMs that are attested.
 func described(is *sboms.Image, said attested) (sign.Question, error) {
 	formats := said.formats()
-	if len(formats) == 0 {
-		return unanswered("no SBOM is attested"), nil
-	}
 	for _, f := range formats {
 		for _, document := range said[f.predicate] {
 			differences, err := f.compare(document, is)
@@ -274,6 +288,9 @@ func described(is *sboms.Image, said attested) (sign.Question, error) {
 	}
 	if is.Completeness != sboms.Complete {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
+	}
+	if len(formats) == 0 {
+		return unanswered("no SBOM is attested"), nil
 	}
 	languages := ""
 	if n := len(is.Languages); n > 0 {
