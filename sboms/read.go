@@ -55,10 +55,10 @@ func newReading(src *oci.Image) (*reading, error) {
 	if len(src.Config.Record) > 0 {
 		rec, err := record.Decode(src.Config.Record)
 		if err != nil {
-			return nil, fmt.Errorf("cannot describe image %s: %w", src.Digest, err)
+			return nil, fmt.Errorf("cannot describe image %s: %w: %w", src.Digest, oci.ErrInvalid, err)
 		}
 		if len(rec.Layers) != len(src.Layers) {
-			return nil, fmt.Errorf("cannot describe image %s: its record is of %d layers, it has %d", src.Digest, len(rec.Layers), len(src.Layers))
+			return nil, fmt.Errorf("cannot describe image %s: %w: its record is of %d layers, it has %d", src.Digest, oci.ErrInvalid, len(rec.Layers), len(src.Layers))
 		}
 		r.rec = rec
 	}

@@ -124,6 +124,9 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher
 			_, err = io.Copy(io.Discard, r) // to where the digest is compared
 			return g.entries, err
 		}
+		if errors.Is(err, tar.ErrHeader) {
+			err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+		}
 		if err == nil {
 			err = pass(h, members, g, watcher)
 		}

@@ -42,12 +42,14 @@ type Layer struct {
 
 // Uncompressed opens the tar of the layer. Reads are verified against DiffID and,
 // beneath, against Digest; an error wraps [ErrMismatch] or, from the cache,
-// [store.ErrCorrupt].
+// [store.ErrCorrupt], or [ErrInvalid] where a blob with its digest cannot be
+// decompressed.
 func (l Layer) Uncompressed() (io.ReadCloser, error) {
-	blob, err := l.Open()
+	opened, err := l.Open()
 	if err != nil {
 		return nil, err
 	}
+	blob := &compressedReader{ReadCloser: opened}
 	r := &uncompressedReader{layer: l, blob: blob, hash: sha256.New()}
 	switch l.MediaType {
 	case MediaLayer, dockerLayer:
@@ -63,6 +65,7 @@ func (l Layer) Uncompressed() (io.ReadCloser, error) {
 		err = fmt.Errorf("%w: media type %.80q of a layer", ErrInvalid, l.MediaType)
 	}
 	if err != nil {
+		err = blob.explain(err)
 		blob.Close()
 		return nil, fmt.Errorf("cannot read layer %s: %w", l.Digest, err)
 	}
@@ -71,7 +74,7 @@ func (l Layer) Uncompressed() (io.ReadCloser, error) {
 
 type uncompressedReader struct {
 	layer   Layer
-	blob    io.ReadCloser
+	blob    *compressedReader
 	tar     io.Reader
 	hash    hash.Hash
 	release func()
@@ -85,11 +88,40 @@ func (r *uncompressedReader) Read(p []byte) (int, error) {
 	}
 	if err == io.EOF {
 		err = r.finish()
+	} else {
+		err = r.blob.explain(err)
 	}
 	if err != io.EOF {
 		err = fmt.Errorf("cannot read layer %s: %w", r.layer.Digest, err)
 	}
 	return n, err
+}
+
+// compressedReader is the blob that a decompressor reads, with what reading it led to.
+type compressedReader struct {
+	io.ReadCloser
+	err error
+}
+
+func (r *compressedReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.err = err
+	return n, err
+}
+
+// explain returns why decompressing ended with err: the blob could not be read, it is
+// another than its digest says, or, if neither, it was never valid.
+func (r *compressedReader) explain(err error) error {
+	if r.err == nil {
+		_, r.err = io.Copy(io.Discard, r.ReadCloser)
+	}
+	if r.err != nil && r.err != io.EOF {
+		return r.err
+	}
+	if errors.Is(err, ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }
 
 // finish checks, at the end of the tar, the diff ID and what the decompressor may

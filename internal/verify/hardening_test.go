@@ -103,30 +103,57 @@ func TestUnexplained(t *testing.T) {
 	}
 }
 
-// TestDamaged: a layer that cannot even be unpacked, because somebody changed it, is a no
-// to each question about it, and no failure of the program.
+// TestDamaged: layers that cannot be unpacked, because somebody changed them or they
+// never could, and records that cannot be read are a no, and no failure of the program.
 func TestDamaged(t *testing.T) {
-	rec := &record.Record{Format: record.Format, Name: "a", Version: "1", Platform: "linux/amd64", Layers: make([]record.Layer, 1)}
-	text, err := rec.Encode()
-	if err != nil {
-		t.Fatal(err)
+	recorded := func(layers int) []byte {
+		rec := &record.Record{Format: record.Format, Name: "a", Version: "1", Platform: "linux/amd64", Layers: make([]record.Layer, layers)}
+		text, err := rec.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
 	}
-	p := oci.Platform{OS: "linux", Architecture: "amd64"}
-	broken := oci.Layer{Digest: "sha256:" + store.Digest(digits("1")), MediaType: oci.MediaLayerGzip, Open: func() (io.ReadCloser, error) {
-		return io.NopCloser(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00 no gzip beyond its header"), iotest.ErrReader(oci.ErrMismatch))), nil
-	}}
-	img := &oci.Image{Platform: p, Digest: "sha256:" + store.Digest(digits("d")), Config: oci.Config{Record: text}, Layers: []oci.Layer{broken}}
-	r, err := Image(t.Context(), &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}, keys(t, t.TempDir()), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]error{}
-	for _, q := range r.Refused() {
-		got[q.Kind] = q.Err
-	}
-	for kind, want := range map[string]error{"content": sign.ErrContent, askSBOM: ErrContent, askHardening: ErrHardening} {
-		if !errors.Is(got[kind], want) {
-			t.Errorf("%s: %v, want %v", kind, got[kind], want)
+	const noGzip = "\x1f\x8b\x08\x00 no gzip beyond its header"
+	noTar := strings.Repeat("no tar ", 100)
+	for _, test := range []struct {
+		name      string
+		record    []byte
+		mediaType string
+		layer     string
+		end       error // of reading the layer
+		want      string
+	}{
+		{"a changed layer", recorded(1), oci.MediaLayerGzip, noGzip, oci.ErrMismatch, "a layer is not what its manifest says"},
+		{"a changed layer without compression", recorded(1), oci.MediaLayer, noTar, oci.ErrMismatch, "a layer is not what its manifest says"},
+		{"a layer that is no gzip", recorded(1), oci.MediaLayerGzip, noGzip, io.EOF, "not a valid image: flate: corrupt input"},
+		{"a layer without a gzip header", recorded(1), oci.MediaLayerGzip, "PK", io.EOF, "not a valid image: "},
+		{"a layer that is no zstd", recorded(1), oci.MediaLayerZstd, noTar, io.EOF, "not a valid image: "},
+		{"a layer that is no tar", recorded(1), oci.MediaLayer, noTar, io.EOF, "not a valid image: archive/tar: invalid tar header"},
+		{"a record of other layers", recorded(2), oci.MediaLayer, "", io.EOF, "not a valid image: its record is of 2 layers, it has 1"},
+		{"no record", []byte("{"), oci.MediaLayer, "", io.EOF, "not a valid image: "},
+	} {
+		p := oci.Platform{OS: "linux", Architecture: "amd64"}
+		broken := oci.Layer{Digest: "sha256:" + store.Digest(digits("1")), MediaType: test.mediaType, Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader(test.layer), iotest.ErrReader(test.end))), nil
+		}}
+		img := &oci.Image{Platform: p, Digest: "sha256:" + store.Digest(digits("d")), Config: oci.Config{Record: test.record}, Layers: []oci.Layer{broken}}
+		r, err := Image(t.Context(), &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}, keys(t, t.TempDir()), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		got := map[string]error{}
+		for _, q := range r.Refused() {
+			got[q.Kind] = q.Err
+		}
+		for kind, want := range map[string]error{askSBOM: ErrContent, askHardening: ErrHardening} {
+			if !errors.Is(got[kind], want) || !strings.Contains(got[kind].Error(), test.want) {
+				t.Errorf("%s: %s: %v, want %v: %s", test.name, kind, got[kind], want, test.want)
+			}
+		}
+		if changed := test.end != io.EOF; errors.Is(got["content"], sign.ErrContent) != changed {
+			t.Errorf("%s: content: %v", test.name, got["content"])
 		}
 	}
 }

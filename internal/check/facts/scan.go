@@ -75,7 +75,9 @@ func NewReading(src *oci.Image) (*Reading, error) {
 	r := &Reading{src: src, layers: make([]*Gatherer, len(src.Layers))}
 	var err error
 	if len(src.Config.Record) > 0 {
-		r.record, err = record.Decode(src.Config.Record)
+		if r.record, err = record.Decode(src.Config.Record); err != nil {
+			err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+		}
 	}
 	return r, err
 }
