@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/hardpan/hardpan/internal/oci"
@@ -135,7 +136,7 @@ func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predic
 		for _, kind := range []oci.ArtifactKind{oci.Signatures, oci.Attestations} {
 			existing, err := image.Artifacts(ctx, subject, kind)
 			if err != nil {
-				return "", err
+				return "", &unreachedError{b.o.Outputs.Push, err}
 			}
 			for _, a := range existing {
 				key += "\x00" + string(a.Digest())
@@ -153,6 +154,26 @@ func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predic
 		}
 	}
 	return key, nil
+}
+
+// An unreachedError is a registry that cannot say what signatures it has.
+type unreachedError struct {
+	place string
+	err   error
+}
+
+func (e *unreachedError) Error() string { return fmt.Sprintf("cannot push to %s: %v", e.place, e.err) }
+func (e *unreachedError) Unwrap() error { return e.err }
+
+// Hint is that of the cause, where it has one.
+func (e *unreachedError) Hint() string {
+	if known, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](e.err); ok {
+		return known.Hint()
+	}
+	return "nothing was published and no tag was moved; build again when the registry answers: what was made is kept"
 }
 
 // signedFormat changes where [Key.Sign] makes other artifacts of the same.
