@@ -198,6 +198,32 @@ func TestSpec(t *testing.T) {
 			note: []string{"/etc is not carried over", "variable TOKEN looks like a secret"},
 		},
 		{
+			name: "secrets stay out of stages, by name and by content",
+			file: "FROM debian:trixie AS b\nARG DB_PASSWORD=hunter22\nARG API_TOKEN\nENV SETTING=ghp_0123456789abcdefghijABCDEFGHIJ012345 PLAIN=1\nRUN make\nFROM scratch\nCOPY --from=b /x /x\nUSER 1",
+			has:  []string{"PLAIN: \"1\""},
+			not:  []string{"hunter22", "ghp_", "DB_PASSWORD", "API_TOKEN"},
+			note: []string{"the build argument DB_PASSWORD looks like a secret and is not carried over: give it to stage b", "the build argument API_TOKEN looks like", "variable SETTING of stage b looks like a secret"},
+		},
+		{
+			name:  "what is copied to a directory lands in it",
+			file:  "FROM golang:1.24 AS b\nWORKDIR /src\nCOPY go.mod .\nCOPY go.sum /src\nRUN go build -o /out/server .\nFROM scratch\nWORKDIR /app\nCOPY --from=b /out/server .\nCOPY --from=b /go/bin/tool /usr/local/bin/\nCOPY --from=b /out/static ./static/\nUSER 1",
+			files: []string{"go.mod", "module x", "go.sum", ""},
+			has:   []string{"{source: go.mod, path: /src/go.mod}", "{source: go.sum, path: /src/go.sum}", "source: /out/server, path: /app/server", "source: /go/bin/tool, path: /usr/local/bin/tool", "source: /out/static, path: /app/static,"},
+		},
+		{
+			name: "commands that change nothing of the application",
+			file: "FROM debian:trixie-slim\nRUN sed -i s/a/b/ /etc/x.conf && \\\n    locale-gen\nRUN [\"update-thing\", \"now\"]\nUSER 1",
+			not:  []string{"stages:", "sed"},
+			note: []string{"sed -i s/a/b/ /etc/x.conf is not carried over", "locale-gen is not carried over", "update-thing now is not carried over"},
+		},
+		{
+			name:  "Python packages of another stage, in a stage for the image",
+			file:  "FROM python:3.13 AS build\nWORKDIR /src\nCOPY requirements.txt .\nRUN pip install --prefix=/install -r requirements.txt\nFROM python:3.13-slim\nWORKDIR /app\nCOPY --from=build /install /usr/local\nCOPY main.py .\nRUN python -m compileall .\nUSER 1",
+			files: []string{"requirements.txt", "", "main.py", ""},
+			has:   []string{"{from: build, source: /opt/venv, path: /opt/venv}", "PATH: /opt/venv/bin:"},
+			not:   []string{"/install"},
+		},
+		{
 			name: "mounts and downloads with a digest",
 			file: "FROM debian:trixie AS b\nADD --checksum=sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b https://example.com/f /f\nRUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=token make -C /f\nFROM scratch\nCOPY --from=b /x /x\nUSER 1",
 			has:  []string{"sha256: \"6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\"", "caches: [/root/.cache]", "- {id: token, env: TOKEN}"},

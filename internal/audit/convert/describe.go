@@ -77,17 +77,8 @@ func (c *converter) describe(f *dockerfile.Stage) {
 	if c.spec.WorkDir == "/" || !strings.HasPrefix(c.spec.WorkDir, "/") {
 		c.spec.WorkDir = ""
 	}
-	for _, v := range c.spec.Environment {
-		if secretName().MatchString(v.key) && v.value != "" && !strings.HasPrefix(v.value, "/") && !strings.HasPrefix(v.value, "$") {
-			c.note(0, "secret", "variable %s looks like a secret and is not carried over: give it when the container starts", v.key)
-		}
-	}
-	c.spec.Environment = slices.DeleteFunc(c.spec.Environment, func(p pair) bool {
-		return secretName().MatchString(p.key) && p.value != "" && !strings.HasPrefix(p.value, "/")
-	})
+	c.spec.Environment = c.withoutSecrets(c.spec.Environment, "")
 }
-
-var secretName = compiled(`(?i)(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)`)
 
 // unsaid notes what the image lacks under the profile strict, because no Dockerfile has it
 // or this one does not.
