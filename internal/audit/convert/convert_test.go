@@ -164,6 +164,12 @@ func TestSpec(t *testing.T) {
 			has:  []string{"http: http://127.0.0.1:8080/health?x=1", "interval: 1m", "retries: 2"},
 		},
 		{
+			name: "ports that the gate refuses",
+			file: "FROM debian:trixie-slim\nEXPOSE 22 443 8080/udp\nUSER 1",
+			has:  []string{"ports: [443/tcp, 8080/udp]"},
+			note: []string{"EXPOSE: 22/tcp is not carried over: it is the port of SSH (admin-port)", "EXPOSE: 443/tcp needs root or a capability"},
+		},
+		{
 			name: "health over TLS",
 			file: "FROM debian:trixie-slim\nEXPOSE 8443\nUSER 1\nHEALTHCHECK CMD curl -fk https://localhost:8443/health || exit 1",
 			has:  []string{"tcp: \"127.0.0.1:8443\""},

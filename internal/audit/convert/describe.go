@@ -6,12 +6,14 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/harden"
 )
 
 // last returns the image's last step of that name.
@@ -113,6 +115,9 @@ func (c *converter) ports() {
 					if !strings.Contains(p, "/") {
 						p += "/tcp"
 					}
+					if c.adminPort(step.Line, p) {
+						continue
+					}
 					if !slices.Contains(c.spec.Ports, p) {
 						c.spec.Ports = append(c.spec.Ports, p)
 					}
@@ -120,6 +125,21 @@ func (c *converter) ports() {
 			}
 		}
 	}
+}
+
+// adminPort reports whether a port is one to administer a machine by, for which the gate
+// publishes no strict image, and says so; of one below 1024 it says what it takes.
+func (c *converter) adminPort(line int, p string) bool {
+	number, _, _ := strings.Cut(p, "/")
+	if n, err := strconv.Atoi(number); err == nil && harden.AdminPorts[n] != "" {
+		c.note(line, "EXPOSE", "%s is not carried over: it is the port of %s (admin-port)", p, harden.AdminPorts[n])
+		return true
+	}
+	first, _, _ := strings.Cut(number, "-")
+	if n, err := strconv.Atoi(first); err == nil && n < 1024 {
+		c.note(line, "EXPOSE", "%s needs root or a capability, which the image has not: listen above port 1023 (privileged-port)", p)
+	}
+	return false
 }
 
 func (c *converter) volumes() {
