@@ -85,7 +85,7 @@ print("tls:", ssl.create_default_context().check_hostname)`},
 }
 
 // profiled are the images whose programs run under their own seccomp profile.
-var profiled = []string{"static", "base", "cc", "python", "node", "openjdk", "nginx", "postgresql-client"}
+var profiled = []string{"static", "base", "cc", "python", "node", "openjdk", "nginx", "postgresql-client", "xorb-api", "samo-dl-api"}
 
 // runUnderProfile runs the programs of an image with the seccomp profile that follows
 // from it, in which every call that is not foreseen ends the program.
@@ -111,7 +111,8 @@ func runUnderProfile(t *testing.T, p *podman, s *shipped) {
 	var programs []probe
 	for _, probe := range list {
 		if probe.built == "" {
-			if probe.ask == nil || !strings.HasPrefix(probe.ask[0].URL, "http") { // those are asked in the namespace
+			// What tries to break out makes calls that end it here.
+			if probe.name != confinement().name && (probe.ask == nil || !isService(probe) || s.spec.Healthcheck != nil) {
 				programs = append(programs, probe)
 			}
 			continue
@@ -124,6 +125,10 @@ func runUnderProfile(t *testing.T, p *podman, s *shipped) {
 	}
 	runProfiled(t, p, s, programs)
 }
+
+// isService reports whether a probe is a service whose questions are asked in the
+// namespace. In podman it is asked by its own health check.
+func isService(p probe) bool { return strings.HasPrefix(p.ask[0].URL, "http") }
 
 // buildWith builds the spec with a program in it.
 func buildWith(t *testing.T, s *shipped, program string) string {
@@ -175,6 +180,10 @@ func runProfiled(t *testing.T, p *podman, s *shipped, programs []probe) {
 	}
 	for _, probe := range programs {
 		t.Run(probe.name, func(t *testing.T) {
+			if probe.ask != nil && isService(probe) {
+				p.serve(t, s, p.load(t, s), &probe, "--security-opt", "seccomp="+strict)
+				return
+			}
 			if probe.ask != nil {
 				p.serveProfiled(t, append(options(strict), id), &probe)
 				return

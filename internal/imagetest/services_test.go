@@ -150,11 +150,12 @@ func recording() []byte {
 	return b.Bytes()
 }
 
-// serve runs a service with everything its labels ask for: it becomes healthy
-// within its limits, and ends by itself when it is told to.
-func (p *podman) serve(t *testing.T, s *shipped, id string, probe *probe) {
+// serve runs a service with everything its labels ask for, and further options: it
+// becomes healthy within its limits, and ends by itself when it is told to.
+func (p *podman) serve(t *testing.T, s *shipped, id string, probe *probe, options ...string) {
 	img := s.open(t, hostPlatform)
 	args := []string{"run", "--detach", "--network", "none", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"}
+	args = append(args, options...)
 	for _, e := range probe.env {
 		args = append(args, "--env", e)
 	}
