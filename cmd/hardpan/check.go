@@ -220,7 +220,11 @@ func judged(image string, reports []*check.Report, gate harden.Gate) error {
 	if failed == 0 {
 		return nil
 	}
-	return gateError{fmt.Errorf("%s: %d rules are broken with severity %s or above", image, failed, gate)}
+	broken := "1 rule is"
+	if failed > 1 {
+		broken = fmt.Sprintf("%d rules are", failed)
+	}
+	return gateError{fmt.Errorf("%s: %s broken with severity %s or above", image, broken, gate)}
 }
 
 func (a *app) printReports(reports []*check.Report, page *checkPage) error {

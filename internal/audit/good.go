@@ -114,9 +114,9 @@ func (j *judge) goodCommands() {
 		}
 	}
 	if pinned > 0 {
-		text := fmt.Sprintf("%d packages are pinned to exact versions", pinned)
+		text := fmt.Sprintf("packages pinned to exact versions: %d", pinned)
 		if loose > 0 {
-			text += fmt.Sprintf(", %d are not", loose)
+			text += fmt.Sprintf(" of %d", pinned+loose)
 		}
 		j.report.praise(line, "packages-unpinned", "packages", text)
 	}

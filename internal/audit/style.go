@@ -170,6 +170,8 @@ func (j *judge) notJudged() {
 			say(step.Line, step.Name, "not judged: "+step.Script.Unread)
 		}
 	}
-	say(j.file.Final().Base().Line, "base image", "what is in "+j.file.Final().Base().Image+" is not known here: hardpan check judges an image itself")
+	if base := j.file.Final().Base(); base.Image != "scratch" { // in which nothing is
+		say(base.Line, "base image", "what is in "+base.Image+" is not known here: hardpan check judges an image itself")
+	}
 	say(0, "vulnerabilities", "known vulnerabilities of packages are not looked up")
 }

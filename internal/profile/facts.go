@@ -67,7 +67,9 @@ const (
 )
 
 func (f *Facts) unknown(format string, args ...any) {
-	f.Unknown = append(f.Unknown, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(f.Unknown, text) {
+		f.Unknown = append(f.Unknown, text)
+	}
 }
 
 // factsOf reads the config of an image, its record, and its accounts.
@@ -207,6 +209,12 @@ func comparePorts(a, b Port) int {
 
 func (p Port) String() string { return fmt.Sprintf("%d/%s", p.Number, p.Protocol) }
 
+// coversSystem reports whether an empty directory mounted at a path would take away what
+// the image's programs are made of.
+func coversSystem(p string) bool {
+	return slices.Contains(strings.Fields("/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /proc /sbin /sys /usr /usr/bin /usr/lib /usr/sbin"), p)
+}
+
 // writable collects the directories that a running container writes to.
 func (f *Facts) writable(volumes []string, rec *record.Record) {
 	said, ok := f.Labels[labelWritable]
@@ -218,6 +226,8 @@ func (f *Facts) writable(volumes []string, rec *record.Record) {
 		switch {
 		case !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsAny(p, " \t\n\"'\\$`:,*?[]{}^@#"):
 			f.unknown("what %q is that it writes to: expected a path without special characters", p)
+		case coversSystem(p):
+			f.unknown("why %q is to be written: what is mounted there would hide the image's own files, and so nothing is", p)
 		case !slices.Contains(f.Writable, p):
 			f.Writable = append(f.Writable, p)
 		}

@@ -111,6 +111,7 @@ func TestFacts(t *testing.T) {
 			unknown: label dev.hardpan.run.processes has "1e9", expected a number such as 64
 			unknown: label dev.hardpan.run.ports.internal has "0/tcp", expected ports such as 9090/tcp
 			unknown: label dev.hardpan.run.ports.internal has 9090/tcp, which is no port of the image
+			unknown: why "/usr" is to be written: what is mounted there would hide the image's own files, and so nothing is
 			unknown: what "/x,exec" is that it writes to: expected a path without special characters`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -164,6 +164,12 @@ func TestSpec(t *testing.T) {
 			has:  []string{"http: http://127.0.0.1:8080/health?x=1", "interval: 1m", "retries: 2"},
 		},
 		{
+			name: "ports that the gate refuses",
+			file: "FROM debian:trixie-slim\nEXPOSE 22 443 8080/udp\nUSER 1",
+			has:  []string{"ports: [443/tcp, 8080/udp]"},
+			note: []string{"EXPOSE: 22/tcp is not carried over: it is the port of SSH (admin-port)", "EXPOSE: 443/tcp needs root or a capability"},
+		},
+		{
 			name: "health over TLS",
 			file: "FROM debian:trixie-slim\nEXPOSE 8443\nUSER 1\nHEALTHCHECK CMD curl -fk https://localhost:8443/health || exit 1",
 			has:  []string{"tcp: \"127.0.0.1:8443\""},
@@ -196,6 +202,32 @@ func TestSpec(t *testing.T) {
 			has:  []string{"a.b: c d", "version: \"2\"", "volumes: [/data]", "stop-signal: SIGQUIT", "X: \"1\""},
 			not:  []string{"abcdefgh"},
 			note: []string{"/etc is not carried over", "variable TOKEN looks like a secret"},
+		},
+		{
+			name: "secrets stay out of stages, by name and by content",
+			file: "FROM debian:trixie AS b\nARG DB_PASSWORD=hunter22\nARG API_TOKEN\nENV SETTING=ghp_0123456789abcdefghijABCDEFGHIJ012345 PLAIN=1\nRUN make\nFROM scratch\nCOPY --from=b /x /x\nUSER 1",
+			has:  []string{"PLAIN: \"1\""},
+			not:  []string{"hunter22", "ghp_", "DB_PASSWORD", "API_TOKEN"},
+			note: []string{"the build argument DB_PASSWORD looks like a secret and is not carried over: give it to stage b", "the build argument API_TOKEN looks like", "variable SETTING of stage b looks like a secret"},
+		},
+		{
+			name:  "what is copied to a directory lands in it",
+			file:  "FROM golang:1.24 AS b\nWORKDIR /src\nCOPY go.mod .\nCOPY go.sum /src\nRUN go build -o /out/server .\nFROM scratch\nWORKDIR /app\nCOPY --from=b /out/server .\nCOPY --from=b /go/bin/tool /usr/local/bin/\nCOPY --from=b /out/static ./static/\nUSER 1",
+			files: []string{"go.mod", "module x", "go.sum", ""},
+			has:   []string{"{source: go.mod, path: /src/go.mod}", "{source: go.sum, path: /src/go.sum}", "source: /out/server, path: /app/server", "source: /go/bin/tool, path: /usr/local/bin/tool", "source: /out/static, path: /app/static,"},
+		},
+		{
+			name: "commands that change nothing of the application",
+			file: "FROM debian:trixie-slim\nRUN sed -i s/a/b/ /etc/x.conf && \\\n    locale-gen\nRUN [\"update-thing\", \"now\"]\nUSER 1",
+			not:  []string{"stages:", "sed"},
+			note: []string{"sed -i s/a/b/ /etc/x.conf is not carried over", "locale-gen is not carried over", "update-thing now is not carried over"},
+		},
+		{
+			name:  "Python packages of another stage, in a stage for the image",
+			file:  "FROM python:3.13 AS build\nWORKDIR /src\nCOPY requirements.txt .\nRUN pip install --prefix=/install -r requirements.txt\nFROM python:3.13-slim\nWORKDIR /app\nCOPY --from=build /install /usr/local\nCOPY main.py .\nRUN python -m compileall .\nUSER 1",
+			files: []string{"requirements.txt", "", "main.py", ""},
+			has:   []string{"{from: build, source: /opt/venv, path: /opt/venv}", "PATH: /opt/venv/bin:"},
+			not:   []string{"/install"},
 		},
 		{
 			name: "mounts and downloads with a digest",

@@ -6,12 +6,14 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/harden"
 )
 
 // last returns the image's last step of that name.
@@ -77,17 +79,8 @@ func (c *converter) describe(f *dockerfile.Stage) {
 	if c.spec.WorkDir == "/" || !strings.HasPrefix(c.spec.WorkDir, "/") {
 		c.spec.WorkDir = ""
 	}
-	for _, v := range c.spec.Environment {
-		if secretName().MatchString(v.key) && v.value != "" && !strings.HasPrefix(v.value, "/") && !strings.HasPrefix(v.value, "$") {
-			c.note(0, "secret", "variable %s looks like a secret and is not carried over: give it when the container starts", v.key)
-		}
-	}
-	c.spec.Environment = slices.DeleteFunc(c.spec.Environment, func(p pair) bool {
-		return secretName().MatchString(p.key) && p.value != "" && !strings.HasPrefix(p.value, "/")
-	})
+	c.spec.Environment = c.withoutSecrets(c.spec.Environment, "")
 }
-
-var secretName = compiled(`(?i)(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)`)
 
 // unsaid notes what the image lacks under the profile strict, because no Dockerfile has it
 // or this one does not.
@@ -122,6 +115,9 @@ func (c *converter) ports() {
 					if !strings.Contains(p, "/") {
 						p += "/tcp"
 					}
+					if c.adminPort(step.Line, p) {
+						continue
+					}
 					if !slices.Contains(c.spec.Ports, p) {
 						c.spec.Ports = append(c.spec.Ports, p)
 					}
@@ -129,6 +125,21 @@ func (c *converter) ports() {
 			}
 		}
 	}
+}
+
+// adminPort reports whether a port is one to administer a machine by, for which the gate
+// publishes no strict image, and says so; of one below 1024 it says what it takes.
+func (c *converter) adminPort(line int, p string) bool {
+	number, _, _ := strings.Cut(p, "/")
+	if n, err := strconv.Atoi(number); err == nil && harden.AdminPorts[n] != "" {
+		c.note(line, "EXPOSE", "%s is not carried over: it is the port of %s (admin-port)", p, harden.AdminPorts[n])
+		return true
+	}
+	first, _, _ := strings.Cut(number, "-")
+	if n, err := strconv.Atoi(first); err == nil && n < 1024 {
+		c.note(line, "EXPOSE", "%s needs root or a capability, which the image has not: listen above port 1023 (privileged-port)", p)
+	}
+	return false
 }
 
 func (c *converter) volumes() {

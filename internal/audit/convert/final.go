@@ -198,7 +198,7 @@ func (w *imageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 	if cmd.From != "" {
 		for _, source := range cmd.SourcePaths {
 			if from, ok := w.c.fromStage(cmd.From, w.f, step.Line); ok {
-				w.from = append(w.from, copied{from: from, source: path.Join("/", source), path: placed(source, dest, cmd.DestPath, len(cmd.SourcePaths))})
+				w.from = append(w.from, copied{from: from, source: path.Join("/", source), path: w.c.placed(step, cmd, source)})
 			}
 		}
 		if w.runs {
@@ -206,7 +206,7 @@ func (w *imageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 		}
 		return
 	}
-	into := strings.HasSuffix(cmd.DestPath, "/") || cmd.DestPath == "." || len(cmd.SourcePaths) > 1
+	into := into(step, cmd.SourcesAndDest)
 	for _, source := range cmd.SourcePaths {
 		local := strings.TrimPrefix(path.Clean("/"+source), "/")
 		info, err := os.Stat(filepath.Join(w.c.options.Context, filepath.FromSlash(cmp.Or(local, "."))))
@@ -227,7 +227,7 @@ func (w *imageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 	if len(cmd.SourceContents) > 0 {
 		for _, content := range cmd.SourceContents {
 			to := dest
-			if strings.HasSuffix(cmd.DestPath, "/") {
+			if into {
 				to = path.Join(dest, content.Path)
 			}
 			w.c.spec.Paths = append(w.c.spec.Paths, pathEntry{path: to, kind: "file", content: content.Data, owner: w.owner(to), mode: w.mode(to)})
@@ -238,6 +238,10 @@ func (w *imageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 // finish writes what is copied and which permissions it gets.
 func (w *imageWork) finish() {
 	w.outermost()
+	if w.runs && len(w.roots) == 0 && !w.b.own {
+		w.runs = false
+		w.notRun()
+	}
 	if w.runs || len(w.roots) > 0 {
 		if !w.runs {
 			w.b.out.name, w.b.out.packages = w.c.free("files"), []item{{text: "base-files"}}
@@ -264,6 +268,26 @@ func (w *imageWork) finish() {
 		w.c.spec.Paths = append(w.c.spec.Paths, pathEntry{path: f.dest, kind: "file", source: f.source, owner: w.owner(f.dest), mode: cmp.Or(w.mode(f.dest), w.c.executable(f.source))})
 	}
 	w.directories()
+}
+
+// notRun notes the commands of the image that no stage runs, since nothing of what they
+// leave would be copied.
+func (w *imageWork) notRun() {
+	for _, s := range w.c.file.Chain() {
+		for _, step := range s.Steps {
+			switch {
+			case step.Name != "RUN" || step.OnBuild:
+			case step.Script.Unread != "" || step.Script.Exec != nil:
+				w.c.note(step.Line, "RUN", "%s is not carried over: the file names no directory of the application that it could change", firstLine(quoteWords(step.Script)))
+			default:
+				for _, st := range step.Script.Statements {
+					if len(st.Commands) > 0 && statementKind(st) == runs {
+						w.c.note(st.Line, "RUN", "%s is not carried over: the file names no directory of the application that it could change", firstLine(st.Text))
+					}
+				}
+			}
+		}
+	}
 }
 
 func (w *imageWork) own() []string {

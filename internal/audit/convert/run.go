@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/check/secrets"
+	"github.com/hardpan/hardpan/internal/harden"
 )
 
 // pin returns the pattern of a version that stays true when Debian updates the package:
@@ -195,6 +197,32 @@ func environment(env *dockerfile.Env) []pair {
 		list = append(list, pair{v.Name, value})
 	}
 	return list
+}
+
+// withoutSecrets leaves out the variables that hold secrets, by their names or by their
+// content, and says so: a spec is read by more people than a running container, and is
+// attested with its image. Where is " of stage NAME", or empty for the image.
+func (c *converter) withoutSecrets(list []pair, where string) []pair {
+	return slices.DeleteFunc(list, func(p pair) bool {
+		if !isSecret(p) {
+			return false
+		}
+		remedy := "give it when the container starts"
+		if where != "" {
+			remedy = "give it as one of the stage's secrets:"
+		}
+		c.note(0, "secret", "variable %s%s looks like a secret and is not carried over: %s", p.key, where, remedy)
+		return true
+	})
+}
+
+// isSecret reports whether a variable holds a secret, as the audit's findings have it.
+func isSecret(p pair) bool {
+	if harden.SecretVariable(p.key) && (!harden.NoSecret(p.value) || strings.HasPrefix(p.value, "$")) {
+		return true
+	}
+	d, err := secrets.Default()
+	return err == nil && p.value != "" && len(d.Find("", []byte(p.key+"="+p.value))) > 0
 }
 
 // set puts a variable, or changes it.

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hardpan/hardpan/internal/audit/dockerfile"
+	"github.com/hardpan/hardpan/internal/harden"
 )
 
 // stages converts the stages that something is copied from, and those they stand on.
@@ -82,6 +83,7 @@ type stageWork struct {
 	known bool // the base is packages
 	venvs []string
 	own   bool     // Python packages go to ownVenv
+	moved bool     // those of another stage are copied to ownVenv
 	index bool     // pip takes packages from beside the Dockerfile only
 	steal []string // prefixes that pip was told
 }
@@ -151,8 +153,12 @@ func (b *stageWork) steps(steps []*dockerfile.Step) {
 
 // finish completes the stage and takes it into the spec.
 func (b *stageWork) finish() {
-	b.out.environment = append(environment(b.on.Env), b.out.environment...)
+	b.out.environment = b.c.withoutSecrets(append(environment(b.on.Env), b.out.environment...), " of stage "+b.out.name)
 	for _, a := range b.on.Args.All() {
+		if isSecret(pair{a.Name, a.Value}) || harden.SecretVariable(a.Name) && !a.Known {
+			b.c.note(a.Line, "secret", "the build argument %s looks like a secret and is not carried over: give it to stage %s as one of its secrets:", a.Name, b.out.name)
+			continue
+		}
 		if a.Known && get(b.out.environment, a.Name) == "" {
 			b.out.environment = append(b.out.environment, pair{a.Name, a.Value})
 		} else if !a.Known && !strings.HasPrefix(a.Name, "TARGET") && !strings.HasPrefix(a.Name, "BUILD") {
@@ -163,6 +169,8 @@ func (b *stageWork) finish() {
 		b.out.run = append([]string{"python3 -m venv " + ownVenv}, b.out.run...)
 		b.out.environment = firstInPath(b.out.environment, ownVenv+"/bin")
 		b.venvs = append(b.venvs, ownVenv)
+	} else if b.moved {
+		b.out.environment = firstInPath(b.out.environment, ownVenv+"/bin")
 	}
 	if b.index && b.lang.python {
 		// Without an index nothing provides what a source package is built with, but for
@@ -430,17 +438,22 @@ func (b *stageWork) copy(step *dockerfile.Step, cmd *instructions.CopyCommand) {
 	if cmd.From != "" {
 		for _, source := range cmd.SourcePaths {
 			if from, ok := b.c.fromStage(cmd.From, b.on, step.Line); ok {
-				b.out.copy = append(b.out.copy, copied{from: from, source: path.Join("/", source), path: placed(source, dest, cmd.DestPath, len(cmd.SourcePaths))})
+				entry := copied{from: from, source: path.Join("/", source), path: b.c.placed(step, cmd, source)}
+				if b.c.movedToVenv(entry) {
+					entry.source, entry.path = ownVenv, ownVenv
+					b.moved = true
+				}
+				b.out.copy = append(b.out.copy, entry)
 			}
 		}
 		return
 	}
 	for _, source := range cmd.SourcePaths {
-		b.file(step, source, dest, strings.HasSuffix(cmd.DestPath, "/") || len(cmd.SourcePaths) > 1)
+		b.file(step, source, dest, into(step, cmd.SourcesAndDest))
 	}
 	for _, content := range cmd.SourceContents {
 		name := dest
-		if strings.HasSuffix(cmd.DestPath, "/") {
+		if into(step, cmd.SourcesAndDest) {
 			name = path.Join(dest, content.Path)
 		}
 		b.out.run = append(b.out.run, "mkdir -p "+quote(path.Dir(name))+"\ncat > "+quote(name)+" <<'END-OF-FILE'\n"+strings.TrimSuffix(content.Data, "\n")+"\nEND-OF-FILE")
@@ -455,12 +468,42 @@ func at(dir, p string) string {
 	return path.Clean("/" + p)
 }
 
-// placed is where COPY --from puts a source.
-func placed(source, dest, written string, n int) string {
-	if (strings.HasSuffix(written, "/") || n > 1 || written == ".") && !strings.HasSuffix(source, "/") && path.Ext(source) != "" {
+// into reports whether COPY or ADD puts files into the directory that it names, and not
+// in its place: where it ends with a slash, takes several, or is the step's own directory.
+func into(step *dockerfile.Step, paths instructions.SourcesAndDest) bool {
+	dest := paths.DestPath
+	return strings.HasSuffix(dest, "/") || path.Base(dest) == "." || path.Base(dest) == ".." || len(paths.SourcePaths) > 1 ||
+		step.Dir != "" && at(step.Dir, dest) == path.Clean(step.Dir)
+}
+
+// placed is where COPY --from puts a source: of a directory what is in it, of a file the
+// file. Which one it is only the build knows, and so what looks like a file is one.
+func (c *converter) placed(step *dockerfile.Step, cmd *instructions.CopyCommand, source string) string {
+	dest := at(step.Dir, cmd.DestPath)
+	if into(step, cmd.SourcesAndDest) && !strings.HasSuffix(source, "/") && c.looksLikeFile(c.file.Copied(cmd.From, step.Stage), source, dest) {
 		return path.Join(dest, path.Base(source))
 	}
 	return dest
+}
+
+// looksLikeFile reports whether what is copied from a stage into a directory is taken for a
+// file: its name has an extension, it lies among programs or goes there, or a command of
+// the stage writes it (-o).
+func (c *converter) looksLikeFile(from *dockerfile.Stage, source, dest string) bool {
+	programs := func(p string) bool { return slices.Contains([]string{"bin", "sbin", "libexec"}, path.Base(p)) }
+	if path.Ext(source) != "" || programs(path.Dir(source)) || programs(dest) && !programs(source) {
+		return true
+	}
+	for s := from; s != nil; s = s.Parent {
+		for _, step := range s.Steps {
+			for _, cmd := range step.Commands() {
+				if out := cmd.Option("-o"); out != "" && at(step.Dir, out) == path.Clean("/"+source) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // fromStage returns the stage of the spec that COPY --from names; for an image there is
@@ -523,7 +566,7 @@ func (b *stageWork) add(step *dockerfile.Step, cmd *instructions.AddCommand) {
 		switch digest, ok := strings.CutPrefix(cmd.Checksum, "sha256:"); {
 		case strings.Contains(source, "://") && ok:
 			name := dest
-			if strings.HasSuffix(cmd.DestPath, "/") {
+			if into(step, cmd.SourcesAndDest) {
 				name = path.Join(dest, path.Base(source))
 			}
 			b.out.fetch = append(b.out.fetch, fetched{source, digest, name})
@@ -534,7 +577,7 @@ func (b *stageWork) add(step *dockerfile.Step, cmd *instructions.AddCommand) {
 			b.file(step, source, archive, false)
 			b.out.run = append(b.out.run, "mkdir -p "+quote(dest)+"\ntar -C "+quote(dest)+" -xf "+quote(archive)+"\nrm "+quote(archive))
 		default:
-			b.file(step, source, dest, strings.HasSuffix(cmd.DestPath, "/"))
+			b.file(step, source, dest, into(step, cmd.SourcesAndDest))
 		}
 	}
 }

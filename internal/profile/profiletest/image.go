@@ -115,7 +115,7 @@ func Cases(t testing.TB) []Case {
 			User: evil, Entrypoint: []string{"/usr/bin/" + evil}, Volumes: []string{"/" + evil, "/ok"},
 			Healthcheck: &oci.Healthcheck{Test: []string{"CMD-SHELL", evil}},
 			Labels: map[string]string{
-				"org.opencontainers.image.title": evil, "org.opencontainers.image.version": evil, "dev.hardpan.run.writable": "/x,exec " + evil + " ../y /z:rw",
+				"org.opencontainers.image.title": evil, "org.opencontainers.image.version": evil, "dev.hardpan.run.writable": "/x,exec " + evil + " ../y /z:rw /usr",
 				"dev.hardpan.run.memory": "-1", "dev.hardpan.run.cpus": "NaN", "dev.hardpan.run.processes": "1e9", "dev.hardpan.run.ports.internal": "0/tcp 70000 9090 x",
 				"dev.hardpan.run.user": evil,
 			},
