@@ -184,7 +184,11 @@ func openRemote(ctx context.Context, ref string, o OpenOptions) (*Source, error)
 	}
 	s, err := readRemote(ctx, r, o)
 	if err != nil {
-		return nil, explainRemote(err, r.Context().RegistryStr(), "")
+		otherwise := ""
+		if registry := r.Context().RegistryStr(); registry == name.DefaultRegistry && !strings.Contains(ref, registry) {
+			otherwise = fmt.Sprintf("no file and no OCI layout is called %s, and so %s was asked", ref, registry)
+		}
+		return nil, explainRemote(err, r.Context().RegistryStr(), otherwise)
 	}
 	return s, nil
 }

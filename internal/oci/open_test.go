@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -450,4 +451,26 @@ func TestHostileManifest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A name that is neither a path nor names a registry is Docker Hub's: whoever mistyped a
+// path is told so.
+func TestOpenNamesWhomItAsked(t *testing.T) {
+	t.Parallel()
+	for ref, want := range map[string]string{
+		"dist/pyton":                       "no file and no OCI layout is called dist/pyton, and so index.docker.io was asked",
+		"registry.example.com/dist/python": "",
+	} {
+		_, err := oci.Open(t.Context(), ref, oci.OpenOptions{Transport: refusing{}})
+		if err == nil || hintOf(err) != want {
+			t.Errorf("%s: %v, hint %q", ref, err, hintOf(err))
+		}
+	}
+}
+
+// refusing is a network that has nobody.
+type refusing struct{}
+
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("nobody is there")
 }
