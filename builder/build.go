@@ -18,6 +18,7 @@ import (
 	"github.com/hardpan/hardpan/internal/sandbox"
 	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say what to build and where from. Spec is required.
@@ -137,6 +138,7 @@ type build struct {
 	clients   *clients
 	epoch     time.Time
 	held      heldKey
+	keeping   errgroup.Group       // puts what was signed into the cache
 	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called

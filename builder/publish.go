@@ -79,7 +79,12 @@ func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	return again, b.write(ctx, again)
 }
 
-func (b *build) write(ctx context.Context, res *Result) error {
+func (b *build) write(ctx context.Context, res *Result) (err error) {
+	defer func() {
+		if kept := b.keeping.Wait(); err == nil {
+			err = kept
+		}
+	}()
 	o := b.o.Outputs
 	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
 		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)

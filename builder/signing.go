@@ -75,10 +75,16 @@ type signatures struct {
 }
 
 // sign returns the artifacts that are published with the image, none where the build
-// does not sign.
+// does not sign. What is to be kept of them is kept while they are published: see
+// [build.keeping].
 func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) {
 	if b.o.Outputs.Sign == nil {
 		return nil, nil
+	}
+	documents := sync.OnceValues(func() ([]Predicate, error) { return b.documents(ctx, res) })
+	if !res.Cached {
+		go documents() // what was just made was hardly signed before
+		defer documents()
 	}
 	about, err := b.describe(ctx, res)
 	if err != nil {
@@ -99,19 +105,31 @@ func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range b.o.Outputs.Describe {
-		more, err := d.Describe(ctx, res.Index, b.store)
-		if err != nil {
-			return nil, err
-		}
-		about = append(about, more...)
+	more, err := documents()
+	if err != nil {
+		return nil, err
 	}
-	list, err := key.Sign(ctx, image, about)
+	list, err := key.Sign(ctx, image, append(about, more...))
 	if err != nil {
 		return nil, err
 	}
 	res.SignedBy = key.Name()
-	return list, b.keepSigned(kept, signatures{Key: res.SignedBy}, list)
+	if kept != "" {
+		b.keeping.Go(func() error { return b.keepSigned(kept, signatures{Key: key.Name()}, list) })
+	}
+	return list, nil
+}
+
+// documents returns what the describers say of the index and its images.
+func (b *build) documents(ctx context.Context, res *Result) (all []Predicate, err error) {
+	for _, d := range b.o.Outputs.Describe {
+		list, err := d.Describe(ctx, res.Index, b.store)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
 }
 
 // signedKey returns the key of what the cache keeps, "" for nothing: all that the
@@ -147,7 +165,7 @@ func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predic
 		}
 		existing, err := image.Referrers(ctx, subject)
 		if err != nil {
-			return "", err
+			return "", &unreachedError{b.o.Outputs.Push, err}
 		}
 		for _, a := range existing {
 			key += "\x00" + string(a.Digest())
@@ -199,9 +217,6 @@ func (b *build) signedBefore(key string, res *Result) []*oci.Artifact {
 }
 
 func (b *build) keepSigned(key string, kept signatures, list []*oci.Artifact) error {
-	if key == "" {
-		return nil
-	}
 	for _, a := range list {
 		k, err := a.Keep(b.store)
 		if err != nil {

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Subject is a manifest or index that is signed.
@@ -151,14 +153,20 @@ func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Ar
 			types = append(types, st.PredicateType)
 		}
 	}
-	for _, a := range added {
-		d, err := s.signer.newAttestation(subject.Digest, s.reference, a.predicateType, a.predicate)
-		if err != nil {
-			return nil, nil, err
-		}
-		own = append(own, d)
+	made := make([]oci.Document, len(added)) // side by side: documents have megabytes
+	var making errgroup.Group
+	making.SetLimit(runtime.GOMAXPROCS(0))
+	for i, a := range added {
 		types = append(types, a.predicateType)
+		making.Go(func() (err error) {
+			made[i], err = s.signer.newAttestation(subject.Digest, s.reference, a.predicateType, a.predicate)
+			return err
+		})
 	}
+	if err := making.Wait(); err != nil {
+		return nil, nil, err
+	}
+	own = append(own, made...)
 	if len(added) == 0 {
 		return nil, types, nil
 	}
