@@ -225,7 +225,7 @@ func TestImageTests(t *testing.T) {
 func TestTestsOfForeignPlatforms(t *testing.T) {
 	b := newStages(t)
 	if sandbox.Runs("s390x") == nil {
-		t.Skip("SKIPPED: needs a host that cannot run programs of s390x, without qemu-user for it: no test was left out")
+		t.Skip("SKIPPED: needs a linux without qemu-user for s390x (binfmt_misc): no test was left out")
 	}
 	a := sample.Debian()
 	for i := range a.Suites {

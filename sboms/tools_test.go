@@ -31,7 +31,7 @@ func built(t *testing.T, spec string) (layout, archive string) {
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	if *hardpan == "" {
-		t.Skip("SKIPPED: no -hardpan is given; make sbom-score and make compare-sbom give it")
+		t.Skip("SKIPPED: needs tools from the network: make sbom-score and make compare-sbom fetch them, and give -hardpan")
 	}
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {

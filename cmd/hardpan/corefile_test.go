@@ -30,7 +30,7 @@ func TestNoCoreFile(t *testing.T) {
 		err = unix.Getrlimit(unix.RLIMIT_CORE, &limit)
 	}
 	if err != nil || strings.ContainsAny(string(pattern), "|/") || limit.Max < 1<<30 {
-		t.Skip("SKIPPED: needs core files in the working directory (kernel.core_pattern, RLIMIT_CORE)")
+		t.Skip("SKIPPED: needs a linux that leaves core files in the working directory (kernel.core_pattern, RLIMIT_CORE)")
 	}
 	for mode, want := range map[string]bool{"refused": false, "taken": true} {
 		dir := t.TempDir()
