@@ -43,7 +43,7 @@ func openBrowser(t testing.TB) *browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("SKIPPED: needs chromium (headless browser)")
+		t.Skip("SKIPPED: needs a linux with chromium (headless browser)")
 	}
 	home := t.TempDir()
 	cmd := exec.Command(program, "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe", "--user-data-dir="+filepath.Join(home, "profile"), "about:blank")

@@ -249,11 +249,11 @@ func TestChromiumAccessibleRealNPM(t *testing.T) {
 func axeScript(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("SKIPPED: needs the npm registry (for axe-core)")
+		t.Skip("SKIPPED: needs the network (the npm registry, for axe-core)")
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		t.Skip("SKIPPED: needs npm (for axe-core)")
+		t.Skip("SKIPPED: needs npm and the network (for axe-core)")
 	}
 	cache, err := os.UserCacheDir()
 	must(t, err)
