@@ -37,7 +37,9 @@ func readCopyright(b []byte) (Licence, error) {
 		}
 		paragraphs = append(paragraphs, p)
 	}
-	return c.licence(paragraphs)
+	l, err := c.licence(paragraphs)
+	l.Upstream = header.Get("Source")
+	return l, err
 }
 
 // freeForm returns the licence of a source package whose copyright file is text for

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -38,11 +39,7 @@ func CycloneDX(img *Image) ([]byte, error) {
 	bom.Metadata.Component.Evidence = cdxFiles(contents[part{}])
 	bom.Components = &components
 	bom.Dependencies = img.cdxDependencies()
-	aggregate := cdx.CompositionAggregate(img.Completeness)
-	root := cdx.BOMReference(img.cdxRef())
-	bom.Compositions = &[]cdx.Composition{{
-		Aggregate: aggregate, Assemblies: &[]cdx.BOMReference{root}, Dependencies: &[]cdx.BOMReference{root},
-	}}
+	bom.Compositions = img.cdxCompositions()
 	return encodeCycloneDX(bom)
 }
 
@@ -120,7 +117,10 @@ func (img *Image) cdxPackage(p *Package) cdx.Component {
 		*c.Properties = append(*c.Properties, *properties("bsi:component:filename", path.Base(p.Path), "bsi:component:executable", "non-executable",
 			"bsi:component:archive", "archive", "bsi:component:structured", "structured")...)
 	}
-	c.ExternalReferences = references(cdx.ERTypeDistribution, p.Location, cdxSources, p.Sources, cdx.ERTypeWebsite, webAddress(p.Homepage))
+	c.ExternalReferences = references(cdx.ERTypeDistribution, p.Location, cdxSources, p.Sources, cdx.ERTypeVCS, p.repository(), cdx.ERTypeWebsite, webAddress(p.Homepage))
+	if p.Location != "" { // what is fetched from there has the digests of the component (BSI TR-03183-2, 5.2.2)
+		(*c.ExternalReferences)[0].Hashes = c.Hashes
+	}
 	return c
 }
 
@@ -156,20 +156,24 @@ func cdxFiles(files []*File) *cdx.Evidence {
 }
 
 // cdxLicences returns the choice for an expression: an identifier of SPDX's list
-// stands as one, anything else as an expression. What a copyright file says of a package
-// as it is distributed is what BSI TR-03183-2 calls its distribution licences, which
-// CycloneDX calls concluded.
+// stands as one, anything else as an expression. What a copyright file says is both
+// declared, by who made the package, and concluded, which BSI TR-03183-2 calls original
+// and distribution licences: nothing else is known of it. CycloneDX 1.6 has room for both
+// of single licences; an expression is one, and says concluded.
 func cdxLicences(l Licence) *cdx.Licenses {
-	const concluded = cdx.LicenseAcknowledgementConcluded
+	const concluded, declared = cdx.LicenseAcknowledgementConcluded, cdx.LicenseAcknowledgementDeclared
 	switch {
 	case l.Expression == noAssertion:
 		return nil
 	case spdxIDs()[strings.ToLower(l.Expression)] != "":
-		return &cdx.Licenses{{License: &cdx.License{ID: l.Expression, Acknowledgement: concluded}}}
+		return &cdx.Licenses{
+			{License: &cdx.License{ID: l.Expression, Acknowledgement: concluded}}, {License: &cdx.License{ID: l.Expression, Acknowledgement: declared}},
+		}
 	case len(l.Custom) == 1 && l.Custom[0].ID == l.Expression && l.Custom[0].Name != "":
-		license := &cdx.License{Name: l.Custom[0].ID, Acknowledgement: concluded}
-		license.Text = &cdx.AttachedText{ContentType: "text/plain", Content: cmp.Or(l.Custom[0].Text, l.Custom[0].Name)}
-		return &cdx.Licenses{{License: license}}
+		text := &cdx.AttachedText{ContentType: "text/plain", Content: cmp.Or(l.Custom[0].Text, l.Custom[0].Name)}
+		return &cdx.Licenses{
+			{License: &cdx.License{Name: l.Expression, Acknowledgement: concluded, Text: text}}, {License: &cdx.License{Name: l.Expression, Acknowledgement: declared}},
+		}
 	}
 	return &cdx.Licenses{{Expression: l.Expression}} // see encodeCycloneDX
 }
@@ -224,6 +228,41 @@ func (img *Image) cdxDependencies() *[]cdx.Dependency {
 	slices.SortFunc(list, func(a, b cdx.Dependency) int { return strings.Compare(a.Ref, b.Ref) })
 	slices.Sort(roots)
 	all := append([]cdx.Dependency{{Ref: img.cdxRef(), Dependencies: &roots}}, list...)
+	return &all
+}
+
+// cdxCompositions says how far the list of what is in the image is complete, and of which
+// components all that they depend on is: of those that speak of it, if the image has it all.
+func (img *Image) cdxCompositions() *[]cdx.Composition {
+	root := []cdx.BOMReference{cdx.BOMReference(img.cdxRef())}
+	all := []cdx.Composition{{Aggregate: cdx.CompositionAggregate(img.Completeness), Assemblies: &root, Dependencies: &root}}
+	known := map[cdx.CompositionAggregate][]cdx.BOMReference{}
+	add := func(ref string, described, lacks bool) {
+		aggregate := cdx.CompositionAggregateComplete
+		switch {
+		case !described:
+			aggregate = cdx.CompositionAggregateUnknown
+		case lacks:
+			aggregate = cdx.CompositionAggregateIncomplete
+		}
+		known[aggregate] = append(known[aggregate], cdx.BOMReference(ref))
+	}
+	for i := range img.Packages {
+		p := &img.Packages[i]
+		add(img.purl(p), p.Described, len(p.Unmet) > 0)
+	}
+	for i := range img.Components {
+		add(img.componentPURL(&img.Components[i]), true, false)
+	}
+	for i := range img.Languages {
+		p := &img.Languages[i]
+		add(p.ref(), p.Described, p.lacks)
+	}
+	for _, aggregate := range slices.Sorted(maps.Keys(known)) {
+		refs := known[aggregate]
+		slices.Sort(refs)
+		all = append(all, cdx.Composition{Aggregate: aggregate, Dependencies: &refs})
+	}
 	return &all
 }
 

@@ -23,4 +23,4 @@ const (
 
 // Format names what this package makes of an image. It changes when that does, and
 // belongs into the key of whatever is cached about documents.
-const Format = "sbom3"
+const Format = "sbom4"

@@ -43,6 +43,20 @@ func (img *Image) languageOwner(p *LanguagePackage) string {
 	return img.Packages[p.Package].Name + " " + img.Packages[p.Package].Version
 }
 
+// languageVersion is the package's version or, of a jar that states none, that of the
+// Debian package that ships it, else its digest, which tells versions apart as well.
+func (img *Image) languageVersion(p *LanguagePackage) string {
+	switch {
+	case p.Version != "":
+		return p.Version
+	case p.Package >= 0:
+		return img.Packages[p.Package].Version
+	case p.Digests != nil:
+		return "sha256:" + p.Digests.SHA256
+	}
+	return ""
+}
+
 // cdxParts returns the packages of languages that are part of something.
 func (img *Image) cdxParts(of part, languages map[part][]int, contents map[part][]*File) *[]cdx.Component {
 	var parts []cdx.Component
@@ -60,7 +74,7 @@ func (img *Image) cdxParts(of part, languages map[part][]int, contents map[part]
 func (img *Image) cdxLanguage(i int, languages map[part][]int, contents map[part][]*File) cdx.Component {
 	p := &img.Languages[i]
 	c := cdx.Component{
-		BOMRef: p.ref(), Type: cdx.ComponentTypeLibrary, Group: p.Namespace, Name: p.Name, Version: p.Version, PackageURL: p.purl(),
+		BOMRef: p.ref(), Type: cdx.ComponentTypeLibrary, Group: p.Namespace, Name: p.Name, Version: img.languageVersion(p), PackageURL: p.purl(),
 		Supplier: cdxParty(p.Supplier), Licenses: cdxLicences(p.Licence),
 		Properties: properties("hardpan:location", p.place(), "hardpan:origin", cmp.Or(p.origin(), "unknown"), "hardpan:package", img.languageOwner(p),
 			"hardpan:licences", p.Licence.Source, "hardpan:go-sum", p.Sum),
@@ -69,7 +83,7 @@ func (img *Image) cdxLanguage(i int, languages map[part][]int, contents map[part
 	if p.isProgram() {
 		c.Type = cdx.ComponentTypeApplication
 	}
-	c.ExternalReferences = references(cdx.ERTypeWebsite, webAddress(p.Homepage))
+	c.ExternalReferences = references(cdx.ERTypeVCS, p.repository(), cdx.ERTypeWebsite, webAddress(p.Homepage))
 	if d := p.Digests; d != nil {
 		c.Hashes = cdxHashes(d.SHA256, d.SHA512)
 		archive, structured := "archive", "structured"
@@ -117,7 +131,7 @@ func (d *spdxDocument) language(i int) {
 	p, files := &d.img.Languages[i], d.contents[part{ofLanguage, i}]
 	id := p.spdxID()
 	s := &v2_3.Package{
-		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
+		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: d.img.languageVersion(p),
 		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: noAssertion, PackageHomePage: webAddress(p.Homepage),
 		PackageSourceInfo:       "stated by " + p.place() + ", from " + cmp.Or(p.origin(), "nothing says where"),
 		PackageLicenseConcluded: p.Licence.Expression, PackageLicenseDeclared: p.Licence.Expression, PackageLicenseComments: p.Licence.Source,
@@ -126,6 +140,9 @@ func (d *spdxDocument) language(i int) {
 	}
 	if p.isProgram() {
 		s.PrimaryPackagePurpose = "APPLICATION"
+	}
+	if upstream := p.repository(); upstream != "" {
+		s.PackageSourceInfo += "; sources " + upstream
 	}
 	if owner := d.img.languageOwner(p); owner != "" {
 		s.PackageComment = "part of the Debian package " + owner + ", whose version says which fixes it has"

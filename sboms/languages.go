@@ -18,7 +18,9 @@ type LanguagePackage struct {
 	Name      string
 	Version   string // "" if nothing says it
 	Homepage  string
-	Sum       string // of a Go module, as go.sum has it
+	// Repository is what its file says of where its sources are kept.
+	Repository string
+	Sum        string // of a Go module, as go.sum has it
 
 	Path   string // absolute, of the file that says so
 	Within string // in that file, of the jar that it is; "" for the file itself
@@ -42,6 +44,7 @@ type LanguagePackage struct {
 	Supplier Party
 
 	requires []string
+	lacks    bool // it needs what the image does not have where it looks
 }
 
 // ref is how documents refer to the package: by its place, for the image may have it
@@ -87,7 +90,7 @@ type languages struct {
 // add adds a package that a file states, with those that are part of it.
 func (l *languages) add(f *File, says *language.File, stated *language.Package, parent int, seen map[string]bool) {
 	p := LanguagePackage{
-		Type: stated.Type, Namespace: stated.Namespace, Name: stated.Name, Version: stated.Version, Homepage: stated.Homepage, Sum: stated.Sum,
+		Type: stated.Type, Namespace: stated.Namespace, Name: stated.Name, Version: stated.Version, Homepage: stated.Homepage, Repository: stated.Repository, Sum: stated.Sum,
 		Path: f.Path, Within: stated.Within, Digests: stated.Digests, Origin: f.Origin,
 		Package: l.img.shippedBy(f), Parent: parent, Described: stated.Stated, requires: stated.Requires,
 		Licence: statedLicence(stated.Licence, stated.Choice, f.Path), Supplier: languageSupplier(stated),
@@ -195,6 +198,7 @@ func (l *languages) relate() {
 			places = l.modules(path.Dir(p.Path))
 		}
 		for _, need := range p.requires {
+			met := false
 			for _, place := range places {
 				found, ok := python[place+need]
 				if p.Type == language.NPM {
@@ -203,11 +207,13 @@ func (l *languages) relate() {
 				if !ok {
 					continue
 				}
+				met = true
 				if found != i && !slices.Contains(p.DependsOn, found) {
 					p.DependsOn = append(p.DependsOn, found)
 				}
 				break
 			}
+			p.lacks = p.lacks || !met
 		}
 		if p.Parent >= 0 {
 			parent := &l.img.Languages[p.Parent]

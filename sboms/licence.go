@@ -19,6 +19,8 @@ type Licence struct {
 	Custom []CustomLicence
 	// Copyright has the notices of the file, one a line.
 	Copyright string
+	// Upstream is what the file says of where the upstream sources came from.
+	Upstream string
 	// Source says in words where the expression is from.
 	Source string
 }
@@ -155,7 +157,7 @@ func conjunction(word string) string {
 	return ""
 }
 
-var nameWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+_/-]*$`)
+var nameWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9.+_/~-]*$`)
 
 // isLicenceName reports whether the words are one short name, or one "with" an
 // exception.
@@ -192,6 +194,8 @@ var debianNames = map[string]string{
 	"lppl": "LPPL-1.0", "lppl-1": "LPPL-1.0", "mpl": "MPL-1.0", "mpl-1": "MPL-1.0", "mpl-2": "MPL-2.0",
 	"perl":   "Artistic-1.0-Perl OR GPL-1.0-or-later",
 	"python": "Python-2.0", "python-2": "Python-2.0", "psf-2": "PSF-2.0",
+	"bsd-2": "BSD-2-Clause", "bsd2": "BSD-2-Clause", "bsd-3": "BSD-3-Clause", "bsd3": "BSD-3-Clause", // which count clauses
+	"boost-1": "BSL-1.0", "openldap-2.8": "OLDAP-2.8", "ufl-1": "Ubuntu-font-1.0", "wtfpl-2": "WTFPL", "zlib/libpng": "Zlib",
 	"qpl": "QPL-1.0", "qpl-1": "QPL-1.0", "w3c-software": "W3C", "zope": "ZPL-1.1", "zope-2": "ZPL-2.0",
 }
 
@@ -199,7 +203,7 @@ var debianNames = map[string]string{
 // list has one version only.
 var debianExceptions = map[string]string{
 	"font exception": "Font-exception-2.0", "classpath exception": "Classpath-exception-2.0",
-	"libtool exception": "Libtool-exception", "llvm exception": "LLVM-exception",
+	"texinfo exception": "Texinfo-exception", "texinfo-exception": "Texinfo-exception", "libtool exception": "Libtool-exception", "llvm exception": "LLVM-exception",
 	"autoconf-exception-2.0": "Autoconf-exception-2.0", "autoconf-exception-3.0": "Autoconf-exception-3.0",
 	"autoconf-exception-macro": "Autoconf-exception-macro", "gcc-exception-3.1": "GCC-exception-3.1",
 	"bison-exception-2.2": "Bison-exception-2.2", "classpath-exception-2.0": "Classpath-exception-2.0",
@@ -208,13 +212,17 @@ var debianExceptions = map[string]string{
 	"linux-syscall-note exception": "Linux-syscall-note",
 }
 
-var gnuName = regexp.MustCompile(`^(gpl|lgpl|agpl|gfdl|gfdl-niv)(?:-([0-9]+(?:\.[0-9]+)?))?(\+)?$`)
+var gnuName = regexp.MustCompile(`^(gpl|lgpl|agpl|gfdl|gfdl-niv)(?:-?v?([0-9]+(?:\.[0-9]+)?))?(\+)?$`)
 
 // spdxName returns what a short name is in SPDX's terms, or "" where SPDX has no
 // name for it. Case does not matter in either. "Name with X exception" is one name.
 func spdxName(short string) string {
 	low := strings.ToLower(short)
-	if base, exception, ok := strings.Cut(low, " with "); ok {
+	base, exception, ok := strings.Cut(low, " with ")
+	if !ok {
+		base, exception, ok = strings.Cut(low, "-with-") // as some write it who know SPDX's syntax
+	}
+	if ok {
 		licence, with := spdxName(base), debianExceptions[strings.Join(strings.Fields(exception), " ")]
 		if licence == "" || with == "" || strings.Contains(licence, " ") {
 			return ""
@@ -230,7 +238,7 @@ func spdxName(short string) string {
 	if id := debianNames[low]; id != "" {
 		return id
 	}
-	return spdxIDs()[low]
+	return spdxIDs()[strings.TrimSuffix(low, "-license")]
 }
 
 // gnuID returns the identifier of a GNU licence, such as "LGPL-2.1-or-later".

@@ -67,7 +67,7 @@ func (sc *scanner) scan(ctx context.Context, img *oci.Image) (map[string]*entry,
 
 // scanFormat is the version of what is remembered of a layer. It changes with what an
 // entry has and with what is read.
-const scanFormat = "3 "
+const scanFormat = "4 "
 
 // A scanner reads the layers of one image.
 type scanner struct {

@@ -123,7 +123,7 @@ func (d *spdxDocument) pkg(i int) {
 		PackageName: p.Name, PackageSPDXIdentifier: common.ElementID(id), PackageVersion: p.Version,
 		PackageSupplier: spdxSupplier(p.Supplier), PackageDownloadLocation: cmp.Or(p.Location, noAssertion),
 		PackageHomePage:           webAddress(p.Homepage),
-		PackageSourceInfo:         strings.TrimSuffix("built from source package "+p.Source+" "+p.SourceVersion+", "+p.Sources, ", "),
+		PackageSourceInfo:         sourceInfo(p),
 		PackageLicenseConcluded:   p.Licence.Expression,
 		PackageLicenseDeclared:    p.Licence.Expression,
 		PackageLicenseComments:    p.Licence.Source,
@@ -156,6 +156,18 @@ func (d *spdxDocument) pkg(i int) {
 	for _, f := range files {
 		d.file(id, f)
 	}
+}
+
+// sourceInfo says in words what the package was built from.
+func sourceInfo(p *Package) string {
+	text := "built from source package " + p.Source + " " + p.SourceVersion
+	if p.Sources != "" {
+		text += ", " + p.Sources
+	}
+	if upstream := p.repository(); upstream != "" {
+		text += ", upstream " + upstream
+	}
+	return text
 }
 
 // dependencies relates a package to those that it depends on, or says that there are

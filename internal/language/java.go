@@ -112,7 +112,10 @@ type pom struct {
 
 // project is what is read of pom.xml (Maven, "POM Reference").
 type project struct {
-	URL          string `xml:"url"`
+	URL string `xml:"url"`
+	SCM struct {
+		URL string `xml:"url"`
+	} `xml:"scm"`
 	Organization struct {
 		Name string `xml:"name"`
 	} `xml:"organization"`
@@ -307,7 +310,7 @@ func (c *contents) described() []*pom {
 
 func (p *pom) pkg() Package {
 	pkg := Package{Type: Maven, Name: p.artifact, Namespace: first(isGroup, p.group), Version: first(isVersion, p.version),
-		Supplier: clean(p.project.Organization.Name), Homepage: clean(p.project.URL)}
+		Supplier: clean(p.project.Organization.Name), Homepage: clean(p.project.URL), Repository: clean(p.project.SCM.URL)}
 	pkg.Choice = true // as the reference says of several
 	for _, l := range p.project.Licenses {
 		if text := clean(cmp.Or(l.Name, l.URL)); text != "" && len(pkg.Licence) < 20 {

@@ -27,6 +27,8 @@ type Package struct {
 	Choice   bool     `json:"choice,omitempty"`
 	Supplier string   `json:"supplier,omitempty"` // "Name <address>" of whoever made it
 	Homepage string   `json:"homepage,omitempty"`
+	// Repository is what the file says of where its sources are kept, as it is written.
+	Repository string `json:"repository,omitempty"`
 	// Requires are the names of packages that it says it needs, which is known if Stated.
 	Requires []string `json:"requires,omitempty"`
 	Stated   bool     `json:"stated,omitempty"`
@@ -124,7 +126,7 @@ func (f *File) Weight() int64 {
 }
 
 func (p *Package) weight() int64 {
-	n := int64(400 + len(p.Namespace) + len(p.Name) + len(p.Version) + len(p.Supplier) + len(p.Homepage) + len(p.Within))
+	n := int64(400 + len(p.Namespace) + len(p.Name) + len(p.Version) + len(p.Supplier) + len(p.Homepage) + len(p.Repository) + len(p.Within))
 	for _, s := range p.Licence {
 		n += int64(len(s)) + 16
 	}

@@ -50,7 +50,7 @@ func (f *File) text() string {
 			name = p.Namespace + ":" + name
 		}
 		fmt.Fprintf(&b, "%s%s %s %s", indent, p.Type, name, p.Version)
-		for _, part := range [][2]string{{"licence", strings.Join(p.Licence, " & ")}, {"by", p.Supplier}, {"home", p.Homepage}, {"in", p.Within}, {"needs", strings.Join(p.Requires, " ")}} {
+		for _, part := range [][2]string{{"licence", strings.Join(p.Licence, " & ")}, {"by", p.Supplier}, {"home", p.Homepage}, {"sources", p.Repository}, {"in", p.Within}, {"needs", strings.Join(p.Requires, " ")}} {
 			if part[1] != "" {
 				fmt.Fprintf(&b, ", %s %s", part[0], part[1])
 			}
@@ -83,12 +83,13 @@ Author: A. Person
 Author-email: a@example.org
 Project-URL: Documentation, https://docs.example.org
 Project-URL: Homepage, https://example.org
+Project-URL: Source Code, https://git.example.org/f.git
 Requires-Dist: Flask>=1.0.4
 Requires-Dist: typing_extensions ; python_version < "3.11"
 Requires-Dist: pytest[all] (>=7) ; extra == 'test'
 
 Name: not this one
-`, "pypi Flask_Login 0.6, licence MIT OR Apache-2.0, by A. Person <a@example.org>, home https://example.org, needs flask typing-extensions\n"},
+`, "pypi Flask_Login 0.6, licence MIT OR Apache-2.0, by A. Person <a@example.org>, home https://example.org, sources https://git.example.org/f.git, needs flask typing-extensions\n"},
 		{"an egg's", "usr/lib/python3/dist-packages/six-1.16.egg-info/PKG-INFO", "Name: six\nVersion: 1.16\nLicense: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License\nAuthor-email: B <b@example.org>, c@example.org\n",
 			"pypi six 1.16, licence OSI Approved :: MIT License, by B <b@example.org>\n"},
 		{"one in a file", "usr/lib/python3/dist-packages/old-1.egg-info", "Name: old\nVersion: 1\n", "pypi old 1\n"},
@@ -103,12 +104,12 @@ Name: not this one
 		{"installed files", "site/a.egg-info/installed-files.txt", "../a/__init__.py\nPKG-INFO\n", "site/a/__init__.py\nsite/a.egg-info/PKG-INFO\n"},
 		{"METADATA elsewhere", "srv/METADATA", "Name: a\nVersion: 1\n", "nothing\n"},
 
-		{"an npm package", "srv/app/node_modules/@s/left/package.json", `{"name": "@s/left", "version": "1.2.3", "license": "MIT", "author": "A <a@example.org> (https://example.org)", "homepage": "https://example.org/#readme",
+		{"an npm package", "srv/app/node_modules/@s/left/package.json", `{"name": "@s/left", "version": "1.2.3", "license": "MIT", "author": "A <a@example.org> (https://example.org)", "homepage": "https://example.org/#readme", "repository": {"type": "git", "url": "git+https://example.org/left.git"},
 			"dependencies": {"b": "^1"}, "optionalDependencies": {"a": "1"}, "peerDependencies": {"b": "1"}, "devDependencies": {"c": "1"}}`,
-			"npm @s/left 1.2.3, licence MIT, by A <a@example.org>, home https://example.org/#readme, needs a b\n"},
+			"npm @s/left 1.2.3, licence MIT, by A <a@example.org>, home https://example.org/#readme, sources git+https://example.org/left.git, needs a b\n"},
 		{"one with old licences", "node_modules/a/package.json", `{"name": "a", "version": "1", "licenses": [{"type": "MIT"}, {"url": "https://example.org/x"}], "maintainers": [{"name": "M", "email": "m@example.org"}]}`,
 			"npm a 1, licence MIT & https://example.org/x, by M <m@example.org>\n"},
-		{"an application", "srv/app/package.json", `{"name": "app", "version": "0.1.0", "license": false, "dependencies": []}`, "npm app 0.1.0\n"},
+		{"an application", "srv/app/package.json", `{"name": "app", "version": "0.1.0", "license": false, "repository": "github:a/b", "dependencies": []}`, "npm app 0.1.0, sources github:a/b\n"},
 		{"a directory of modules", "node_modules/a/dist/package.json", `{"name": "a", "version": "1"}`, "nothing\n"},
 		{"a kind of modules", "srv/app/esm/package.json", `{"type": "module"}`, "nothing\n"},
 		{"a broken one", "node_modules/a/package.json", `{"name": `, "unread: package.json: unexpected end of JSON input\n"},
@@ -147,7 +148,7 @@ func properties(group, artifact, version string) string {
 }
 
 func TestJars(t *testing.T) {
-	const pomXML = `<?xml version="1.0" encoding="ISO-8859-1"?><project xmlns="http://maven.apache.org/POM/4.0.0"><url>https://example.org</url><organization><name>Example</name></organization>` +
+	const pomXML = `<?xml version="1.0" encoding="ISO-8859-1"?><project xmlns="http://maven.apache.org/POM/4.0.0"><url>https://example.org</url><scm><url>https://example.org/x.git</url></scm><organization><name>Example</name></organization>` +
 		`<licenses><license><name>Apache License, Version 2.0</name></license><license><url>https://example.org/l</url></license></licenses></project>`
 	inner := jar(t, "META-INF/maven/org.example/inner/pom.properties", properties("org.example", "inner", "3"))
 	library := jar(t, "META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\nBundle-SymbolicName: org.example.lib;singleton:=tr\r\n ue\r\nBundle-License: MIT;link=x\r\nImplementation-Vendor: V\r\n\r\nName: x\r\nImplementation-Vendor: W\r\n")
@@ -157,7 +158,7 @@ func TestJars(t *testing.T) {
 		want       string
 	}{
 		{"what Maven left", "srv/a-1.0.jar", jar(t, "META-INF/maven/org.example/a/pom.properties", properties("org.example", "a", "1.0"), "META-INF/maven/org.example/a/pom.xml", pomXML),
-			"maven org.example:a 1.0, licence Apache License, Version 2.0 & https://example.org/l, by Example, home https://example.org\n"},
+			"maven org.example:a 1.0, licence Apache License, Version 2.0 & https://example.org/l, by Example, home https://example.org, sources https://example.org/x.git\n"},
 		{"a manifest", "srv/lib-2.1-rc1.jar", library, "maven org.example:lib 2.1-rc1, licence MIT, by V\n"},
 		{"nothing but a name", "srv/app.jar", jar(t, "A.class", "x"), "maven app \n"},
 		{"others put into one", "srv/fat-1.jar", jar(t, "META-INF/maven/g.x/part/pom.properties", properties("g.x", "part", "7"), "META-INF/maven/g.x/fat/pom.properties", properties("g.x", "fat", "${revision}")),

@@ -32,8 +32,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 // without a name or version is no package: it sets what kind of modules are below it.
 func readPackageJSON(b []byte) *File {
 	var doc struct {
-		Name, Version, License, Licenses, Author, Homepage, Maintainers json.RawMessage
-		Dependencies, OptionalDependencies, PeerDependencies            json.RawMessage
+		Name, Version, License, Licenses, Author, Homepage, Maintainers, Repository json.RawMessage
+		Dependencies, OptionalDependencies, PeerDependencies                        json.RawMessage
 	}
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return &File{Unread: "package.json: " + clean(err.Error())}
@@ -48,6 +48,7 @@ func readPackageJSON(b []byte) *File {
 	if p.Supplier = npmPerson(doc.Author); p.Supplier == "" {
 		p.Supplier = npmPerson(doc.Maintainers)
 	}
+	p.Repository = npmRepository(doc.Repository)
 	for _, field := range []json.RawMessage{doc.Dependencies, doc.OptionalDependencies, doc.PeerDependencies} {
 		var needs map[string]json.RawMessage
 		if json.Unmarshal(field, &needs) != nil || len(needs) > maxNames {
@@ -71,6 +72,16 @@ func jsonText(b json.RawMessage) string {
 		return ""
 	}
 	return s
+}
+
+// npmRepository reads a repository, an object with its address or that alone.
+func npmRepository(b json.RawMessage) string {
+	var object struct{ URL string }
+	text := jsonText(b)
+	if text == "" && json.Unmarshal(b, &object) == nil {
+		text = object.URL
+	}
+	return clean(text)
 }
 
 // npmLicences reads a licence or several, each a text or an object with its type.

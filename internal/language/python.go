@@ -2,12 +2,13 @@ package language
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
 	"path"
-	"slices"
 	"strings"
+	"unicode"
 )
 
 // readMetadata reads the core metadata of a Python distribution, METADATA or PKG-INFO
@@ -42,8 +43,12 @@ func readMetadata(b []byte) *File {
 		case "home-page":
 			p.Homepage = clean(value)
 		case "project-url":
-			if label, url, ok := strings.Cut(value, ","); ok && p.Homepage == "" && slices.Contains([]string{"homepage", "home"}, strings.ToLower(strings.TrimSpace(label))) {
-				p.Homepage = clean(url)
+			label, url, _ := strings.Cut(value, ",")
+			switch wellKnown(label) {
+			case "homepage", "home":
+				p.Homepage = cmp.Or(p.Homepage, clean(url))
+			case "source", "repository", "sourcecode", "github":
+				p.Repository = cmp.Or(p.Repository, clean(url))
 			}
 		case "requires-dist":
 			if need := requirement(value); need != "" && len(p.Requires) < maxNames {
@@ -59,6 +64,17 @@ func readMetadata(b []byte) *File {
 		p.Supplier = party(maintainer, maintainerAddress)
 	}
 	return &File{Packages: []Package{p}}
+}
+
+// wellKnown returns the label of an address as tools compare it (PyPA specifications,
+// "Well-known Project URLs in Metadata").
+func wellKnown(label string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, label)
 }
 
 // headerFields yields the fields before the first empty line, their names in lower
