@@ -26,9 +26,12 @@ type RebuildOptions struct {
 	// spec leaves out; "" for none.
 	Source string
 
-	CacheDir         string // for downloads; what is remembered there of other builds is not used
-	Jobs             int    // as in [Options]
-	Archive          ArchiveOptions
+	CacheDir string // for downloads; what is remembered there of other builds is not used
+	Jobs     int    // as in [Options]
+	Archive  ArchiveOptions
+	// AllowNetwork lets stages whose spec asks for it (network: host) reach what the caller's
+	// machine reaches. Whoever wrote the spec chose their commands.
+	AllowNetwork     bool
 	InsecureRegistry bool             // allow plain HTTP to a registry of a base image
 	OnStep           func(StepEvent)  // as in [Options]
 	Progress         archive.Progress // as in [Options]
@@ -44,7 +47,7 @@ type Rebuilt struct {
 // the provenance, by their digests, before anything is built; and nothing is taken over
 // from earlier builds but downloads, each of which has the digest that the lock says. No
 // test is run, and stages with secrets are not: their commands could take the
-// caller's. Errors wrap [ErrRebuild], but for one of the context.
+// caller's. Nor are those that want the network, unless the caller says so. Errors wrap [ErrRebuild], but for one of the context.
 func Rebuild(ctx context.Context, in *provenance.Inputs, o RebuildOptions) (*Rebuilt, error) {
 	res, err := rebuild(ctx, in, o)
 	if err != nil && ctx.Err() == nil {
@@ -77,7 +80,7 @@ func rebuild(ctx context.Context, in *provenance.Inputs, o RebuildOptions) (_ *R
 	b.store = fresh
 	defer func() { err = errors.Join(err, b.forget(context.WithoutCancel(ctx)), remove()) }()
 	b.lock = in.Lock
-	res, err := b.again(ctx, in)
+	res, err := b.again(ctx, in, o.AllowNetwork)
 	if errors.Is(err, fs.ErrNotExist) && o.Source == "" { // an image on disk
 		err = fmt.Errorf("%w: %s", err, needsSource)
 	}
@@ -126,10 +129,13 @@ func layOut(dir string, in *provenance.Inputs, checkout string) (*specs.Spec, er
 }
 
 // again builds the image, with the lock and the store that b has.
-func (b *build) again(ctx context.Context, in *provenance.Inputs) (*Rebuilt, error) {
+func (b *build) again(ctx context.Context, in *provenance.Inputs, network bool) (*Rebuilt, error) {
 	for _, stage := range b.spec.Stages {
 		if len(stage.Secrets) > 0 {
 			return nil, fmt.Errorf("stage %s needs secrets, which only its builder has", stage.Name)
+		}
+		if stage.Network == specs.NetworkHost && !network {
+			return nil, fmt.Errorf("stage %s wants the network of this machine, where its commands could reach what you can: --allow-network lets it", stage.Name)
 		}
 	}
 	if err := b.fits("the attested lock"); err != nil {

@@ -28,11 +28,16 @@ func sourceFlags(flags *pflag.FlagSet) {
 
 // archiveFlags adds those of them that concern no spec.
 func archiveFlags(flags *pflag.FlagSet) {
+	mirrorFlags(flags)
+	flags.String("keyring", "", "OpenPGP `file` that replaces Debian's archive keys")
+	flags.Bool("snapshot", false, "accept an archive of the past although its Release has expired")
+}
+
+// mirrorFlags adds those that say where packages are which a lock pins.
+func mirrorFlags(flags *pflag.FlagSet) {
 	cacheFlag(flags)
 	flags.String("mirror", "", "base `URI` of Debian's archive (default: the machine's apt sources, else Debian's primary mirror)")
 	flags.String("security-mirror", "", "base `URI` of Debian's security archive")
-	flags.String("keyring", "", "OpenPGP `file` that replaces Debian's archive keys")
-	flags.Bool("snapshot", false, "accept an archive of the past although its Release has expired")
 }
 
 // requireTestsFlag adds the flag that wants every test run.

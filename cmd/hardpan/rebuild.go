@@ -21,7 +21,8 @@ func (a *app) rebuilder() (verify.Rebuilder, error) {
 		defer progress.Wait()
 		res, err := builder.Rebuild(ctx, in, builder.RebuildOptions{
 			Source: a.settings.GetString("source"), CacheDir: dir, Archive: a.archiveOptions(),
-			InsecureRegistry: a.settings.GetBool("insecure-registry"), OnStep: stepPrinter(a.err, progress), Progress: progress,
+			AllowNetwork: a.settings.GetBool("allow-network"), InsecureRegistry: a.settings.GetBool("insecure-registry"),
+			OnStep: stepPrinter(a.err, progress), Progress: progress,
 		})
 		if err != nil {
 			return nil, "", err

@@ -43,8 +43,9 @@ policy's.
 With --rebuild the image is built again from the attested spec and lock, with nothing
 taken over but packages, each by its digest, and compared: it is the same, or
 the first layer, path and byte that differ are named. Packages come from the machine's
-mirror; where that no longer has them, --mirror names an archive of the past. Commands
-of build stages run in a sandbox on this machine, those with secrets do not.`,
+mirror; where that no longer has them, --mirror names an archive of the past, whose
+keys and dates do not matter. Commands of build stages run in a sandbox on this machine;
+those with secrets do not, those that want the network only with --allow-network.`,
 		Example: `  hardpan verify dist/python-3.13 --key hardpan.pub
   hardpan verify registry.example.com/base/python:3.13 --policy golden.yaml
   hardpan verify registry.example.com/base/python:3.13 --key cosign.pub --rebuild --output json
@@ -58,7 +59,8 @@ of build stages run in a sandbox on this machine, those with secrets do not.`,
 	flags.String("policy", "", "hold the image against the policy in this `file`")
 	flags.Bool("rebuild", false, "build the image again from the attested spec and lock, and compare")
 	flags.String("source", "", "`directory` of the spec in a checkout, for --rebuild of an image whose build stages read files from there")
-	archiveFlags(flags)
+	flags.Bool("allow-network", false, "with --rebuild, let commands of build stages reach the network where the spec says network: host")
+	mirrorFlags(flags)
 	identityFlags(flags)
 	insecureFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args[0]) }

@@ -28,13 +28,15 @@ func difference(ctx context.Context, was, is *oci.Image) (string, error) {
 	if where, err := layersDiffer(ctx, was, is); where != "" || err != nil {
 		return where, err
 	}
-	// The record is in the config, and says more of it.
+	// The record is in the config, and says more of it; but that the spec is another one
+	// is said last, for what it made otherwise tells more.
 	for _, document := range []struct {
 		name    string
 		was, is func() ([]byte, error)
 	}{
-		{"record", recordOf(was), recordOf(is)},
+		{"record", recordOf(was, false), recordOf(is, false)},
 		{"config", raw(was.RawConfig), raw(is.RawConfig)},
+		{"record", recordOf(was, true), recordOf(is, true)},
 		{"manifest", raw(was.Manifest), raw(is.Manifest)},
 	} {
 		a, err := document.was()
@@ -54,8 +56,9 @@ func difference(ctx context.Context, was, is *oci.Image) (string, error) {
 
 func raw(b []byte) func() ([]byte, error) { return func() ([]byte, error) { return b, nil } }
 
-// recordOf returns the record of an image as JSON, "null" where it has none.
-func recordOf(img *oci.Image) func() ([]byte, error) {
+// recordOf returns the record of an image as JSON, "null" where it has none, with the
+// digest of its spec or without.
+func recordOf(img *oci.Image, spec bool) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		if len(img.Config.Record) == 0 {
 			return []byte("null"), nil
@@ -63,6 +66,9 @@ func recordOf(img *oci.Image) func() ([]byte, error) {
 		rec, err := record.Decode(img.Config.Record)
 		if err != nil {
 			return nil, err
+		}
+		if !spec {
+			rec.Spec = ""
 		}
 		return json.Marshal(rec)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"path"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,9 +24,10 @@ type Item struct {
 }
 
 // Fetch brings the items into the store, several at a time. An item that is there
-// costs no request. The first failure ends the others; what they had is kept for
-// the next call. Errors: [ErrNotFound], [ErrForbidden], [ErrMismatch],
-// [ErrUnreachable]. progress may be nil.
+// costs no request. The first failure ends the others, and what they had is kept for
+// the next call; but where some are gone the rest is fetched, so that the error names all
+// that are. Errors: [ErrNotFound], [ErrForbidden], [ErrMismatch], [ErrUnreachable].
+// progress may be nil.
 func (c *Client) Fetch(ctx context.Context, items []Item, progress Progress) error {
 	if progress == nil {
 		progress = noProgress{}
@@ -42,15 +44,50 @@ func (c *Client) Fetch(ctx context.Context, items []Item, progress Progress) err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.o.Parallel)
-	for _, b := range missing {
+	gone := make([]error, len(missing))
+	for i, b := range missing {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return c.download(ctx, b, progress)
+			err := c.download(ctx, b, progress)
+			if errors.Is(err, ErrNotFound) {
+				gone[i], err = err, nil
+			}
+			return err
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return allGone(missing, gone)
+}
+
+// maxGone bounds how many names an error has.
+const maxGone = 20
+
+// allGone returns the first of the errors, with the names of the others' files; nil if
+// there are none.
+func allGone(blobs []blob, errs []error) error {
+	var first error
+	var others []string
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case first == nil:
+			first = err
+		default:
+			others = append(others, blobs[i].name)
+		}
+	}
+	if len(others) == 0 {
+		return first
+	}
+	more := ""
+	if n := len(others); n > maxGone {
+		others, more = others[:maxGone], fmt.Sprintf(" and %d more", n-maxGone)
+	}
+	return &failure{kind: ErrNotFound, msg: first.Error() + "; so are " + strings.Join(others, ", ") + more, hint: goneHint}
 }
 
 // blob is a download with all that is needed to make and check it.

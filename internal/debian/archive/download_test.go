@@ -3,7 +3,9 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -206,6 +208,31 @@ func TestFetchBadItems(t *testing.T) {
 	}
 	if requests := f.Requests(); len(requests) > 0 {
 		t.Errorf("requests were made: %v", requests)
+	}
+}
+
+// TestFetchGone: an archive that has moved on. The error names all that is gone, and the
+// rest is there for the next attempt.
+func TestFetchGone(t *testing.T) {
+	f := newFixture(t, one(nil), nil)
+	all := []Item{f.item(hello), f.item(docs)}
+	gone := all[0]
+	gone.Path, gone.Digest = "pool/main/g/gone/gone_1_all.deb", store.DigestOf([]byte("gone"))
+	lost := gone
+	lost.Path, lost.Digest = "pool/main/l/lost/lost_2_all.deb", store.DigestOf([]byte("lost"))
+	err := f.client.Fetch(context.Background(), []Item{gone, all[0], lost, all[1]}, nil)
+	wantError(t, err, ErrNotFound, "gone_1_all.deb: gone from the archive (404 Not Found); so are lost_2_all.deb")
+	for _, item := range all {
+		if _, ok := f.cache.Stat(item.Digest); !ok {
+			t.Errorf("%s was not fetched", item.Path)
+		}
+	}
+	if errs := make([]error, 30); true {
+		blobs := make([]blob, len(errs))
+		for i := range errs {
+			errs[i], blobs[i].name = notFound(&url.URL{Path: "x"}, "y"), fmt.Sprint(i)
+		}
+		wantError(t, allGone(blobs, errs), ErrNotFound, "so are 1, 2, ", "20 and 9 more")
 	}
 }
 

@@ -221,8 +221,10 @@ func accept(r request, resp *http.Response) (*response, error) {
 
 func notFound(u *url.URL, found string) error {
 	return &failure{kind: ErrNotFound, msg: fmt.Sprintf("cannot fetch %s: gone from the archive (%s)", u, found),
-		hint: "the archive has moved on: renew the lock with hardpan lock"}
+		hint: goneHint}
 }
+
+const goneHint = "the archive has moved on: renew the lock with hardpan lock"
 
 // retryAfter reads the header of that name (RFC 9110, 10.2.3), 0 where it is absent.
 func retryAfter(h http.Header) time.Duration {
