@@ -126,7 +126,7 @@ func (l *loader) wanted(d descriptor) bool {
 	default:
 		return false
 	}
-	if d.ArtifactType != "" {
+	if isArtifact(d) {
 		return false
 	}
 	if d.Platform == nil {

@@ -247,6 +247,7 @@ func TestLayoutEntries(t *testing.T) {
 	st := openStore(t)
 	x, other := buildIndex(t, st, linuxAMD64, linuxARM64), otherIndex(t, st)
 	platforms := strings.TrimSuffix(string(x.Manifest), "}") // the two manifests by platform, as ko has them
+	const entry = `"mediaType":"application/vnd.oci.image.manifest.v1+json"`
 	d := func(x *oci.Index, name string) string {
 		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"annotations":{"org.opencontainers.image.ref.name":%q}}`, x.MediaType, x.Digest, len(x.Manifest), name)
 	}
@@ -262,6 +263,8 @@ func TestLayoutEntries(t *testing.T) {
 		{"two, none chosen", list(d(x, "1"), d(other, "2")), "", "", "it has 2 images, 1, 2"},
 		{"one name for two", list(d(x, "1"), d(other, "1")), ":1", "", "it has 2 images, 1, 1"},
 		{"platforms", platforms + "}", "", "linux/amd64 linux/arm64", ""},
+		{"platforms, with an artifact type", strings.ReplaceAll(platforms, entry, entry+`,"artifactType":"application/vnd.oci.image.config.v1+json"`) + "}", "", "linux/amd64 linux/arm64", ""},
+		{"one of them an artifact", strings.Replace(platforms, entry, entry+`,"artifactType":"text/x"`, 1) + "}", "", "linux/arm64", ""},
 		{"attestation", attestation, "@" + string(x.Images[0].Digest), "linux/amd64", ""},
 		{"none", list(), "", "", "index.json lists no image"},
 		{"a manifest", string(x.Images[0].Manifest), "", "", "expected an image index"},
