@@ -258,6 +258,7 @@ func read(ctx context.Context, img *oci.Image, said attested) (content, error) {
 	var is *sboms.Image
 	reading, err := facts.NewReading(img)
 	if err == nil {
+		reading.Sums = true
 		is, err = sboms.ReadWatched(ctx, img, func(index int) layer.Watcher { return reading.Layer(index) })
 	}
 	var known *facts.Image
@@ -270,6 +271,7 @@ func read(ctx context.Context, img *oci.Image, said attested) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	is.Gaps = append(is.Gaps, otherwise(known)...)
 	sbom, err := described(is, said)
 	kept := said.each(check.ResultType, func(document []byte) sign.Question { return hardening(known, document) })
 	return content{sbom, kept, known}, err
@@ -286,7 +288,7 @@ func described(is *sboms.Image, said attested) (sign.Question, error) {
 			}
 		}
 	}
-	if is.Completeness != sboms.Complete {
+	if len(is.Gaps) > 0 {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
 	}
 	if len(formats) == 0 {

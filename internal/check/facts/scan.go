@@ -52,8 +52,9 @@ func read(ctx context.Context, src *oci.Image) (*Image, error) {
 	}
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	r.Sums = true
 	for i, l := range src.Layers {
-		r.Layer(i).sums = true
+		r.Layer(i)
 		group.Go(func() error { return r.layer(within, l, r.layers[i]) })
 	}
 	if err := group.Wait(); err != nil {
@@ -64,6 +65,9 @@ func read(ctx context.Context, src *oci.Image) (*Image, error) {
 
 // A Reading is an image whose layers pass by, read by whomever, each once.
 type Reading struct {
+	// Sums asks for the sums of files that the image's record vouches for, too.
+	Sums bool
+
 	src    *oci.Image
 	record *record.Record
 	layers []*Gatherer
@@ -85,6 +89,7 @@ func NewReading(src *oci.Image) (*Reading, error) {
 // Layer returns what looks at the entries of the layer of that index.
 func (r *Reading) Layer(index int) *Gatherer {
 	r.layers[index] = newGatherer(&r.bounds, func(h *tar.Header) bool { return vouches(r.src, r.record, tree.Clean(h.Name), index, h.Size) })
+	r.layers[index].sums = r.Sums
 	return r.layers[index]
 }
 

@@ -20,7 +20,8 @@ type System struct {
 	Owner map[string]string
 	// Sums has the MD5 sum of the files that the database has one of; apk has SHA-1
 	// instead, which is not compared.
-	Sums map[string][16]byte
+	Sums     map[string][16]byte
+	disputed map[string]bool
 	// Conf has those of configuration files, which may be changed.
 	Conf map[string][16]byte
 	// Lists says that the database has the paths of packages, and not only their names.
@@ -51,7 +52,7 @@ func (i *Image) readRelease() map[string]string {
 }
 
 func (i *Image) readSystem() *System {
-	s := &System{Owner: map[string]string{}, Sums: map[string][16]byte{}, Conf: map[string][16]byte{}}
+	s := &System{Owner: map[string]string{}, Sums: map[string][16]byte{}, Conf: map[string][16]byte{}, disputed: map[string]bool{}}
 	if text := i.Text("var/lib/dpkg/status"); text != nil {
 		s.Database = "dpkg"
 		s.status(i, text)
@@ -170,7 +171,12 @@ func (s *System) sums(i *Image, name string, text []byte) {
 			continue
 		}
 		p := i.Place(file)
-		s.Sums[p] = sum
+		if other, ok := s.Sums[p]; ok && other != sum || s.disputed[p] {
+			s.disputed[p] = true // by two packages, of which one's file is diverted (dpkg-divert(1))
+			delete(s.Sums, p)
+		} else {
+			s.Sums[p] = sum
+		}
 		if _, listed := s.Owner[p]; !listed {
 			s.Owner[p] = name
 		}
