@@ -131,7 +131,7 @@ func TestDifference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img := image("{}", rec.Name)
+		img := image("{}", rec.Name+rec.Spec)
 		img.Config.Record = text
 		return img
 	}
@@ -151,10 +151,10 @@ func TestDifference(t *testing.T) {
 		{"a mode", one("a 0755 x"), one("a 0644 x"), "layer 1 of 1, /a: mode is 0755, built again it is 0644"},
 		{"a time", one("a later x"), one("a 0644 x"), "layer 1 of 1, /a: time is 1970-01-01T00:01:00Z, built again it is 1970-01-01T00:00:00Z"},
 		{"a link", one("a link x"), one("a link y"), "layer 1 of 1, /a: link is x, built again it is y"},
-		{"a type", one("a link x"), one("a 0644 y"), "layer 1 of 1, /a: type is 2, built again it is 0"},
+		{"a type", one("a link x"), one("a 0644 y"), "layer 1 of 1, /a: type is symlink, built again it is file"},
 		{"an order", one("a 0644 x", "b 0644 x"), one("b 0644 x", "a 0644 x"), "layer 1 of 1, which has the same files, in another order or with other headers: byte 0 is 0x61, built again it is 0x62"},
-		{"a layer more", of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), of(layerOf(t, "a 0644 x")), "layer 2 of 2 is in the image only, built again it has 1 layers"},
-		{"a layer less", of(layerOf(t, "a 0644 x")), of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), "it has 1 layers, built again 2"},
+		{"a layer more", of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), of(layerOf(t, "a 0644 x")), "layer 2 of 2 is in the image only, with /b; built again it has 1 layers"},
+		{"a layer less", of(layerOf(t, "a 0644 x")), of(layerOf(t, "a 0644 x"), layerOf(t, "b 0644 x")), "it has 1 layers, built again 2, the next with /b"},
 		{"a config", image(`{"config": {"Env": ["A=1", "B=2"], "User": "1"}}`, "{}"), image(`{"config": {"Env": ["A=1", "B=3"], "User": "2"}}`, "{}"),
 			`config.config.Env[1] is "B=2", built again it is "B=3"`},
 		{"a config with more", image(`{"config": {"User": "1"}}`, "{}"), image(`{"config": {}}`, "{}"), `config.config.User is "1", built again it is nothing`},
@@ -162,6 +162,8 @@ func TestDifference(t *testing.T) {
 		{"a manifest", image("{}", `{"annotations": {"a": "b"}}`), image("{}", `{"annotations": {"a": "c"}}`), `manifest.annotations.a is "b", built again it is "c"`},
 		{"white space", image("{}", `{"a": 1}`), image("{}", `{"a":1}`), "manifest is written otherwise"},
 		{"no JSON", image("{", `{}`), image("{}", `{}`), "config is not JSON"},
+		{"another spec, and with it a name", with(&record.Record{Format: record.Format, Spec: "sha256:1", Name: "a"}), with(&record.Record{Format: record.Format, Spec: "sha256:2", Name: "b"}), `record.name is "a", built again it is "b"`},
+		{"another spec", with(&record.Record{Format: record.Format, Spec: "sha256:1"}), with(&record.Record{Format: record.Format, Spec: "sha256:2"}), `record.spec is "sha256:1", built again it is "sha256:2"`},
 		{"a record", with(&record.Record{Format: record.Format, Name: "a"}), with(&record.Record{Format: record.Format, Name: "b"}), `record.name is "a", built again it is "b"`},
 	} {
 		got, err := difference(t.Context(), test.was, test.is)

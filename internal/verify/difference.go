@@ -17,6 +17,7 @@ import (
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/record"
+	"github.com/hardpan/hardpan/internal/tree"
 )
 
 // difference says where two images of a platform first differ: in a layer by path and
@@ -170,20 +171,36 @@ func layersDiffer(ctx context.Context, was, is *oci.Image) (string, error) {
 	case first < 0:
 		return "", nil
 	case first >= len(was.Layers):
-		return fmt.Sprintf("it has %d layers, built again %d", len(was.Layers), len(is.Layers)), nil
+		with, err := holds(ctx, is.Layers[first])
+		return fmt.Sprintf("it has %d layers, built again %d, the next with %s", len(was.Layers), len(is.Layers), with), err
 	}
 	where := fmt.Sprintf("layer %d of %d", first+1, len(was.Layers))
 	if differ > 1 {
 		where += fmt.Sprintf(" (the first of %d that differ)", differ)
 	}
 	if first >= len(is.Layers) {
-		return fmt.Sprintf("%s is in the image only, built again it has %d layers", where, len(is.Layers)), nil
+		with, err := holds(ctx, was.Layers[first])
+		return fmt.Sprintf("%s is in the image only, with %s; built again it has %d layers", where, with, len(is.Layers)), err
 	}
 	inside, err := layerDiffers(ctx, was.Layers[first], is.Layers[first])
 	if err != nil {
 		return "", fmt.Errorf("cannot compare %s: %w", where, err)
 	}
 	return where + ", " + inside, nil
+}
+
+// holds names the first thing in a layer that is no directory.
+func holds(ctx context.Context, l oci.Layer) (string, error) {
+	list, err := entries(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	for i := range list {
+		if h := &list[i].header; h.Typeflag != tar.TypeDir {
+			return "/" + strings.Trim(h.Name, "/"), nil
+		}
+	}
+	return "directories only", nil
 }
 
 // entry is a path of a layer.
@@ -278,7 +295,7 @@ func headersDiffer(a, b *tar.Header) string {
 		name    string
 		was, is any
 	}{
-		{"type", string(a.Typeflag), string(b.Typeflag)},
+		{"type", typeOf(a), typeOf(b)},
 		{"mode", fmt.Sprintf("%04o", a.Mode), fmt.Sprintf("%04o", b.Mode)},
 		{"owner", fmt.Sprintf("%d:%d", a.Uid, a.Gid), fmt.Sprintf("%d:%d", b.Uid, b.Gid)},
 		{"link", a.Linkname, b.Linkname},
@@ -291,6 +308,14 @@ func headersDiffer(a, b *tar.Header) string {
 		}
 	}
 	return ""
+}
+
+// typeOf names what an entry is.
+func typeOf(h *tar.Header) string {
+	if t, ok := map[byte]tree.Type{tar.TypeReg: tree.File, tar.TypeDir: tree.Dir, tar.TypeSymlink: tree.Symlink, tar.TypeLink: tree.Hardlink}[h.Typeflag]; ok {
+		return t.String()
+	}
+	return specialName(h.Typeflag)
 }
 
 // errFound ends a walk.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"archive/tar"
 	"fmt"
 	"slices"
 
@@ -83,10 +84,15 @@ func typeName(f *facts.File) string {
 	if t, ok := types[f.Type]; ok {
 		return t.String()
 	}
-	switch f.Kind {
-	case '3', '4':
+	return specialName(f.Kind)
+}
+
+// specialName names what a tar type flag stands for that no record can have.
+func specialName(flag byte) string {
+	switch flag {
+	case tar.TypeChar, tar.TypeBlock:
 		return "device"
-	case '6':
+	case tar.TypeFifo:
 		return "pipe"
 	}
 	return "special file"
