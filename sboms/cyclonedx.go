@@ -72,7 +72,7 @@ func (img *Image) cdxMetadata(statement string) *cdx.Metadata {
 		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "CC0-1.0"}}}, // of the document, as SPDX demands it too
 		Properties: properties("hardpan:platform", img.Platform, "hardpan:completeness", statement),
 	}
-	if img.Completeness == Unknown { // it was looked at after it was built
+	if !img.Recorded { // it was looked at after it was built
 		m.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
 	}
 	if by := img.Publisher; by.Name != "" {

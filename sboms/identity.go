@@ -57,8 +57,14 @@ func (img *Image) statement() string {
 	case Complete:
 		return scope + "Complete: made from the record of the image's build and compared with its content; every file has an origin."
 	case Incomplete:
+		if !img.Recorded {
+			return scope + "Incomplete: the image has no record of its build; " + strings.Join(img.Gaps, "; ") + "."
+		}
 		return scope + "Incomplete: " + strings.Join(img.Gaps, "; ") + "."
 	default:
+		if len(img.Packages) == 0 {
+			return scope + "Completeness is unknown: the image has no record of its build and no database of packages, so this is what packages of programming languages in it say."
+		}
 		return scope + "Completeness is unknown: the image has no record of its build, so this is what dpkg's database, and packages of programming languages, in it say."
 	}
 }

@@ -42,6 +42,8 @@ type Image struct {
 	Languages []LanguagePackage
 	Files     []File // regular files and links, by path
 
+	// Recorded says that the image has the record of its build.
+	Recorded     bool
 	Completeness Completeness
 	// Gaps are the reasons for which the list is [Incomplete], one line each.
 	Gaps []string
@@ -57,7 +59,7 @@ type Completeness string
 // The words are CycloneDX's (1.6, compositions.aggregate).
 const (
 	Complete   Completeness = "complete"   // every package and file is listed and has an origin
-	Incomplete Completeness = "incomplete" // the image has what its record does not explain
+	Incomplete Completeness = "incomplete" // the image has what its record does not explain, or packages that are not read
 	Unknown    Completeness = "unknown"    // the image has no record of its build
 )
 

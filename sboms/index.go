@@ -76,6 +76,7 @@ func IndexOf(src *oci.Index, images []Part) (*Index, error) {
 func (x *Index) subject() *Image {
 	return &Image{
 		Name: x.Name, Version: x.Version, Digest: x.Digest, Created: x.Created, SHA512: x.SHA512, Publisher: x.Publisher, Completeness: x.completeness(), ToolVersion: x.ToolVersion,
+		Recorded: !slices.ContainsFunc(x.Images, func(img Part) bool { return !img.Recorded }),
 	}
 }
 

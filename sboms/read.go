@@ -51,7 +51,7 @@ func Identify(src *oci.Image) (*Image, error) {
 }
 
 func newReading(src *oci.Image) (*reading, error) {
-	r := &reading{src: src, img: &Image{Digest: src.Digest, Platform: src.Platform.String(), Completeness: Unknown}}
+	r := &reading{src: src, img: &Image{Digest: src.Digest, Platform: src.Platform.String(), Completeness: Unknown, Recorded: len(src.Config.Record) > 0}}
 	if len(src.Config.Record) > 0 {
 		rec, err := record.Decode(src.Config.Record)
 		if err != nil {
@@ -340,66 +340,4 @@ func (r *reading) owners() map[string]*tree.Origin {
 		}
 	}
 	return owners
-}
-
-// foreignDatabases are those of other package managers than dpkg, which a base image may
-// have been made with.
-var foreignDatabases = []string{"lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite", "var/lib/pacman/local"}
-
-// maxGaps bounds how many gaps of one kind are listed by name.
-const maxGaps = 20
-
-// complete compares the content with the record.
-func (r *reading) complete() {
-	img := r.img
-	if r.rec == nil {
-		img.Completeness = Unknown
-		return
-	}
-	var extra, undescribed []string
-	for i := range img.Files {
-		if img.Files[i].Origin == nil {
-			extra = append(extra, img.Files[i].Path)
-		}
-	}
-	for i := range img.Packages {
-		if !img.Packages[i].Described {
-			undescribed = append(undescribed, img.Packages[i].Name)
-		}
-	}
-	var missing []string
-	for _, name := range r.rec.Paths.Path {
-		if r.paths[name] == nil {
-			missing = append(missing, "/"+name)
-		}
-	}
-	for _, c := range r.rec.Components {
-		if e := r.paths[c.Path]; e == nil || e.SHA256 != c.SHA256 {
-			img.gap("the image does not have, or has otherwise, the program of hardpan ", []string{"/" + c.Path})
-		}
-	}
-	var unread []string
-	for _, name := range foreignDatabases {
-		if r.paths[name] != nil {
-			unread = append(unread, "/"+name)
-		}
-	}
-	img.gap("nothing says where it comes from: ", extra)
-	img.gap("a base image has packages that are not listed: ", unread)
-	img.gap("the record has it and the image does not: ", missing)
-	img.gap("the image has no control fields, and so no dependencies, of package ", undescribed)
-	img.Completeness = Complete
-	if len(img.Gaps) > 0 {
-		img.Completeness = Incomplete
-	}
-}
-
-func (img *Image) gap(what string, names []string) {
-	for i, name := range names {
-		if i == maxGaps {
-			img.Gaps = append(img.Gaps, fmt.Sprintf("%sand %d more", what, len(names)-i))
-			return
-		}
-		img.Gaps = append(img.Gaps, what+name)
-	}
 }

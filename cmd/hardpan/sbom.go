@@ -22,7 +22,8 @@ func newSBOM(a *app) *cobra.Command {
 digests, licences and dependencies, as SPDX 2.3 or CycloneDX 1.6 in JSON. IMAGE
 is a registry reference, an OCI layout, an OCI archive or a docker archive. Of an
 image that hardpan did not build it says what dpkg's database in the image says,
-and that its completeness is unknown. Packages of Python, Node, Go and Java that
+and that its completeness is unknown; of packages of apk, rpm and others it says,
+with a warning, that they are not listed. Packages of Python, Node, Go and Java that
 did not come as Debian packages are listed by what they say of themselves.
 
 Of an image for several platforms it describes one; with --platform all it
@@ -68,6 +69,11 @@ func (a *app) sbom(ctx context.Context, image string) error {
 	parts, err := describeAll(images, func(img *oci.Image) (*sboms.Image, error) { return sboms.Read(ctx, img) })
 	if err != nil {
 		return err
+	}
+	for _, part := range parts {
+		for _, gap := range part.Gaps {
+			fmt.Fprintf(a.err, "warning: the SBOM of %s is not complete: %s\n", oneLine(part.Platform), oneLine(gap))
+		}
 	}
 	document, err := format.image(parts[0].Image)
 	if platform == allPlatforms {
