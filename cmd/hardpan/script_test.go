@@ -129,6 +129,39 @@ func outage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// tagged signs the index as `cosign sign` and `cosign attest` do that make no bundles.
+func tagged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tagged IMAGE")
+	}
+	a, ctx := ts.Value(authorityKey{}).(*keylesstest.Authority), context.Background()
+	name := args[0]
+	if _, err := os.Stat(ts.MkAbs(name)); err == nil {
+		name = ts.MkAbs(name)
+	}
+	src, err := oci.Open(ctx, name, oci.OpenOptions{})
+	ts.Check(err)
+	defer src.Close()
+	how := keylesstest.Tagged{Email: "ci@example.com", Issuer: "https://issuer.example.com", Entry: "hashedrekord", Timestamp: true}
+	signature, err := a.Signature(ctx, how, fmt.Appendf(nil, `{"critical":{"identity":{},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"}}`, src.Digest))
+	ts.Check(err)
+	how.Entry = "dsse"
+	attestation, err := a.Attestation(ctx, how, "https://openvex.dev/ns", fmt.Appendf(nil,
+		`{"_type":"https://in-toto.io/Statement/v0.1","subject":[{"digest":{"sha256":%q}}],"predicateType":"https://openvex.dev/ns","predicate":{}}`, src.Digest.Hex()))
+	ts.Check(err)
+	for kind, added := range map[oci.ArtifactKind]oci.Document{oci.Attestations: attestation, oci.Signatures: signature} {
+		documents := []oci.Document{added}
+		before, err := src.Artifacts(ctx, src.Digest, kind)
+		ts.Check(err)
+		for _, a := range before {
+			documents = append(a.Documents, documents...)
+		}
+		artifact, err := oci.NewArtifact(src.Digest, kind, documents)
+		ts.Check(err)
+		ts.Check(src.Attach(ctx, []*oci.Artifact{artifact}))
+	}
+}
+
 func server(ts *testscript.TestScript) *archivetest.Server {
 	return ts.Value(serverKey{}).(*archivetest.Server)
 }
@@ -146,6 +179,7 @@ func server(ts *testscript.TestScript) *archivetest.Server {
 //	lists DIR [NAME...]           check that a directory has these names and no other
 //	replace FILE OLD NEW          change a file's text
 //	outage SERVICE...             make these services of keyless signing refuse; ! outage is none
+//	tagged IMAGE                  sign and attest an image under cosign's tags, for ci@example.com
 //	attested LAYOUT TYPE FILE     write what is attested of the index as that type, which ends so
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
@@ -161,6 +195,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		each(ts, args, func(b []byte) []byte { return b[:len(b)/2] })
 	},
 	"outage":   outage,
+	"tagged":   tagged,
 	"lists":    lists,
 	"replace":  replace,
 	"attested": attested,

@@ -54,6 +54,7 @@ func New() (*Authority, error) {
 		serve   func(http.ResponseWriter, *http.Request) error
 	}{
 		"/api/v2/signingCert": {"fulcio", a.certify},
+		"/api/v1/signingCert": {"fulcio", a.certifyOld},
 		"/api/v1/log/entries": {"rekor", a.record},
 		"/api/v1/timestamp":   {"timestamp", a.stamp},
 	} {
