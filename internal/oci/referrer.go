@@ -194,7 +194,7 @@ func (a *Artifact) addParts(ctx context.Context, b backend, doc *referrerDoc) {
 		a.parts = append(a.parts, blob{digest: d.Digest, size: d.Size, media: d.MediaType, open: func() (io.ReadCloser, error) {
 			r, err := b.blob(ctx, d)
 			if isMissing(err) {
-				return nil, fmt.Errorf("blob %s is missing: %w", d.Digest, fs.ErrNotExist)
+				return nil, missingBlob(d.Digest)
 			}
 			if err != nil {
 				return nil, err

@@ -132,7 +132,7 @@ type remoteBackend struct {
 func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	got, err := b.puller.Get(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	return documentReader(got.Manifest), nil
 }
@@ -140,13 +140,21 @@ func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadClose
 func (b remoteBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	l, err := b.puller.Layer(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	r, err := l.Compressed()
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	return r, nil
+}
+
+// blobError tells a registry that does not have a blob from one that fails.
+func blobError(d descriptor, err error) error {
+	if isMissing(err) {
+		return missingBlob(d.Digest)
+	}
+	return remoteError{err}
 }
 
 // stat does not ask: one request per layer would cost more than it tells.
