@@ -74,15 +74,11 @@ var ci = keyless.Identity{Name: email, Issuer: issuer}
 
 func judge(t testing.TB, who keyless.Identity, root []byte, bundles ...[]byte) []sign.Verdict {
 	t.Helper()
-	j, err := keyless.NewJudge(who, root)
-	check(t, err)
 	var documents []oci.Document
 	for _, b := range bundles {
 		documents = append(documents, oci.Document{Content: b})
 	}
-	verdicts, err := j.Judge(t.Context(), documents)
-	check(t, err)
-	return verdicts
+	return judgeDocuments(t, who, root, documents...)
 }
 
 // What is signed with a log, with a timestamp authority or with both is verified without
@@ -358,22 +354,28 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// serve asks the program, in this process.
+func serve(t testing.TB, root []byte, d keyless.Document) keyless.Verdict {
+	t.Helper()
+	request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{Documents: []keyless.Document{d}, TrustedRoot: root, Who: ci}})
+	check(t, err)
+	var out strings.Builder
+	check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
+	var answer keyless.Response
+	check(t, json.Unmarshal([]byte(out.String()), &answer))
+	if len(answer.Verdicts) != 1 {
+		t.Fatalf("answer %s", out.String())
+	}
+	return answer.Verdicts[0]
+}
+
 // FuzzBundle judges any text: never a crash, and never a yes to what was not signed.
 func FuzzBundle(f *testing.F) {
 	a := authority(f)
 	f.Add(signWith(f, services(a)))
 	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"certificate":{"rawBytes":""}},"dsseEnvelope":{}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{Documents: []keyless.Document{{Content: text}}, TrustedRoot: a.Root, Who: ci}})
-		check(t, err)
-		var out strings.Builder
-		check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
-		var answer keyless.Response
-		check(t, json.Unmarshal([]byte(out.String()), &answer))
-		if len(answer.Verdicts) != 1 {
-			t.Fatalf("answer %s", out.String())
-		}
-		if v := answer.Verdicts[0]; v.Reason == "" && string(v.Signed) != string(statement) {
+		if v := serve(t, a.Root, keyless.Document{Content: text}); v.Reason == "" && string(v.Signed) != string(statement) {
 			t.Errorf("a yes to %s", v.Signed)
 		}
 	})

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hardpan/hardpan/internal/keyless"
 	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
-	"github.com/hardpan/hardpan/internal/keyless/sigstore"
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/sign/signtest"
@@ -184,7 +183,7 @@ func TestTaggedRefused(t *testing.T) {
 		tamper   = "changed after it was signed: the certificate's key does not verify it ("
 		damaged  = "damaged document: "
 	)
-	for _, c := range []struct {
+	cases := []struct {
 		name string
 		root []byte
 		d    oci.Document
@@ -264,8 +263,18 @@ func TestTaggedRefused(t *testing.T) {
 		{"envelope of something else", a.Root, containing(att, strings.Replace(empty, "vnd.in-toto", "x", 1)), damaged + `the envelope holds "application/x+json", expected application/vnd.in-toto+json`},
 		{"envelope without a signature", a.Root, containing(att, strings.Replace(empty, `{"keyid":"","sig":"AAAA"}`, "", 1)), damaged + "the envelope has 0 signatures, expected one"},
 		{"envelope with two", a.Root, containing(att, strings.Replace(empty, `{"keyid`, `{"sig":"AAAA"},{"keyid`, 1)), damaged + "the envelope has 2 signatures, expected one"},
-	} {
-		v := judgeDocuments(t, ci, c.root, c.d)[0]
+	}
+	documents := map[string][]oci.Document{} // by root, to be judged at once
+	for _, c := range cases {
+		documents[string(c.root)] = append(documents[string(c.root)], c.d)
+	}
+	verdicts := map[string][]sign.Verdict{}
+	for root, list := range documents {
+		verdicts[root] = judgeDocuments(t, ci, []byte(root), list...)
+	}
+	for _, c := range cases {
+		v := verdicts[string(c.root)][0]
+		verdicts[string(c.root)] = verdicts[string(c.root)][1:]
 		switch {
 		case c.want == "" && v.Err == nil:
 		case v.Err == nil || c.want == "" || !strings.HasPrefix(v.Err.Error(), c.want) || v.Signed != nil || strings.Contains(v.Err.Error(), "\n"):
@@ -370,19 +379,9 @@ func FuzzTagged(f *testing.F) {
 		if withLog {
 			root = a.Root
 		}
-		request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{TrustedRoot: root, Who: ci, Documents: []keyless.Document{{
-			MediaType: media[attests], Content: content,
-			Annotations: map[string]string{noteSignature: signature, noteCertificate: certificate, noteEntry: entry, noteTimestamp: timestamp},
-		}}}})
-		check(t, err)
-		var out strings.Builder
-		check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
-		var answer keyless.Response
-		check(t, json.Unmarshal([]byte(out.String()), &answer))
-		if len(answer.Verdicts) != 1 {
-			t.Fatalf("answer %s", out.String())
-		}
-		v := answer.Verdicts[0]
+		v := serve(t, root, keyless.Document{MediaType: media[attests], Content: content, Annotations: map[string]string{
+			noteSignature: signature, noteCertificate: certificate, noteEntry: entry, noteTimestamp: timestamp,
+		}})
 		if signed := string(v.Signed); v.Reason == "" && signed != string(payloadOf(someDigest)) && signed != string(statementOf(someDigest)) {
 			t.Errorf("a yes to %s", v.Signed)
 		}

@@ -80,10 +80,16 @@ func (v *Verifier) isJudged(id store.Digest) bool {
 	return ok
 }
 
+// errKeyed is about a layer that there is no need to judge.
+var errKeyed = fmt.Errorf("%w: it is signed with a key, and no certificate says whose that is", ErrIdentity)
+
 // verdict returns that on a document.
 func (v *Verifier) verdict(d oci.Document) Verdict {
 	if verdict, ok := v.verdicts[documentID(d)]; ok {
 		return verdict
+	}
+	if d.MediaType != mediaBundle && !isCertified(d) {
+		return Verdict{Err: errKeyed}
 	}
 	return Verdict{Err: fmt.Errorf("%w: it was not judged", ErrUntrusted)}
 }

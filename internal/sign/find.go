@@ -59,14 +59,18 @@ func (f found) documents() (list []oci.Document) {
 		}
 	}
 	for _, d := range f.signatures.list {
-		if d.MediaType == mediaSimpleSigning {
+		if d.MediaType == mediaSimpleSigning && isCertified(d) {
 			list = append(list, d)
 		}
 	}
 	for _, d := range f.attestations.list {
-		if d.MediaType == mediaEnvelope {
+		if d.MediaType == mediaEnvelope && isCertified(d) {
 			list = append(list, d)
 		}
 	}
 	return list
 }
+
+// isCertified reports whether a layer has a certificate, and not a key that is known
+// otherwise.
+func isCertified(d oci.Document) bool { return d.Annotations[annotationCertificate] != "" }

@@ -17,6 +17,8 @@ const (
 	mediaEnvelope       = "application/vnd.dsse.envelope.v1+json"
 	annotationSignature = "dev.cosignproject.cosign/signature"
 	annotationPredicate = "predicateType"
+
+	annotationCertificate = "dev.sigstore.cosign/certificate" // where there is no key
 )
 
 // payloadType is what a payload says it is; cosign accepts no other.

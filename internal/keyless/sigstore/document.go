@@ -27,8 +27,6 @@ type document struct {
 	entry *intotoEntry
 }
 
-var errEnvelope = errors.New("the bundle has no DSSE envelope with an in-toto statement")
-
 // read reads a document of any form.
 func read(d keyless.Document) (*document, error) {
 	switch d.MediaType {
@@ -39,21 +37,14 @@ func read(d keyless.Document) (*document, error) {
 	}
 	var b bundle.Bundle
 	if err := b.UnmarshalJSON(d.Content); err != nil {
-		return nil, errBundle{err}
+		return nil, fmt.Errorf("the bundle is not of its form: %w", err)
 	}
 	envelope := b.GetDsseEnvelope()
 	if envelope == nil || envelope.PayloadType != payloadInToto {
-		return nil, errEnvelope
+		return nil, errors.New("the bundle has no DSSE envelope with an in-toto statement")
 	}
 	return &document{bundle: &b, signed: envelope.Payload}, nil
 }
-
-// errBundle is the library's about a bundle that it does not read.
-type errBundle struct{ error }
-
-func (e errBundle) Error() string { return "the bundle is not of its form: " + e.error.Error() }
-
-func (e errBundle) Unwrap() error { return e.error }
 
 // artifact returns what the library compares with what is signed. The subject of a
 // statement is compared by the caller.
