@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
@@ -66,11 +67,29 @@ func GenerateKey(password []byte) (private, public []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot encrypt the key: %w", err)
 	}
-	pubDER, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a key: %w", err)
+	if public, err = (&Verifier{key: pub}).PEM(); err != nil {
+		return nil, nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: pemSigstore, Bytes: box}), pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: pubDER}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: pemSigstore, Bytes: box}), public, nil
+}
+
+// PEM returns the public key as [LoadVerifier] reads it. An identity has none.
+func (v *Verifier) PEM() ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(v.key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: der}), nil
+}
+
+// IsProtected reports whether a private key can be used only by who knows more than is in
+// its file: the password, which is not empty. What is not a private key is.
+func IsProtected(text, password []byte) bool {
+	block, _ := pem.Decode(text)
+	if block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		return true
+	}
+	return strings.HasPrefix(block.Type, "ENCRYPTED") && len(password) > 0
 }
 
 // LoadSigner reads a private key that [GenerateKey] or `cosign generate-key-pair`
