@@ -35,13 +35,19 @@ to run: PREFIX.key, encrypted with a password as cosign does it, and PREFIX.pub.
 Files that exist are not overwritten.
 
 The password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD, which may be empty;
-where neither is set it is asked for on the terminal.`,
+where neither is set it is asked for on the terminal.
+
+With --kms the key is made where a plugin of sigstore keeps it, in a KMS or a token,
+and only PREFIX.pub is written.`,
 		Example: `  hardpan key generate
-  hardpan key generate --output-key-prefix release`,
+  hardpan key generate --output-key-prefix release
+  hardpan key generate --kms 'pkcs11://token=release;object=signing'`,
 		Args: exactArgs(),
-		RunE: func(*cobra.Command, []string) error { return a.generateKey() },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.generateKey(cmd.Context()) },
 	}
 	generate.Flags().String("output-key-prefix", "hardpan", "`prefix` of the names of the two files")
+	generate.Flags().String("kms", "", "make the key of this `reference` NAME://KEY with the plugin sigstore-kms-NAME")
+	generate.Flags().String("algorithm", "", "`name` that the plugin has for the kind of key (default: the plugin's); needs --kms")
 	group.AddCommand(generate, newKeyPublic(a))
 	return group
 }
@@ -109,13 +115,22 @@ func (a *app) publicHalf(ctx context.Context) (*sign.Verifier, error) {
 	return signer.Verifier(), nil
 }
 
-func (a *app) generateKey() (err error) {
+func (a *app) generateKey(ctx context.Context) (err error) {
 	prefix := a.settings.GetString("output-key-prefix")
 	names := []string{prefix + ".key", prefix + ".pub"}
+	if a.settings.GetString("kms") != "" {
+		names = names[1:]
+	}
 	for _, name := range names {
 		if _, err := os.Lstat(name); err == nil {
 			return usageError{err: fmt.Errorf("%s exists, and keys are not overwritten", name), hint: "choose other names with --output-key-prefix"}
 		}
+	}
+	if len(names) == 1 {
+		return a.generateElsewhere(ctx, names[0])
+	}
+	if a.settings.GetString("algorithm") != "" {
+		return usagef("--algorithm is given without --kms, and key files are Ed25519")
 	}
 	password, err := a.password("password of the new key: ", true)
 	if err != nil {
@@ -139,6 +154,27 @@ func (a *app) generateKey() (err error) {
 		return a.printJSON(map[string]string{"private": names[0], "public": names[1], "id": v.ID()})
 	}
 	_, err = fmt.Fprintf(a.out, "wrote %s and %s, key %s\n", names[0], names[1], v.ID())
+	return err
+}
+
+// generateElsewhere makes a key with a plugin, and the file of its public half.
+func (a *app) generateElsewhere(ctx context.Context, name string) error {
+	reference := a.settings.GetString("kms")
+	verifier, err := kms.Generate(ctx, reference, a.settings.GetString("algorithm"))
+	if err != nil {
+		return kmsError(err)
+	}
+	text, err := verifier.PEM()
+	if err != nil {
+		return err
+	}
+	if err := writeNew(name, text, 0o644); err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(map[string]string{"private": reference, "public": name, "id": verifier.ID()})
+	}
+	_, err = fmt.Fprintf(a.out, "made %s and wrote %s, key %s\n", reference, name, verifier.ID())
 	return err
 }
 

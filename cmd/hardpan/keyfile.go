@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/hardpan/hardpan/internal/kms"
@@ -27,6 +28,10 @@ func (a *app) openKeyFile() ([]byte, fs.FileInfo, error) {
 		return nil, nil, usageError{err: fmt.Errorf("key %s is not in a file, expected the file of a public key", name), hint: "hardpan key public writes it"}
 	}
 	f, err := os.Open(name)
+	if uri, ok := strings.CutPrefix(name, "pkcs11:"); ok && err != nil { // as other programs write it (RFC 7512)
+		uri, _, _ = strings.Cut(uri, "?") // which may have a PIN
+		return nil, nil, usageError{err: fmt.Errorf("key pkcs11:%s is neither a file nor a reference NAME://KEY", uri), hint: "a key in a token is named pkcs11://" + uri}
+	}
 	if err != nil {
 		return nil, nil, usagef("cannot read the key: %w", err)
 	}

@@ -46,7 +46,7 @@ func find(reference string) (*key, error) {
 	if k.program, err = lookup(k.name); err != nil {
 		shown, _, _ := strings.Cut(reference, "?") // in a query somebody may have put a PIN
 		hint := "such programs are plugins of sigstore, which cosign uses too"
-		if parts[1] == "pkcs11" {
+		if parts[1] == "pkcs11" || parts[1] == "p11" {
 			hint = "hardpan's make pkcs11 builds it, which takes a C compiler"
 		}
 		return nil, &hinted{fmt.Errorf("key %.200s: %w: %s is neither in PATH nor beside hardpan", shown, ErrNoProgram, k.name), hint}
@@ -84,34 +84,27 @@ func Signer(ctx context.Context, reference string) (*sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c caution
+	var t turns
 	return sign.NewSigner(public, func(message []byte) ([]byte, error) {
-		return c.try(func() ([]byte, error) { return k.sign(ctx, message) })
+		return t.take(func() ([]byte, error) { return k.sign(ctx, message) })
 	}), nil
 }
 
-// caution keeps a key from being asked again that refused to sign the first time: several
-// documents are signed side by side, and a wrong PIN is to be tried once, since tokens
-// lock themselves after a few.
-type caution struct {
-	first  sync.Mutex
-	proven bool
+// turns has a key asked for one signature at a time, and no more once it refused: several
+// documents are signed side by side, but a wrong PIN is to be tried once, since tokens lock
+// themselves after a few, and SoftHSM reads amiss what another process is writing.
+type turns struct {
+	mu     sync.Mutex
 	failed error
 }
 
-func (c *caution) try(sign func() ([]byte, error)) ([]byte, error) {
-	c.first.Lock()
-	if c.proven {
-		c.first.Unlock()
-		return sign()
+func (t *turns) take(sign func() ([]byte, error)) (signature []byte, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		signature, t.failed = sign()
 	}
-	defer c.first.Unlock()
-	if c.failed != nil {
-		return nil, c.failed
-	}
-	signature, err := sign()
-	c.proven, c.failed = err == nil, err
-	return signature, err
+	return signature, t.failed
 }
 
 // Verifier returns the public key that a reference names.
@@ -121,6 +114,33 @@ func Verifier(ctx context.Context, reference string) (*sign.Verifier, error) {
 		return nil, err
 	}
 	return k.public(ctx)
+}
+
+// Generate makes a key under the name of a reference, where there is none, and returns its
+// public half. The algorithm is one of the program's names, or "" for its default.
+func Generate(ctx context.Context, reference, algorithm string) (*sign.Verifier, error) {
+	k, err := find(reference)
+	if err != nil {
+		return nil, err
+	}
+	if algorithm == "" {
+		answer, err := k.call(ctx, nil, &common.MethodArgs{MethodName: common.DefaultAlgorithmMethodName, DefaultAlgorithm: &common.DefaultAlgorithmArgs{}})
+		if err != nil {
+			return nil, err
+		}
+		if answer.DefaultAlgorithm == nil {
+			return nil, fmt.Errorf("%s returned no algorithm", k.name)
+		}
+		algorithm = answer.DefaultAlgorithm.DefaultAlgorithm
+	}
+	answer, err := k.call(ctx, nil, &common.MethodArgs{MethodName: common.CreateKeyMethodName, CreateKey: &common.CreateKeyArgs{Algorithm: algorithm}})
+	if err != nil {
+		return nil, err
+	}
+	if answer.CreateKey == nil {
+		return nil, fmt.Errorf("%s returned no public key", k.name)
+	}
+	return k.load(answer.CreateKey.PublicKeyPEM)
 }
 
 func (k *key) sign(ctx context.Context, message []byte) ([]byte, error) {
@@ -146,7 +166,11 @@ func (k *key) public(ctx context.Context) (*sign.Verifier, error) {
 	if answer.PublicKey == nil {
 		return nil, fmt.Errorf("%s returned no public key", k.name)
 	}
-	v, err := sign.LoadVerifier(answer.PublicKey.PublicKeyPEM)
+	return k.load(answer.PublicKey.PublicKeyPEM)
+}
+
+func (k *key) load(text []byte) (*sign.Verifier, error) {
+	v, err := sign.LoadVerifier(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.name, err)
 	}

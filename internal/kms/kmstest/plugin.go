@@ -43,6 +43,14 @@ func Main(arguments []string, stdin io.Reader, stdout, stderr io.Writer) {
 	}
 	file := args.InitOptions.KeyResourceID
 	code = misbehave(filepath.Base(file), file, args.MethodName, answer, stdout, stderr)
+	switch args.MethodName {
+	case common.DefaultAlgorithmMethodName:
+		answer(common.PluginResp{DefaultAlgorithm: &common.DefaultAlgorithmResp{DefaultAlgorithm: "ed25519"}})
+	case common.CreateKeyMethodName:
+		if err := create(file, args.CreateKey.Algorithm); err != nil {
+			answer(common.PluginResp{ErrorMessage: err.Error()})
+		}
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		answer(common.PluginResp{ErrorMessage: err.Error()})
@@ -50,10 +58,13 @@ func Main(arguments []string, stdin io.Reader, stdout, stderr io.Writer) {
 	block, _ := pem.Decode(text)
 	parsed, _ := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key := parsed.(crypto.Signer)
+	der, _ := x509.MarshalPKIXPublicKey(key.Public())
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	switch args.MethodName {
 	case common.PublicKeyMethodName:
-		der, _ := x509.MarshalPKIXPublicKey(key.Public())
-		answer(common.PluginResp{PublicKey: &common.PublicKeyResp{PublicKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})}})
+		answer(common.PluginResp{PublicKey: &common.PublicKeyResp{PublicKeyPEM: public}})
+	case common.CreateKeyMethodName:
+		answer(common.PluginResp{CreateKey: &common.CreateKeyResp{PublicKeyPEM: public}})
 	case common.SignMessageMethodName:
 		message, _ := io.ReadAll(stdin)
 		hash := crypto.Hash(0)
@@ -75,6 +86,21 @@ func Main(arguments []string, stdin io.Reader, stdout, stderr io.Writer) {
 		}
 	}
 	answer(common.PluginResp{ErrorMessage: "refused: " + args.MethodName})
+}
+
+// create makes the file of a key.
+func create(file, algorithm string) error {
+	if algorithm != "ed25519" {
+		return fmt.Errorf("algorithm %q, expected ed25519", algorithm)
+	}
+	_, key, _ := ed25519.GenerateKey(nil)
+	der, _ := x509.MarshalPKCS8PrivateKey(key)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 // misbehave is what some names of files have the program do, and returns its exit code.
