@@ -91,7 +91,7 @@ func (a *app) exportKey(ctx context.Context) error {
 	}
 	switch {
 	case a.json():
-		return a.printJSON(map[string]string{"public": file, "id": verifier.ID(), "pem": string(text)})
+		return a.printJSON(map[string]string{"id": verifier.ID(), "pem": string(text)})
 	case file != "":
 		_, err = fmt.Fprintf(a.out, "wrote %s, key %s\n", file, verifier.ID())
 	default:

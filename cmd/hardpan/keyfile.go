@@ -25,11 +25,12 @@ func (a *app) openKeyFile() ([]byte, fs.FileInfo, error) {
 	case name == "":
 		return nil, nil, usageError{err: errors.New("no key is given"), hint: "name its file with --key; hardpan key generate makes one"}
 	case kms.IsReference(name):
+		name, _, _ = strings.Cut(name, "?") // after which somebody may have put a PIN
 		return nil, nil, usageError{err: fmt.Errorf("key %s is not in a file, expected the file of a public key", name), hint: "hardpan key public writes it"}
 	}
 	f, err := os.Open(name)
 	if uri, ok := strings.CutPrefix(name, "pkcs11:"); ok && err != nil { // as other programs write it (RFC 7512)
-		uri, _, _ = strings.Cut(uri, "?") // which may have a PIN
+		uri, _, _ = strings.Cut(uri, "?")
 		return nil, nil, usageError{err: fmt.Errorf("key pkcs11:%s is neither a file nor a reference NAME://KEY", uri), hint: "a key in a token is named pkcs11://" + uri}
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/miekg/pkcs11"
@@ -181,6 +182,10 @@ func TestPIN(t *testing.T) {
 			}
 			refused(t, err, c.want, c.hint)
 		})
+	}
+	var limit syscall.Rlimit
+	if check(t, syscall.Getrlimit(syscall.RLIMIT_CORE, &limit)); limit.Cur > 1 {
+		t.Errorf("core files of %d bytes, which have the PIN", limit.Cur)
 	}
 }
 

@@ -82,14 +82,21 @@ func (v *Verifier) PEM() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: der}), nil
 }
 
-// IsProtected reports whether a private key can be used only by who knows more than is in
-// its file: the password, which is not empty. What is not a private key is.
+// IsProtected reports whether a private key takes more to use than is in its file: whether
+// it is encrypted, and not with the empty password. What is not a private key is.
 func IsProtected(text, password []byte) bool {
 	block, _ := pem.Decode(text)
 	if block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return true
 	}
-	return strings.HasPrefix(block.Type, "ENCRYPTED") && len(password) > 0
+	if !strings.HasPrefix(block.Type, "ENCRYPTED") {
+		return false
+	}
+	if len(password) > 0 {
+		return true
+	}
+	_, err := LoadSigner(text, nil)
+	return err != nil
 }
 
 // LoadSigner reads a private key that [GenerateKey] or `cosign generate-key-pair`
