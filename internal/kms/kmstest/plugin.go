@@ -127,9 +127,9 @@ func misbehave(name, file, method string, answer func(common.PluginResp), stdout
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "hang":
-		hang(file)
+		hang(file, stdout)
 	case "child":
-		startChild(nil, "3")
+		startChild(nil, stdout, "3")
 	case "seven":
 		return 7
 	case "denied":
@@ -151,19 +151,19 @@ func misbehave(name, file, method string, answer func(common.PluginResp), stdout
 
 // hang never ends, nor does a child, which has the pipe for the answer too. Both hold the
 // named pipe open for writing, into which comes a line as soon as there are two.
-func hang(pipe string) {
+func hang(pipe string, stdout io.Writer) {
 	w, err := os.OpenFile(pipe, os.O_WRONLY, 0)
 	if err != nil {
 		os.Exit(1)
 	}
-	child := startChild(w, "600")
+	child := startChild(w, stdout, "600")
 	fmt.Fprintln(w, "hanging")
 	child.Wait()
 }
 
-func startChild(w *os.File, seconds string) *exec.Cmd {
+func startChild(w *os.File, stdout io.Writer, seconds string) *exec.Cmd {
 	child := exec.Command("sleep", seconds)
-	child.Stdout = os.Stdout
+	child.Stdout = stdout
 	if w != nil {
 		child.ExtraFiles = []*os.File{w}
 	}
