@@ -67,7 +67,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Defer(s.Close)
 	env.Values[serverKey{}] = s
-	if err := setUpKeyless(env); err != nil {
+	if err := errors.Join(setUpKeyless(env), setUpPKCS11(env)); err != nil {
 		return err
 	}
 	for name, value := range map[string]string{
