@@ -164,8 +164,8 @@ func body(t testing.TB, d oci.Document, change func(text string) string) oci.Doc
 // Each way in which a layer under a tag is not what it should be has a message of its own.
 func TestTaggedRefused(t *testing.T) {
 	t.Parallel()
-	a, other, old := authority(t), authority(t), authority(t)
-	old.CertificateAge = time.Hour
+	a, other, old, unlogged := authority(t), authority(t), authority(t), authority(t)
+	old.CertificateAge, unlogged.Unlogged = time.Hour, true
 	sig, sig2, stamped := signature(t, a, by("hashedrekord", true)), signature(t, a, by("hashedrekord", true)), signature(t, a, by("", true))
 	att, att2 := attestation(t, a, by("dsse", true)), attestation(t, a, by("dsse", true))
 	intoto, intoto2 := attestation(t, a, by("intoto 0.0.1", true)), attestation(t, a, by("intoto 0.0.1", true))
@@ -218,6 +218,9 @@ func TestTaggedRefused(t *testing.T) {
 		{"after the certificate's time", old.Root, signature(t, old, by("hashedrekord", false)), entryNot + "integrated time outside certificate validity)"},
 		{"intoto, after the certificate's time", old.Root, attestation(t, old, by("intoto 0.0.1", false)), entryNot + "integrated time outside certificate validity)"},
 		{"timestamp after the certificate's time", old.TimestampRoot, signature(t, old, by("", true)), certNot},
+		{"certificate in no log", unlogged.Root, signature(t, unlogged, by("hashedrekord", false)), "not vouched for: the certificate is in no log that the trusted root names ("},
+		{"attestation, certificate in no log", unlogged.TimestampRoot, attestation(t, unlogged, by("", true)), "not vouched for: the certificate is in no log that the trusted root names ("},
+		{"intoto, certificate in no log", unlogged.Root, attestation(t, unlogged, by("intoto 0.0.1", false)), "not vouched for: the certificate is in no log that the trusted root names ("},
 
 		{"timestamp of another signature", a.TimestampRoot, from(sig, sig2, noteTimestamp), timeNot},
 		{"timestamp of another attestation", a.TimestampRoot, from(att, att2, noteTimestamp), timeNot},

@@ -107,14 +107,17 @@ var (
 // the certificate without that (RFC 6962, section 3.2).
 func (a *Authority) certificate(who claims, key *ecdsa.PublicKey) ([]byte, error) {
 	from := time.Now().Add(-a.CertificateAge - time.Minute)
-	make := func(scts []byte) ([]byte, error) {
+	issue := func(scts ...pkix.Extension) ([]byte, error) {
 		return x509.CreateCertificate(rand.Reader, &x509.Certificate{
 			SerialNumber: big.NewInt(from.UnixNano()), EmailAddresses: []string{who.Email}, NotBefore: from, NotAfter: from.Add(10 * time.Minute),
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-			ExtraExtensions: []pkix.Extension{{Id: oidIssuer, Value: []byte(who.Issuer)}, {Id: oidSCTs, Value: scts}},
+			ExtraExtensions: append(scts, pkix.Extension{Id: oidIssuer, Value: []byte(who.Issuer)}),
 		}, a.ca, key, a.caKey)
 	}
-	draft, err := make([]byte{asn1.TagOctetString, 0})
+	if a.Unlogged {
+		return issue()
+	}
+	draft, err := issue(pkix.Extension{Id: oidSCTs, Value: []byte{asn1.TagOctetString, 0}})
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +133,7 @@ func (a *Authority) certificate(who claims, key *ecdsa.PublicKey) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	return make(scts)
+	return issue(pkix.Extension{Id: oidSCTs, Value: scts})
 }
 
 // certificateTimestamp is the certificate log's promise, as an extension.
