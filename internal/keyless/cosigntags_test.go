@@ -54,16 +54,18 @@ func TestCosignTags(t *testing.T) {
 		attest := slices.Concat([]string{"attest", "--predicate", predicate}, common)
 		mustCosign(t, slices.Concat(attest, []string{"--type", "spdxjson", ref})...)
 		mustCosign(t, slices.Concat(attest, []string{"--type", "cyclonedx", "--rekor-entry-type", "intoto", ref})...)
-		saved := filepath.Join(t.TempDir(), "saved")
-		mustCosign(t, "save", "--allow-insecure-registry", "--dir", saved, ref)
-
-		src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
-		check(t, err)
-		copied, err := oci.Copy(t.Context(), src, filepath.Join(t.TempDir(), "copy.tar"), oci.CopyOptions{})
-		check(t, err)
-		check(t, src.Close())
+		places, saved := []string{ref}, filepath.Join(t.TempDir(), "saved")
+		if c.not == nil { // the other places of one are enough
+			mustCosign(t, "save", "--allow-insecure-registry", "--dir", saved, ref)
+			src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+			check(t, err)
+			copied, err := oci.Copy(t.Context(), src, filepath.Join(t.TempDir(), "copy.tar"), oci.CopyOptions{})
+			check(t, err)
+			check(t, src.Close())
+			places = append(places, saved, copied)
+		}
 		requests := a.Requests()
-		for _, at := range []string{ref, copied, saved} {
+		for _, at := range places {
 			for _, r := range c.roots {
 				counts := map[string]int{}
 				for _, q := range verified(t, at, ci, r).Questions {
@@ -77,17 +79,17 @@ func TestCosignTags(t *testing.T) {
 					t.Errorf("%s: %s: answers %v", c.name, at, counts)
 				}
 			}
-			for _, refusal := range []struct {
-				who  keyless.Identity
-				root []byte
-			}{{keyless.Identity{Name: "other@example.com", Issuer: issuer}, c.roots[0]}, {keyless.Identity{Name: email, Issuer: "https://other.example.com"}, c.roots[0]}, {ci, c.not}} {
-				if refusal.root == nil {
-					continue
-				}
-				for _, q := range verified(t, at, refusal.who, refusal.root).Questions {
-					if q.OK && q.Kind != "content" && !strings.HasPrefix(q.Answer, "none of its own") {
-						t.Errorf("%s: %s: %s of %s is believed: %s", c.name, at, q.Kind, q.Subject.Name, q.Answer)
-					}
+		}
+		for _, refusal := range []struct {
+			who  keyless.Identity
+			root []byte
+		}{{keyless.Identity{Name: "other@example.com", Issuer: issuer}, c.roots[0]}, {keyless.Identity{Name: email, Issuer: "https://other.example.com"}, c.roots[0]}, {ci, c.not}} {
+			if refusal.root == nil {
+				continue
+			}
+			for _, q := range verified(t, ref, refusal.who, refusal.root).Questions {
+				if q.OK && q.Kind != "content" && !strings.HasPrefix(q.Answer, "none of its own") {
+					t.Errorf("%s: %s of %s is believed: %s", c.name, q.Kind, q.Subject.Name, q.Answer)
 				}
 			}
 		}

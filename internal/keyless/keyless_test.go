@@ -147,7 +147,7 @@ func TestRefused(t *testing.T) {
 	entry := func(change func(e map[string]any)) []byte {
 		return edit(t, good, func(m, _ map[string]any) { change(m["tlogEntries"].([]any)[0].(map[string]any)) })
 	}
-	for _, c := range []struct {
+	cases := []struct {
 		name   string
 		who    keyless.Identity
 		root   []byte
@@ -184,8 +184,14 @@ func TestRefused(t *testing.T) {
 		{"a key", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) { clear(m); m["publicKey"] = map[string]any{"hint": "x"} }), sign.ErrIdentity, "it is signed with a key"},
 		{"no bundle", ci, a.Root, []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`), sign.ErrDamaged, "the bundle is not of its form"},
 		{"no JSON", ci, a.Root, []byte("x"), sign.ErrDamaged, "the bundle is not of its form"},
-	} {
-		v := judge(t, c.who, c.root, c.bundle)[0]
+	}
+	var asked []question
+	for _, c := range cases {
+		asked = append(asked, question{call{c.who, string(c.root)}, oci.Document{Content: c.bundle}})
+	}
+	verdicts := judgeEach(t, asked)
+	for i, c := range cases {
+		v := verdicts[i]
 		switch {
 		case c.err == nil && v.Err == nil:
 		case !errors.Is(v.Err, c.err) || v.Signed != nil:

@@ -66,6 +66,37 @@ func judgeDocuments(t testing.TB, who keyless.Identity, root []byte, documents .
 	return verdicts
 }
 
+// question is what is asked of a document.
+type question struct {
+	call
+	d oci.Document
+}
+
+type call struct {
+	who  keyless.Identity
+	root string
+}
+
+// judgeEach answers all that is asked, with one call for each identity and root.
+func judgeEach(t testing.TB, asked []question) []sign.Verdict {
+	t.Helper()
+	calls := map[call][]int{}
+	for i, q := range asked {
+		calls[q.call] = append(calls[q.call], i)
+	}
+	verdicts := make([]sign.Verdict, len(asked))
+	for c, list := range calls {
+		var documents []oci.Document
+		for _, i := range list {
+			documents = append(documents, asked[i].d)
+		}
+		for n, v := range judgeDocuments(t, c.who, []byte(c.root), documents...) {
+			verdicts[list[n]] = v
+		}
+	}
+	return verdicts
+}
+
 // What is signed under cosign's tags is verified without the network, whatever kind of
 // entry the log has of it, and by a timestamp where there is no log. Each root demands
 // what it can vouch for.
@@ -267,17 +298,13 @@ func TestTaggedRefused(t *testing.T) {
 		{"envelope without a signature", a.Root, containing(att, strings.Replace(empty, `{"keyid":"","sig":"AAAA"}`, "", 1)), damaged + "the envelope has 0 signatures, expected one"},
 		{"envelope with two", a.Root, containing(att, strings.Replace(empty, `{"keyid`, `{"sig":"AAAA"},{"keyid`, 1)), damaged + "the envelope has 2 signatures, expected one"},
 	}
-	documents := map[string][]oci.Document{} // by root, to be judged at once
+	var asked []question
 	for _, c := range cases {
-		documents[string(c.root)] = append(documents[string(c.root)], c.d)
+		asked = append(asked, question{call{ci, string(c.root)}, c.d})
 	}
-	verdicts := map[string][]sign.Verdict{}
-	for root, list := range documents {
-		verdicts[root] = judgeDocuments(t, ci, []byte(root), list...)
-	}
-	for _, c := range cases {
-		v := verdicts[string(c.root)][0]
-		verdicts[string(c.root)] = verdicts[string(c.root)][1:]
+	verdicts := judgeEach(t, asked)
+	for i, c := range cases {
+		v := verdicts[i]
 		switch {
 		case c.want == "" && v.Err == nil:
 		case v.Err == nil || c.want == "" || !strings.HasPrefix(v.Err.Error(), c.want) || v.Signed != nil || strings.Contains(v.Err.Error(), "\n"):
