@@ -251,7 +251,7 @@ func each(ts *testscript.TestScript, args []string, change func([]byte) []byte) 
 	case "layers":
 		files = blobs(ts, gzipMagic)
 	case "keys":
-		files = glob(ts, "cache/keys/*/*/*")
+		files = glob(ts, "cache/keys/*/*")
 	default:
 		files = glob(ts, args[0])
 	}
