@@ -188,11 +188,7 @@ func (a *app) signer(ctx context.Context) (*sign.Signer, error) {
 		signer, err := kms.Signer(ctx, name)
 		return signer, kmsError(err)
 	}
-	text, err := a.keyFile()
-	if err != nil {
-		return nil, err
-	}
-	password, err := a.keyPassword()
+	text, password, err := a.privateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -205,13 +201,6 @@ func kmsError(err error) error {
 		return usageError{err: err}
 	}
 	return err
-}
-
-func (a *app) keyPassword() ([]byte, error) {
-	if err := refuseCoreFiles(); err != nil {
-		return nil, err
-	}
-	return a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
 }
 
 // loadSigner opens a private key, and forgets the password.
@@ -245,11 +234,7 @@ func (a *app) signBuild(ctx context.Context) (*builder.Signer, error) {
 			return buildKey{signer, bundles}, err
 		}}, nil
 	}
-	text, err := a.keyFile()
-	if err != nil {
-		return nil, err
-	}
-	password, err := a.keyPassword()
+	text, password, err := a.privateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -295,19 +280,6 @@ func (k buildKey) Sign(ctx context.Context, image *oci.Source, about []builder.P
 		}
 	}
 	return set.Artifacts(ctx)
-}
-
-// keyFile reads the file that --key names.
-func (a *app) keyFile() ([]byte, error) {
-	name := a.settings.GetString("key")
-	if name == "" {
-		return nil, usageError{err: errors.New("no key is given"), hint: "name its file with --key; hardpan key generate makes one"}
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, usagef("cannot read the key: %w", err)
-	}
-	return text, nil
 }
 
 // attestFlag is one value of --attest.

@@ -36,6 +36,8 @@ type loader struct {
 	platform Platform // read only this one, unless it is zero
 	sparse   bool     // manifests that an index lists may be missing
 	count    int
+
+	missingLayers bool // as in [OpenOptions]
 }
 
 // root is what a reference led to.
@@ -178,7 +180,7 @@ func (l *loader) layers(ctx context.Context, list []descriptor, config configDoc
 	}
 	layers := make([]Layer, len(list))
 	for i, d := range list {
-		if err := l.backend.stat(d); err != nil {
+		if err := l.backend.stat(d); err != nil && !l.missingLayers {
 			return nil, fmt.Errorf("cannot read layer %s: %w", d.Digest, err)
 		}
 		layers[i] = Layer{Digest: d.Digest, DiffID: config.RootFS.DiffIDs[i], Size: d.Size, MediaType: d.MediaType, Open: func() (io.ReadCloser, error) {

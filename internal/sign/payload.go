@@ -17,6 +17,8 @@ const (
 	mediaEnvelope       = "application/vnd.dsse.envelope.v1+json"
 	annotationSignature = "dev.cosignproject.cosign/signature"
 	annotationPredicate = "predicateType"
+
+	annotationCertificate = "dev.sigstore.cosign/certificate" // where there is no key
 )
 
 // payloadType is what a payload says it is; cosign accepts no other.
@@ -89,26 +91,18 @@ func (s *Signer) newSignature(subject store.Digest, reference string, attestatio
 	}}, nil
 }
 
-// checkSignature returns what d says of subject, if the key says it. The payload
-// counts only without an error; before that it serves the message.
+// checkSignature returns what d says of subject, if v says that it is signed.
 func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (payload, error) {
-	var p payload
-	if v.judge != nil {
-		return p, errNoKey
-	}
 	if d.MediaType != mediaSimpleSigning {
-		return p, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
+		return payload{}, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
 	}
-	signature, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
-	if err != nil || len(signature) == 0 {
-		return p, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
+	signed, err := v.openSignature(d)
+	if err != nil {
+		return payload{}, err
 	}
-	broken := json.Unmarshal(d.Content, &p)
-	if !v.verify(d.Content, signature) {
-		return payload{}, v.refusal(p.Optional.KeyID, broken)
-	}
-	switch {
-	case broken != nil:
+	var p payload
+	switch err := json.Unmarshal(signed, &p); {
+	case err != nil:
 		return payload{}, fmt.Errorf("%w: the payload is not JSON of its form", ErrDamaged)
 	case p.Critical.Type != payloadType:
 		return payload{}, fmt.Errorf("%w: the payload is a %.60q, expected a %q", ErrDamaged, p.Critical.Type, payloadType)
@@ -116,6 +110,24 @@ func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (payload
 		return payload{}, fmt.Errorf("%w: it is of %.80s, the image is %s", ErrReplayed, p.Critical.Image.Digest, subject)
 	}
 	return p, nil
+}
+
+// openSignature returns the payload of a signature, if v says that it is signed.
+func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
+	if v.judge != nil {
+		verdict := v.verdict(d)
+		return verdict.Signed, verdict.Err
+	}
+	signature, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
+	if err != nil || len(signature) == 0 {
+		return nil, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
+	}
+	if !v.verify(d.Content, signature) {
+		var claimed payload // which serves the message only
+		broken := json.Unmarshal(d.Content, &claimed)
+		return nil, v.refusal(claimed.Optional.KeyID, broken)
+	}
+	return d.Content, nil
 }
 
 // refusal is the error about a signature that does not verify, which claims to be

@@ -72,25 +72,20 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 	if r.Key = v.id; v.judge != nil {
 		r.Key, r.Identity = "", v.id
 	}
-	found, err := foundBundles(ctx, src)
+	all, err := find(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	if v, err = v.judged(ctx, found); err != nil {
+	if v, err = v.judged(ctx, all); err != nil {
 		return nil, err
 	}
 	indexSigned, promised := false, promise{}
 	for _, s := range Subjects(src) {
-		signed, err := r.signature(ctx, src, v, s, found[s.Digest], indexSigned, promised)
-		if err != nil {
-			return nil, err
-		}
+		signed := r.signature(v, s, all[s.Digest], indexSigned, promised)
 		if s.Name == IndexName {
 			indexSigned = signed
 		}
-		if err := r.attestations(ctx, src, v, s, found[s.Digest], promised[s.Digest]); err != nil {
-			return nil, err
-		}
+		r.attestations(v, s, all[s.Digest], promised[s.Digest])
 	}
 	if err := r.content(ctx, src); err != nil {
 		return nil, err
@@ -98,60 +93,39 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 	return r, nil
 }
 
-// foundBundles returns the bundles about each subject of an image. One that cannot be
-// read is found damaged.
-func foundBundles(ctx context.Context, src *oci.Source) (map[store.Digest][]foundBundle, error) {
-	found := map[store.Digest][]foundBundle{}
-	for _, s := range Subjects(src) {
-		list, err := findBundles(ctx, src, s.Digest)
-		if err != nil && !isDamage(err) {
-			return nil, err
-		}
-		if err != nil {
-			list = []foundBundle{{predicateType: unknownType, damage: err}}
-		}
-		found[s.Digest] = list
-	}
-	return found, nil
-}
-
 // signature asks whether subject is signed, and adds the attestations that the
 // signatures speak of to promised.
-func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, indexSigned bool, promised promise) (signed bool, err error) {
-	documents, err := existing(ctx, src, s.Digest, oci.Signatures)
-	if isDamage(err) {
-		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, err))
-		return false, nil
-	}
-	if err != nil {
-		return false, err
+func (r *Report) signature(v *Verifier, s Subject, f found, indexSigned bool, promised promise) (signed bool) {
+	if f.signatures.damage != nil {
+		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, f.signatures.damage))
+		return false
 	}
 	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
 	reference, by := "", ""
-	add := func(as string, attestations promise, err error) {
+	add := func(d oci.Document, as string, attestations promise, err error) {
 		if err != nil {
 			refusal = graver(refusal, err)
 			return
 		}
 		signed, reference = true, cmp.Or(as, reference)
+		if v.judge != nil {
+			by = v.verdict(d).Signer
+		}
 		for subject, types := range attestations {
 			promised[subject] = append(promised[subject], types...)
 		}
 	}
-	for _, d := range documents {
+	for _, d := range f.signatures.list {
 		p, err := v.checkSignature(d, s.Digest)
-		add(p.Critical.Identity.Reference, p.Optional.Attestations, err)
+		add(d, p.Critical.Identity.Reference, p.Optional.Attestations, err)
 	}
-	for _, b := range found {
+	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
 			continue // an attestation signs nothing
 		}
 		st, err := v.checkBundle(b, s.Digest)
 		as, attestations := st.signature(s.Digest)
-		add(as, attestations, err)
-		if err == nil {
-			by = v.verdicts[store.DigestOf(b.content)].Signer
-		}
+		add(bundleDocument(b.content), as, attestations, err)
 	}
 	switch {
 	case signed && by != "":
@@ -165,7 +139,7 @@ func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s 
 	default:
 		r.no(s, askSignature, "", refusal)
 	}
-	return signed, nil
+	return signed
 }
 
 // graver returns the error that says more about what happened.
@@ -182,14 +156,10 @@ func graver(a, b error) error {
 }
 
 // attestations asks of each attestation whether it is the key's and about subject.
-func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, promised []string) error {
-	documents, err := existing(ctx, src, s.Digest, oci.Attestations)
-	if isDamage(err) {
-		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, err))
-		return nil
-	}
-	if err != nil {
-		return err
+func (r *Report) attestations(v *Verifier, s Subject, f found, promised []string) {
+	if f.attestations.damage != nil {
+		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, f.attestations.damage))
+		return
 	}
 	have := map[string]bool{}
 	type refusal struct {
@@ -206,18 +176,18 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 			r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
 		}
 	}
-	for _, d := range documents {
+	for _, d := range f.attestations.list {
 		add(v.checkAttestation(d, s.Digest))
 	}
-	for _, b := range found {
+	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
 			add(v.checkBundle(b, s.Digest))
 		}
 	}
-	for _, f := range refusals {
-		if !have[f.predicateType] || !isOthers(f.err) {
-			have[f.predicateType] = true // and so not missing
-			r.no(s, askAttestation, f.predicateType, f.err)
+	for _, no := range refusals {
+		if !have[no.predicateType] || !isOthers(no.err) {
+			have[no.predicateType] = true // and so not missing
+			r.no(s, askAttestation, no.predicateType, no.err)
 		}
 	}
 	slices.Sort(promised)
@@ -226,7 +196,6 @@ func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier,
 			r.no(s, askAttestation, t, fmt.Errorf("%w: the signature says that the image has one of type %.200s", ErrStripped, t))
 		}
 	}
-	return nil
 }
 
 // isOthers reports whether err is about what somebody else has signed.
