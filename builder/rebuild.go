@@ -47,7 +47,8 @@ type Rebuilt struct {
 // the provenance, by their digests, before anything is built; and nothing is taken over
 // from earlier builds but downloads, each of which has the digest that the lock says. No
 // test is run, and stages with secrets are not: their commands could take the
-// caller's. Nor are those that want the network, unless the caller says so. Errors wrap [ErrRebuild], but for one of the context.
+// caller's. Nor are those that want the network, unless the caller says so. Errors wrap
+// [ErrRebuild], but for one of the context.
 func Rebuild(ctx context.Context, in *provenance.Inputs, o RebuildOptions) (*Rebuilt, error) {
 	res, err := rebuild(ctx, in, o)
 	if err != nil && ctx.Err() == nil {

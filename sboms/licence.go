@@ -218,6 +218,9 @@ var gnuName = regexp.MustCompile(`^(gpl|lgpl|agpl|gfdl|gfdl-niv)(?:-?v?([0-9]+(?
 // name for it. Case does not matter in either. "Name with X exception" is one name.
 func spdxName(short string) string {
 	low := strings.ToLower(short)
+	if id := spdxIDs()[low]; id != "" {
+		return id
+	}
 	base, exception, ok := strings.Cut(low, " with ")
 	if !ok {
 		base, exception, ok = strings.Cut(low, "-with-") // as some write it who know SPDX's syntax

@@ -45,6 +45,7 @@ func TestSynopsis(t *testing.T) {
 		{"LGPL-2.1+-with-link-exception", "<LGPL-2.1+-with-link-exception>"},
 		{"Boost-1.0", "BSL-1.0"},
 		{"ISC-License", "ISC"},
+		{"BSD-3-clause-No-Nuclear-License", "BSD-3-Clause-No-Nuclear-License"},
 		{"BSD-3", "BSD-3-Clause"},
 		{"OpenLDAP-2.8 or OpenLDAP", "OLDAP-2.8 OR <OpenLDAP>"},
 		{"zlib/libpng", "Zlib"},

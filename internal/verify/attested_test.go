@@ -46,8 +46,8 @@ func TestSeveral(t *testing.T) {
 		said       attested
 		ask        func(attested) sign.Question
 	}{
-		{"the same SBOM", "2 files", attested{sboms.SPDXType: {spdx, spdx}}, func(a attested) sign.Question { return must(t)(described(is, a)) }},
-		{"an SBOM with less", "is in the image and not in the document", attested{sboms.SPDXType: {spdx, other}}, func(a attested) sign.Question { return must(t)(described(is, a)) }},
+		{"the same SBOM", "2 files", attested{sboms.SPDXType: {spdx, spdx}}, func(a attested) sign.Question { return must(t)(described(is, nil, a)) }},
+		{"an SBOM with less", "is in the image and not in the document", attested{sboms.SPDXType: {spdx, other}}, func(a attested) sign.Question { return must(t)(described(is, nil, a)) }},
 		{"tests that failed", `the result is "FAILED"`, attested{provenance.TestResultType: {passed, failed}}, func(a attested) sign.Question {
 			return a.each(provenance.TestResultType, func(d []byte) sign.Question { return tested(d, rec) })
 		}},

@@ -94,11 +94,14 @@ func TestForeign(t *testing.T) {
 // TestUnexplained: a file that nothing explains is told where no SBOM is attested, too.
 func TestUnexplained(t *testing.T) {
 	is := image()
-	if q, err := described(is, nil); err != nil || !q.Unanswered {
+	if q, err := described(is, nil, nil); err != nil || !q.Unanswered {
 		t.Errorf("%+v, %v", q, err)
 	}
+	if q, err := described(is, []string{"/usr/bin/hello: its mode is 4755, its record says 0755"}, nil); err != nil || q.OK || !errors.Is(q.Err, ErrRecord) || !strings.HasSuffix(q.Answer, "says 0755") {
+		t.Errorf("of an image that is not as its record has it it is said %+v, %v", q, err)
+	}
 	is.Completeness, is.Gaps = sboms.Incomplete, []string{"nothing says where it comes from: /usr/bin/evil"}
-	if q, err := described(is, nil); err != nil || q.OK || !errors.Is(q.Err, ErrUnexplained) || !strings.HasSuffix(q.Answer, "/usr/bin/evil") {
+	if q, err := described(is, nil, nil); err != nil || q.OK || !errors.Is(q.Err, ErrUnexplained) || !strings.HasSuffix(q.Answer, "/usr/bin/evil") {
 		t.Errorf("%+v, %v", q, err)
 	}
 }

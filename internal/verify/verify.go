@@ -26,6 +26,8 @@ var (
 	ErrContent = errors.New("the image is not what its SBOM says")
 	// ErrUnexplained is an image with files that nothing explains.
 	ErrUnexplained = errors.New("the image has what nothing explains")
+	// ErrRecord is an image that is not what the record of its build says.
+	ErrRecord = errors.New("the image is not what its build recorded")
 	// ErrProvenance is provenance that does not fit the attested lock.
 	ErrProvenance = errors.New("the provenance does not fit the lock")
 	// ErrTests is an attested result of tests that is not one of this image's tests.
@@ -271,14 +273,14 @@ func read(ctx context.Context, img *oci.Image, said attested) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	is.Gaps = append(is.Gaps, otherwise(known)...)
-	sbom, err := described(is, said)
+	sbom, err := described(is, otherwise(known), said)
 	kept := said.each(check.ResultType, func(document []byte) sign.Question { return hardening(known, document) })
 	return content{sbom, kept, known}, err
 }
 
-// described compares what an image is with the SBOMs that are attested.
-func described(is *sboms.Image, said attested) (sign.Question, error) {
+// described compares what an image is with the SBOMs that are attested. differs is what is
+// not as its record says.
+func described(is *sboms.Image, differs []string, said attested) (sign.Question, error) {
 	formats := said.formats()
 	for _, f := range formats {
 		for _, document := range said[f.predicate] {
@@ -288,8 +290,11 @@ func described(is *sboms.Image, said attested) (sign.Question, error) {
 			}
 		}
 	}
-	if len(is.Gaps) > 0 {
+	if is.Completeness != sboms.Complete {
 		return no(fmt.Errorf("%w: %s", ErrUnexplained, summary(is.Gaps))), nil
+	}
+	if len(differs) > 0 {
+		return no(fmt.Errorf("%w: %s", ErrRecord, summary(differs))), nil
 	}
 	if len(formats) == 0 {
 		return unanswered("no SBOM is attested"), nil
