@@ -62,6 +62,7 @@ func (p layoutPlace) attach(ctx context.Context, s *Source, artifacts []*Artifac
 	if p.dir == "" {
 		return withHint(errors.New("the image is in an archive"), "write a layout, or push it to a registry")
 	}
+	artifacts = lastOfEach(artifacts)
 	w := &layoutWriter{jobs: 1}
 	for _, a := range artifacts {
 		w.blobs = append(w.blobs, a.blobs()...)
@@ -74,6 +75,16 @@ func (p layoutPlace) attach(ctx context.Context, s *Source, artifacts []*Artifac
 		return err
 	}
 	return w.update(ctx, p.dir)
+}
+
+// lastOfEach returns the artifacts without those that a later one replaces: index.json
+// is written once.
+func lastOfEach(artifacts []*Artifact) []*Artifact {
+	last := map[string]*Artifact{}
+	for _, a := range artifacts {
+		last[a.name()] = a
+	}
+	return slices.DeleteFunc(slices.Clone(artifacts), func(a *Artifact) bool { return last[a.name()] != a })
 }
 
 // A layoutIndex is index.json with its entries as they are written there.

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
@@ -24,8 +23,8 @@ const payloadType = "cosign container image signature"
 
 // A payload is what a signature signs (containers-signature(5), JSON data format).
 type payload struct {
-	Critical critical `json:"critical"`
-	Optional optional `json:"optional"`
+	Critical critical        `json:"critical"`
+	Optional json.RawMessage `json:"optional"` // a saying, or what others write
 }
 
 type critical struct {
@@ -38,44 +37,17 @@ type critical struct {
 	Type string `json:"type"`
 }
 
-// optional is what hardpan says beside: the key, so that a refusal can tell a
-// changed payload from one of another key, and the attestations that belong to the
-// image, so that a missing one is noticed.
-type optional struct {
-	KeyID        string  `json:"dev.hardpan.keyid,omitempty"`
-	Attestations promise `json:"dev.hardpan.attestations,omitempty"`
-}
-
-// A promise names, by subject, the types of predicates that there are attestations
-// of. That of an index has its platforms' images too.
-type promise map[store.Digest][]string
-
-// add notes the types of the attestations of a subject.
-func (p promise) add(subject store.Digest, types []string) {
-	slices.Sort(types)
-	if types = slices.Compact(types); len(types) > 0 {
-		p[subject] = types
-	}
-}
-
-// of returns what the signature of subject is to speak of.
-func (p promise) of(subject Subject) promise {
-	if subject.Name == IndexName {
-		return p
-	}
-	own := promise{}
-	own.add(subject.Digest, p[subject.Digest])
-	return own
-}
-
-// newSignature returns the signature of the manifest or index with that digest.
+// signPayload returns the signature of the manifest or index with that digest.
 // reference is the name that the image goes by, such as its repository.
-func (s *Signer) newSignature(subject store.Digest, reference string, attestations promise) (oci.Document, error) {
+func (s *Signer) signPayload(subject store.Digest, reference string, attestations promise) (oci.Document, error) {
 	var p payload
 	p.Critical.Type = payloadType
 	p.Critical.Identity.Reference = reference
 	p.Critical.Image.Digest = subject
-	p.Optional = optional{KeyID: s.verifier.id, Attestations: attestations}
+	var err error
+	if p.Optional, err = encode(saying{KeyID: s.verifier.id, Attestations: attestations}); err != nil {
+		return oci.Document{}, err
+	}
 	content, err := encode(p)
 	if err != nil {
 		return oci.Document{}, err
@@ -89,33 +61,43 @@ func (s *Signer) newSignature(subject store.Digest, reference string, attestatio
 	}}, nil
 }
 
-// checkSignature returns what d says of subject, if the key says it. The payload
-// counts only without an error; before that it serves the message.
-func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (payload, error) {
-	var p payload
+// checkSignature returns what d says of subject, if the key says it.
+func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (*signature, error) {
 	if v.judge != nil {
-		return p, errNoKey
+		return nil, errNoKey
 	}
 	if d.MediaType != mediaSimpleSigning {
-		return p, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
+		return nil, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
 	}
-	signature, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
-	if err != nil || len(signature) == 0 {
-		return p, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
+	signed, err := v.openSignature(d)
+	if err != nil {
+		return nil, err
 	}
-	broken := json.Unmarshal(d.Content, &p)
-	if !v.verify(d.Content, signature) {
-		return payload{}, v.refusal(p.Optional.KeyID, broken)
-	}
-	switch {
-	case broken != nil:
-		return payload{}, fmt.Errorf("%w: the payload is not JSON of its form", ErrDamaged)
+	var p payload
+	switch err := json.Unmarshal(signed, &p); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: the payload is not JSON of its form", ErrDamaged)
 	case p.Critical.Type != payloadType:
-		return payload{}, fmt.Errorf("%w: the payload is a %.60q, expected a %q", ErrDamaged, p.Critical.Type, payloadType)
+		return nil, fmt.Errorf("%w: the payload is a %.60q, expected a %q", ErrDamaged, p.Critical.Type, payloadType)
 	case p.Critical.Image.Digest != subject:
-		return payload{}, fmt.Errorf("%w: it is of %.80s, the image is %s", ErrReplayed, p.Critical.Image.Digest, subject)
+		return nil, fmt.Errorf("%w: it is of %.80s, the image is %s", ErrReplayed, p.Critical.Image.Digest, subject)
 	}
-	return p, nil
+	return newSignature(signed, p.Critical.Identity.Reference, p.Optional), nil
+}
+
+// openSignature returns the payload of a signature, if the key signed it.
+func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
+	if err != nil || len(raw) == 0 {
+		return nil, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
+	}
+	if !v.verify(d.Content, raw) {
+		var claimed payload // which serves the message only
+		broken := json.Unmarshal(d.Content, &claimed)
+		said, _ := readSaying(claimed.Optional)
+		return nil, v.refusal(said.KeyID, broken)
+	}
+	return d.Content, nil
 }
 
 // refusal is the error about a signature that does not verify, which claims to be

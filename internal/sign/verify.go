@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +66,9 @@ const (
 // A platform's image that this key did not sign is the signed index's. Other
 // keys may have signed too; an attestation of another key is refused where this
 // key has none of that type.
+//
+// Of the signatures of one subject those count in whose place no other stands. All that
+// they name has to be there, and of a type that they name nothing else is taken.
 func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) {
 	r := &Report{Image: src.Digest}
 	if r.Key = v.id; v.judge != nil {
@@ -127,32 +129,34 @@ func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s 
 		return false, err
 	}
 	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
-	reference, by := "", ""
-	add := func(as string, attestations promise, err error) {
+	by := ""
+	var said []*signature
+	add := func(one *signature, err error) {
 		if err != nil {
 			refusal = graver(refusal, err)
 			return
 		}
-		signed, reference = true, cmp.Or(as, reference)
-		for subject, types := range attestations {
-			promised[subject] = append(promised[subject], types...)
-		}
+		said = append(said, one)
 	}
 	for _, d := range documents {
-		p, err := v.checkSignature(d, s.Digest)
-		add(p.Critical.Identity.Reference, p.Optional.Attestations, err)
+		add(v.checkSignature(d, s.Digest))
 	}
 	for _, b := range found {
 		if b.predicateType != SignatureType {
 			continue // an attestation signs nothing
 		}
 		st, err := v.checkBundle(b, s.Digest)
-		as, attestations := st.signature(s.Digest)
-		add(as, attestations, err)
+		add(st.signature, err)
 		if err == nil {
 			by = v.verdicts[store.DigestOf(b.content)].Signer
 		}
 	}
+	reference, err := stand(said, promised)
+	if err != nil {
+		r.no(s, askSignature, "", err)
+		return false, nil
+	}
+	signed = len(said) > 0
 	switch {
 	case signed && by != "":
 		r.yes(s, askSignature, "", fmt.Sprintf("signed by %.400s", by))
@@ -179,59 +183,6 @@ func graver(a, b error) error {
 		}
 	}
 	return a
-}
-
-// attestations asks of each attestation whether it is the key's and about subject.
-func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, promised []string) error {
-	documents, err := existing(ctx, src, s.Digest, oci.Attestations)
-	if isDamage(err) {
-		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, err))
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	have := map[string]bool{}
-	type refusal struct {
-		predicateType string
-		err           error
-	}
-	var refusals []refusal
-	add := func(st statement, err error) {
-		switch {
-		case err != nil:
-			refusals = append(refusals, refusal{st.PredicateType, err})
-		default:
-			have[st.PredicateType] = true
-			r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
-		}
-	}
-	for _, d := range documents {
-		add(v.checkAttestation(d, s.Digest))
-	}
-	for _, b := range found {
-		if b.predicateType != SignatureType {
-			add(v.checkBundle(b, s.Digest))
-		}
-	}
-	for _, f := range refusals {
-		if !have[f.predicateType] || !isOthers(f.err) {
-			have[f.predicateType] = true // and so not missing
-			r.no(s, askAttestation, f.predicateType, f.err)
-		}
-	}
-	slices.Sort(promised)
-	for _, t := range slices.Compact(promised) {
-		if !have[t] {
-			r.no(s, askAttestation, t, fmt.Errorf("%w: the signature says that the image has one of type %.200s", ErrStripped, t))
-		}
-	}
-	return nil
-}
-
-// isOthers reports whether err is about what somebody else has signed.
-func isOthers(err error) bool {
-	return errors.Is(err, ErrOtherKey) || errors.Is(err, ErrIdentity) || errors.Is(err, ErrUntrusted)
 }
 
 // content asks whether the layers are what the manifests say. Manifests and configs
