@@ -35,15 +35,22 @@ func (p layoutPlace) artifacts(ctx context.Context, s *Source, subject store.Dig
 		return nil, fmt.Errorf("%s: %w: expected an image index", indexFile, ErrInvalid)
 	}
 	var list []*Artifact
+	var total int64
 	for _, d := range doc.Manifests {
-		if !isAbout(d, subject, kind, s.Digest) {
+		if !isAbout(d, subject, kind, s.Digest) || slices.ContainsFunc(list, func(a *Artifact) bool { return a.listed == d.Digest }) {
 			continue
 		}
 		a, err := readArtifact(ctx, layoutBackend{p.files}, d, subject, kind)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, a)
+		a.listed = d.Digest
+		for _, document := range a.Documents {
+			total += int64(len(document.Content))
+		}
+		if list = append(list, a); total > maxArtifactSize || len(list) > maxDocuments {
+			return nil, fmt.Errorf("%w: %d artifacts, documents of %d bytes", ErrTooLarge, len(list), total)
+		}
 	}
 	return list, nil
 }
