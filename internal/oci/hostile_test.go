@@ -141,3 +141,54 @@ func TestListedTwice(t *testing.T) {
 		t.Errorf("%d images, %d artifacts, %v", len(s.Images), len(list), err)
 	}
 }
+
+// Readers differ in which of two members they believe, and where they differ in case,
+// in whether it is two.
+func TestHostileMembers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, old, new, want string }{
+		{"nothing", "", "", ""},
+		{"a layer's digest", `"layers":[{`, `"layers":[{"digest":"sha256:0",`, `member "digest" occurs twice`},
+		{"a layer's Digest", `"layers":[{`, `"layers":[{"Digest":"sha256:0",`, `member "digest" occurs twice`},
+		{"the config's SIZE", `"config":{`, `"config":{"SIZE":0,`, `member "size" occurs twice`},
+		{"another Config", `"config":{`, `"Config":{},"config":{`, `member "config" occurs twice`},
+		{"annotations in two cases", `"annotations":{`, `"annotations":{"a.b":"1","A.B":"2",`, ""},
+		{"an annotation twice", `"annotations":{`, `"annotations":{"a.b":"1","a.b":"2",`, `member "a.b" occurs twice`},
+	} {
+		l := newHostileLayout(t)
+		manifest := strings.Replace(string(l.index.Images[0].Manifest), c.old, c.new, 1)
+		if c.old != "" && !strings.Contains(manifest, c.new) {
+			t.Fatalf("%s has no %s", manifest, c.old)
+		}
+		x := `{"schemaVersion":2,"manifests":[` + l.blob(manifestType, manifest) + `}]}`
+		l.blob(indexType, x)
+		l.index.Digest, l.index.Manifest = store.DigestOf([]byte(x)), []byte(x)
+		s, err := l.open()
+		if err == nil {
+			s.Close()
+		}
+		if c.want == "" {
+			check(t, err)
+		} else {
+			wantError(t, err, c.want)
+		}
+	}
+}
+
+// What an index lists and nobody reads is counted.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	l := newHostileLayout(t)
+	img := l.blob(manifestType, string(l.index.Images[0].Manifest))
+	hidden := img + `,"artifactType":"text/x","platform":{"os":"linux","architecture":"s390x"}}`
+	inner := `{"schemaVersion":2,"manifests":[` + hidden + "," + img + `,"platform":{"os":"unknown","architecture":"unknown"}}]}`
+	x := `{"schemaVersion":2,"manifests":[` + img + "}," + hidden + "," + l.blob(indexType, strings.Replace(inner, `]}`, ","+img+"}]}", 1)) + `}]}`
+	l.blob(indexType, x)
+	l.index.Digest, l.index.Manifest = store.DigestOf([]byte(x)), []byte(x)
+	s, err := l.open()
+	check(t, err)
+	defer s.Close()
+	if s.Index.Unread != 3 || len(s.Images) != 1 {
+		t.Errorf("%d unread, %d images", s.Index.Unread, len(s.Images))
+	}
+}

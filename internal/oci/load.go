@@ -98,6 +98,7 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 	for _, child := range doc.Manifests {
 		if !l.wanted(child) {
 			x.omitted++
+			x.Unread++
 			continue
 		}
 		if err := child.validate(); err != nil {
@@ -106,6 +107,7 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 		r, err := l.loadAt(ctx, child, depth+1)
 		if l.sparse && errors.Is(err, fs.ErrNotExist) && l.backend.stat(child) != nil {
 			x.omitted++
+			x.Unread++
 			continue
 		}
 		if err != nil {
@@ -113,6 +115,9 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 		}
 		if r.index != nil || len(r.images) == 0 {
 			x.omitted++ // what was read is a part of it, flattened
+		}
+		if r.index != nil {
+			x.Unread += r.index.Unread
 		}
 		if p := child.Platform; p != nil && len(r.images) == 1 && r.index == nil && !r.images[0].Platform.matches(Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}) {
 			return root{}, fmt.Errorf("%w: index %s lists %s for %s, its config says %s", ErrInvalid, d.Digest, child.Digest, p, r.images[0].Platform)

@@ -18,6 +18,7 @@ const (
 	statementV01    = "https://in-toto.io/Statement/v0.1" // what cosign attest writes
 	unknownType     = "unknown"
 	maxTypeLength   = 200
+	maxSignatures   = 32 // of an envelope, each of which costs reading all that is signed
 	digestAlgorithm = "sha256"
 )
 
@@ -178,6 +179,9 @@ func (v *Verifier) openEnvelope(e envelope) ([]byte, error) {
 	}
 	if len(e.Signatures) == 0 {
 		return nil, fmt.Errorf("%w: the envelope has no signature", ErrDamaged)
+	}
+	if len(e.Signatures) > maxSignatures {
+		return nil, fmt.Errorf("%w: the envelope has %d signatures, at most %d are read", ErrDamaged, len(e.Signatures), maxSignatures)
 	}
 	signed := encoding(e.PayloadType, body)
 	claimed := ""

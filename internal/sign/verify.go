@@ -41,6 +41,13 @@ func (r *Report) Refused() []Question {
 	return slices.DeleteFunc(slices.Clone(r.Questions), func(q Question) bool { return q.OK })
 }
 
+// Signed reports whether the question for the signature of a subject is answered with yes.
+func (r *Report) Signed(s Subject) bool {
+	return slices.ContainsFunc(r.Questions, func(q Question) bool {
+		return q.Kind == askSignature && q.Subject.Digest == s.Digest && q.OK
+	})
+}
+
 func (r *Report) yes(s Subject, kind, predicateType string, answer string) *Question {
 	r.Questions = append(r.Questions, Question{Subject: s, Kind: kind, Type: predicateType, OK: true, Answer: answer})
 	return &r.Questions[len(r.Questions)-1]
@@ -188,6 +195,10 @@ func graver(a, b error) error {
 // content asks whether the layers are what the manifests say. Manifests and configs
 // were checked when the image was opened.
 func (r *Report) content(ctx context.Context, src *oci.Source) error {
+	if src.Index != nil && src.Index.Unread > 0 {
+		q := r.yes(Subjects(src)[0], askContent, "", fmt.Sprintf("%d of the manifests that it lists are no images by its word, or for no platform, and nothing was asked of them", src.Index.Unread))
+		q.Unanswered = true
+	}
 	checked := map[store.Digest]error{}
 	for _, img := range src.Images {
 		s := Subject{Name: img.Platform.String(), Digest: img.Digest, Platform: img.Platform}
