@@ -124,7 +124,7 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher
 			_, err = io.Copy(io.Discard, r) // to where the digest is compared
 			return g.entries, err
 		}
-		if errors.Is(err, tar.ErrHeader) {
+		if errors.Is(err, tar.ErrHeader) || err == io.ErrUnexpectedEOF { // not that of reading, which says more
 			err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
 		}
 		if err == nil {
@@ -151,7 +151,11 @@ func pass(h *tar.Header, content io.Reader, watchers ...layer.Watcher) error {
 			to = append(to, w)
 		}
 	}
-	if _, err := io.Copy(io.MultiWriter(to...), content); err != nil {
+	_, err := io.Copy(io.MultiWriter(to...), content)
+	if err == io.ErrUnexpectedEOF {
+		err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
 	return nil
@@ -182,7 +186,7 @@ func stacked(layers [][]*entry) (map[string]*entry, error) {
 			list[i] = layer.Entry{Node: tree.Node{Path: e.Path, Type: e.Type, Mode: e.Mode, Link: e.Link, Content: e}, Special: e.Special}
 		}
 		if err := o.Apply(list); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", oci.ErrInvalid, err)
 		}
 	}
 	paths := map[string]*entry{}

@@ -92,6 +92,7 @@ func policed(t testing.TB) *examined {
 		subjects: []sign.Subject{{Name: p.String(), Digest: img.Digest, Platform: p}},
 		attested: []attested{{provenance.Type: {said}, provenance.LockType: {locked}, "https://spdx.dev/Document": {[]byte("{}")}}},
 		contents: make([]content, 1),
+		unsigned: make([]bool, 1),
 		records:  map[*oci.Image]*record.Record{img: rec},
 	}
 }
