@@ -12,11 +12,21 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build hardpan, and hardpan-sigstore for signing without keys, into bin/
+build: ## build hardpan, and hardpan-sigstore for signing without keys, into bin/ (needs no C)
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hardpan ./cmd/hardpan-sigstore
+
+PKCS11 := cmd/sigstore-kms-pkcs11
+# with-cc runs a command in the module of the plugin, which alone needs C.
+with-cc = if command -v "$$($(GO) env CC)" >/dev/null; then cd $(PKCS11) && CGO_ENABLED=1 $(1); \
+  else echo 'SKIPPED: $(PKCS11) needs a C compiler, which the network has: apt-get install gcc libc6-dev'; fi
+
+.PHONY: pkcs11
+pkcs11: ## build the plugin for keys in PKCS #11 tokens into bin/ (needs a C compiler)
+	@cd $(PKCS11) && CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/ .
+	@ln -sf sigstore-kms-pkcs11 bin/sigstore-kms-p11 # the name for cosign, which keeps pkcs11: for itself
 
 .PHONY: demo
 demo: export HARDPAN_PASSWORD := a key to throw away
@@ -30,7 +40,7 @@ demo: build ## build, sign and verify the python image for two platforms in dist
 
 .PHONY: test
 test: ## run all tests, those on the real archive too
-	@{ $(GO) test -v -timeout 60m ./... && cd internal/profile/conformance && $(GO) test -v ./...; } 2>&1 | awk -f .ci/report.awk
+	@{ $(GO) test -v -timeout 60m ./... && (cd internal/profile/conformance && $(GO) test -v ./...) && $(call with-cc,$(GO) test -v ./...); } 2>&1 | awk -f .ci/report.awk
 
 .PHONY: short
 short: ## run the tests that need no network
@@ -46,6 +56,8 @@ lint: ## check format, vet, generated files and the module file
 	$(GO) vet ./...
 	cd internal/profile/conformance && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd internal/check/dockle && $(GO) mod tidy -diff
+	cd $(PKCS11) && $(GO) mod tidy -diff
+	@$(call with-cc,$(GO) vet ./... && CGO_ENABLED=1 $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...)
 	$(GO) mod tidy -diff
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 

@@ -73,7 +73,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Defer(s.Close)
 	env.Values[serverKey{}] = s
-	if err := setUpKeyless(env); err != nil {
+	if err := errors.Join(setUpKeyless(env), setUpPKCS11(env)); err != nil {
 		return err
 	}
 	for name, value := range map[string]string{
@@ -100,8 +100,7 @@ func setUpKeyless(env *testscript.Env) error {
 	}
 	env.Defer(a.Close)
 	env.Values[authorityKey{}] = a
-	registry := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	env.Defer(registry.Close)
+	startRegistry(env)
 	for name, content := range map[string]string{
 		"root.json": string(a.Root), "token": keylesstest.Token("ci@example.com", "https://issuer.example.com"),
 		"other.token": keylesstest.Token("other@example.com", "https://issuer.example.com"),
@@ -111,11 +110,18 @@ func setUpKeyless(env *testscript.Env) error {
 		}
 	}
 	for name, value := range map[string]string{
-		"REGISTRY": strings.TrimPrefix(registry.URL, "http://"), "HARDPAN_FULCIO_URL": a.Fulcio, "HARDPAN_REKOR_URL": a.Rekor, "HARDPAN_TIMESTAMP_URL": a.Timestamp,
+		"HARDPAN_FULCIO_URL": a.Fulcio, "HARDPAN_REKOR_URL": a.Rekor, "HARDPAN_TIMESTAMP_URL": a.Timestamp,
 	} {
 		env.Setenv(name, value)
 	}
 	return nil
+}
+
+// startRegistry gives a script an empty registry, $REGISTRY.
+func startRegistry(env *testscript.Env) {
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	env.Defer(s.Close)
+	env.Setenv("REGISTRY", strings.TrimPrefix(s.URL, "http://"))
 }
 
 // outage makes the services, of which SERVICE is fulcio, rekor or timestamp, refuse.

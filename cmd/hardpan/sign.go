@@ -189,11 +189,7 @@ func (a *app) signer(ctx context.Context) (*sign.Signer, error) {
 		signer, err := kms.Signer(ctx, name)
 		return signer, kmsError(err)
 	}
-	text, err := a.keyFile()
-	if err != nil {
-		return nil, err
-	}
-	password, err := a.keyPassword()
+	text, password, err := a.privateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -206,13 +202,6 @@ func kmsError(err error) error {
 		return usageError{err: err}
 	}
 	return err
-}
-
-func (a *app) keyPassword() ([]byte, error) {
-	if err := refuseCoreFiles(); err != nil {
-		return nil, err
-	}
-	return a.password(fmt.Sprintf("password of %s: ", a.settings.GetString("key")), false)
 }
 
 // loadSigner opens a private key, and forgets the password.
@@ -246,11 +235,7 @@ func (a *app) signBuild(ctx context.Context) (*builder.Signer, error) {
 			return buildKey{signer, bundles}, err
 		}}, nil
 	}
-	text, err := a.keyFile()
-	if err != nil {
-		return nil, err
-	}
-	password, err := a.keyPassword()
+	text, password, err := a.privateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -296,19 +281,6 @@ func (k buildKey) Sign(ctx context.Context, image *oci.Source, about []builder.P
 		}
 	}
 	return set.Artifacts(ctx)
-}
-
-// keyFile reads the file that --key names.
-func (a *app) keyFile() ([]byte, error) {
-	name := a.settings.GetString("key")
-	if name == "" {
-		return nil, usageError{err: errors.New("no key is given"), hint: "name its file with --key; hardpan key generate makes one"}
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, usagef("cannot read the key: %w", err)
-	}
-	return text, nil
 }
 
 // attestFlag is one value of --attest.

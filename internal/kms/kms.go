@@ -1,28 +1,23 @@
 package kms
 
 import (
-	"bytes"
 	"context"
-	"crypto"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
 
 	"github.com/hardpan/hardpan/internal/sign"
 )
 
-const (
-	prefix = "sigstore-kms-"
-
-	maxNoise = 500 // bytes of a program's standard error that an error has
-)
+const prefix = "sigstore-kms-"
 
 // ErrNoProgram is wrapped by the error about a reference that no program is for.
 var ErrNoProgram = errors.New("no program for this kind of key")
@@ -36,6 +31,7 @@ func IsReference(key string) bool { return form.MatchString(key) }
 // A key is one that a program has.
 type key struct {
 	program, name, resource string
+	patience                time.Duration // for one answer
 }
 
 // find returns the key of a reference. The error about a program that is not there wraps
@@ -45,13 +41,30 @@ func find(reference string) (*key, error) {
 	if parts == nil {
 		return nil, fmt.Errorf("key %.200q: expected a reference NAME://KEY", reference)
 	}
-	k := &key{name: prefix + parts[1], resource: parts[2]}
+	k := &key{name: prefix + parts[1], resource: parts[2], patience: patience}
 	var err error
-	if k.program, err = exec.LookPath(k.name); err != nil {
-		return nil, &hinted{fmt.Errorf("key %.200s: %w: %s is not in PATH", reference, ErrNoProgram, k.name),
-			"such programs are plugins of sigstore, which cosign uses too"}
+	if k.program, err = lookup(k.name); err != nil {
+		shown, _, _ := strings.Cut(reference, "?") // in a query somebody may have put a PIN
+		hint := "such programs are plugins of sigstore, which cosign uses too"
+		if parts[1] == "pkcs11" || parts[1] == "p11" {
+			hint = "hardpan's make pkcs11 builds it, which takes a C compiler"
+		}
+		return nil, &hinted{fmt.Errorf("key %.200s: %w: %s is neither in PATH nor beside hardpan", shown, ErrNoProgram, k.name), hint}
 	}
 	return k, nil
+}
+
+// lookup returns the path of a program: in PATH, where cosign looks, or beside this one.
+func lookup(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return exec.LookPath(filepath.Join(filepath.Dir(self), name))
 }
 
 // Check reports a reference that no program is for, with an error that wraps
@@ -71,18 +84,27 @@ func Signer(ctx context.Context, reference string) (*sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	var t turns
 	return sign.NewSigner(public, func(message []byte) ([]byte, error) {
-		answer, err := k.call(ctx, message, &common.MethodArgs{
-			MethodName: common.SignMessageMethodName, SignMessage: &common.SignMessageArgs{SignOptions: &common.SignOptions{}},
-		})
-		if err != nil {
-			return nil, err
-		}
-		if answer.SignMessage == nil || len(answer.SignMessage.Signature) == 0 {
-			return nil, fmt.Errorf("%s returned no signature", k.name)
-		}
-		return answer.SignMessage.Signature, nil
+		return t.take(func() ([]byte, error) { return k.sign(ctx, message) })
 	}), nil
+}
+
+// turns has a key asked for one signature at a time, and no more once it refused: several
+// documents are signed side by side, but a wrong PIN is to be tried once, since tokens lock
+// themselves after a few, and SoftHSM reads amiss what another process is writing.
+type turns struct {
+	mu     sync.Mutex
+	failed error
+}
+
+func (t *turns) take(sign func() ([]byte, error)) (signature []byte, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		signature, t.failed = sign()
+	}
+	return signature, t.failed
 }
 
 // Verifier returns the public key that a reference names.
@@ -92,6 +114,46 @@ func Verifier(ctx context.Context, reference string) (*sign.Verifier, error) {
 		return nil, err
 	}
 	return k.public(ctx)
+}
+
+// Generate makes a key under the name of a reference, where there is none, and returns its
+// public half. The algorithm is one of the program's names, or "" for its default.
+func Generate(ctx context.Context, reference, algorithm string) (*sign.Verifier, error) {
+	k, err := find(reference)
+	if err != nil {
+		return nil, err
+	}
+	if algorithm == "" {
+		answer, err := k.call(ctx, nil, &common.MethodArgs{MethodName: common.DefaultAlgorithmMethodName, DefaultAlgorithm: &common.DefaultAlgorithmArgs{}})
+		if err != nil {
+			return nil, err
+		}
+		if answer.DefaultAlgorithm == nil {
+			return nil, fmt.Errorf("%s returned no algorithm", k.name)
+		}
+		algorithm = answer.DefaultAlgorithm.DefaultAlgorithm
+	}
+	answer, err := k.call(ctx, nil, &common.MethodArgs{MethodName: common.CreateKeyMethodName, CreateKey: &common.CreateKeyArgs{Algorithm: algorithm}})
+	if err != nil {
+		return nil, err
+	}
+	if answer.CreateKey == nil {
+		return nil, fmt.Errorf("%s returned no public key", k.name)
+	}
+	return k.load(answer.CreateKey.PublicKeyPEM)
+}
+
+func (k *key) sign(ctx context.Context, message []byte) ([]byte, error) {
+	answer, err := k.call(ctx, message, &common.MethodArgs{
+		MethodName: common.SignMessageMethodName, SignMessage: &common.SignMessageArgs{SignOptions: &common.SignOptions{}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.SignMessage == nil || len(answer.SignMessage.Signature) == 0 {
+		return nil, fmt.Errorf("%s returned no signature", k.name)
+	}
+	return answer.SignMessage.Signature, nil
 }
 
 func (k *key) public(ctx context.Context) (*sign.Verifier, error) {
@@ -104,44 +166,15 @@ func (k *key) public(ctx context.Context) (*sign.Verifier, error) {
 	if answer.PublicKey == nil {
 		return nil, fmt.Errorf("%s returned no public key", k.name)
 	}
-	v, err := sign.LoadVerifier(answer.PublicKey.PublicKeyPEM)
+	return k.load(answer.PublicKey.PublicKeyPEM)
+}
+
+func (k *key) load(text []byte) (*sign.Verifier, error) {
+	v, err := sign.LoadVerifier(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.name, err)
 	}
 	return v, nil
-}
-
-// call runs the program: the message on its standard input, all else in an argument. Its
-// exit code says nothing, by the protocol.
-func (k *key) call(ctx context.Context, message []byte, method *common.MethodArgs) (*common.PluginResp, error) {
-	init := &common.InitOptions{ProtocolVersion: common.ProtocolVersion, KeyResourceID: k.resource, HashFunc: crypto.SHA256, RPCOptions: &common.RPCOptions{}}
-	if deadline, ok := ctx.Deadline(); ok {
-		init.CtxDeadline = &deadline
-	}
-	args, err := json.Marshal(&common.PluginArgs{InitOptions: init, MethodArgs: method})
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, k.program, common.ProtocolVersion, string(args))
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HARDPAN_PASSWORD=") })
-	cmd.Stdin = bytes.NewReader(message)
-	var noise bytes.Buffer
-	cmd.Stderr = &noise
-	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	var answer common.PluginResp
-	if broken := json.Unmarshal(out, &answer); broken != nil {
-		if _, exited := errors.AsType[*exec.ExitError](err); err == nil || exited {
-			err = fmt.Errorf("its answer is not JSON of the protocol %s", common.ProtocolVersion)
-		}
-		return nil, fmt.Errorf("%s: %w; it says %.*q", k.name, err, maxNoise, strings.TrimSpace(noise.String()))
-	}
-	if answer.ErrorMessage != "" {
-		return nil, fmt.Errorf("%s: %s", k.name, strings.Join(strings.Fields(answer.ErrorMessage), " "))
-	}
-	return &answer, nil
 }
 
 // hinted is an error that knows what to do next.

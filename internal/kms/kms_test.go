@@ -10,14 +10,18 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hardpan/hardpan/internal/kms"
 	"github.com/hardpan/hardpan/internal/kms/kmstest"
+	"github.com/hardpan/hardpan/internal/oci"
+	hardpansign "github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/sign/signtest"
 )
 
@@ -112,11 +116,16 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	key, _ := newKeys(t)
 	for reference, want := range map[string]string{
-		"test://noise":                  `sigstore-kms-test: its answer is not JSON of the protocol v1; it says "cannot reach\nthe service"`,
+		"test://noise":                  `sigstore-kms-test: exit status 7, and its answer is not JSON of the protocol v1; it says "cannot reach the service"`,
+		"test://garbage":                "sigstore-kms-test: its answer is not JSON of the protocol v1",
+		"test://flood":                  "sigstore-kms-test: its answer is longer than 1048576 bytes",
+		"test://shout":                  `sigstore-kms-test: its answer is not JSON of the protocol v1; it says "no no no `,
+		"test://killed":                 "sigstore-kms-test: signal: killed",
 		"test://denied":                 "sigstore-kms-test: access denied",
 		"test://nothing":                "sigstore-kms-test returned no public key",
 		"test:///nowhere/key":           "sigstore-kms-test: open /nowhere/key: no such file or directory",
-		"absent://key":                  "key absent://key: no program for this kind of key: sigstore-kms-absent is not in PATH",
+		"absent://key":                  "key absent://key: no program for this kind of key: sigstore-kms-absent is neither in PATH nor beside hardpan",
+		"absent://key?pin-value=1234":   "key absent://key: no program",
 		"file":                          `key "file": expected a reference NAME://KEY`,
 		"../sigstore-kms-test://denied": `expected a reference NAME://KEY`,
 		keyFile(t, "wrong", key):        "",
@@ -129,7 +138,7 @@ func TestRefused(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n\x00") || len(err.Error()) > 1000 {
 			t.Errorf("%s: %v, want %s", reference, err, want)
 		}
 		if strings.HasPrefix(reference, "absent") != errors.Is(err, kms.ErrNoProgram) {
@@ -139,14 +148,88 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", reference, err, want)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := kms.Signer(ctx, keyFile(t, "key", key)); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
 	for name, is := range map[string]bool{"awskms:///alias/a": true, "pkcs11://token": true, "hardpan.key": false, "/a/b://c": false, "C://x": false} {
 		if kms.IsReference(name) != is {
 			t.Errorf("%s is a reference: %t", name, !is)
 		}
+	}
+}
+
+// A program may say what to do.
+func TestHint(t *testing.T) {
+	t.Parallel()
+	_, err := kms.Verifier(t.Context(), "test://denied")
+	h, ok := err.(interface{ Hint() string })
+	if !ok || h.Hint() != "ask somebody" {
+		t.Errorf("%v has no hint of the program", err)
+	}
+}
+
+// An answer counts whatever the exit code, and whatever keeps the pipe open.
+func TestAnswered(t *testing.T) {
+	t.Parallel()
+	key, _ := newKeys(t)
+	for _, name := range []string{"seven", "child"} {
+		if _, err := kms.Verifier(t.Context(), keyFile(t, name, key)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A program that hangs ends with the context, and so does what it started.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	name := filepath.Join(dir, "hang")
+	check(t, syscall.Mkfifo(name, 0o600))
+	done := make(chan error)
+	go func() {
+		_, err := kms.Signer(ctx, "test://"+name)
+		done <- err
+	}()
+	f, err := os.Open(name) // waits for the program
+	check(t, err)
+	defer f.Close()
+	line := make([]byte, len("hanging\n"))
+	_, err = io.ReadFull(f, line)
+	check(t, err)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	if rest, err := io.ReadAll(f); err != nil || len(rest) > 0 { // ends with the last who could write
+		t.Errorf("%q, %v", rest, err)
+	}
+	key, _ := newKeys(t)
+	if _, err := kms.Signer(ctx, keyFile(t, "key", key)); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: %v", err)
+	}
+}
+
+// A key that refuses to sign is asked once, however much there is to sign: a wrong PIN
+// locks a token after a few tries.
+func TestAskedOnce(t *testing.T) {
+	t.Parallel()
+	key, _ := newKeys(t)
+	reference := keyFile(t, "locks", key)
+	signer, err := kms.Signer(t.Context(), reference)
+	check(t, err)
+	src, err := oci.Open(t.Context(), signtest.Push(t, "locks"), oci.OpenOptions{})
+	check(t, err)
+	defer src.Close()
+	set := hardpansign.NewSet(src, signer, src.Repository)
+	for _, x := range []string{"a", "b", "c", "d"} {
+		check(t, set.Attest("", "https://example.com/"+x, []byte("{}")))
+	}
+	for range 2 {
+		if _, err := set.Artifacts(t.Context()); err == nil || !strings.Contains(err.Error(), "sigstore-kms-test: the PIN is wrong") {
+			t.Errorf("error %v", err)
+		}
+	}
+	tries, err := os.ReadFile(strings.TrimPrefix(reference, "test://") + ".tries")
+	check(t, err)
+	if string(tries) != "x" {
+		t.Errorf("asked %d times", len(tries))
 	}
 }

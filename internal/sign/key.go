@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
@@ -66,11 +67,36 @@ func GenerateKey(password []byte) (private, public []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot encrypt the key: %w", err)
 	}
-	pubDER, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a key: %w", err)
+	if public, err = (&Verifier{key: pub}).PEM(); err != nil {
+		return nil, nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: pemSigstore, Bytes: box}), pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: pubDER}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: pemSigstore, Bytes: box}), public, nil
+}
+
+// PEM returns the public key as [LoadVerifier] reads it. An identity has none.
+func (v *Verifier) PEM() ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(v.key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: der}), nil
+}
+
+// IsProtected reports whether a private key takes more to use than is in its file: whether
+// it is encrypted, and not with the empty password. What is not a private key is.
+func IsProtected(text, password []byte) bool {
+	block, _ := pem.Decode(text)
+	if block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		return true
+	}
+	if !strings.HasPrefix(block.Type, "ENCRYPTED") {
+		return false
+	}
+	if len(password) > 0 {
+		return true
+	}
+	_, err := LoadSigner(text, nil)
+	return err != nil
 }
 
 // LoadSigner reads a private key that [GenerateKey] or `cosign generate-key-pair`

@@ -94,3 +94,30 @@ func TestKeyRefused(t *testing.T) {
 		}
 	}
 }
+
+// A private key is protected by a password that is not empty.
+func TestIsProtected(t *testing.T) {
+	t.Parallel()
+	open, _, err := sign.GenerateKey(nil)
+	check(t, err)
+	plain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret bits")})
+	legacy := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("secret bits")})
+	for _, c := range []struct {
+		name           string
+		text, password []byte
+		want           bool
+	}{
+		{"with its password", own().private, []byte(password), true},
+		{"without its password", own().private, nil, true},
+		{"the empty password", open, nil, false},
+		{"not encrypted", plain, nil, false},
+		{"not encrypted, and a password", plain, []byte(password), false},
+		{"of another form", legacy, []byte(password), false},
+		{"a public key", own().public, nil, true},
+		{"no key", []byte("no key"), nil, true},
+	} {
+		if got := sign.IsProtected(c.text, c.password); got != c.want {
+			t.Errorf("%s: protected: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
