@@ -35,6 +35,9 @@ const (
 // an installation with 2000 packages have some 80 MB.
 const maxRead = 256 << 20
 
+// maxPaths bounds the paths of all layers of an image.
+const maxPaths = 1_000_000
+
 // An entry is a path of an image as its layer has it.
 type entry struct {
 	File
@@ -74,6 +77,7 @@ type scanner struct {
 	store *store.Store                  // remembers what layers hold; may be nil
 	watch func(index int) layer.Watcher // looks at the layers, too; may be nil
 	left  atomic.Int64                  // of maxRead
+	paths atomic.Int64
 }
 
 func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry, error) {
@@ -126,6 +130,9 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher
 		}
 		if errors.Is(err, tar.ErrHeader) || err == io.ErrUnexpectedEOF { // not that of reading, which says more
 			err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+		}
+		if err == nil && sc.paths.Add(1) > maxPaths {
+			err = fmt.Errorf("%w: more than %d paths", oci.ErrTooLarge, maxPaths)
 		}
 		if err == nil {
 			err = pass(h, members, g, watcher)
