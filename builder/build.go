@@ -142,6 +142,8 @@ type build struct {
 	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
+	early     string               // the layout to whose place layers are written early; "" for none
+	ahead     *oci.Ahead           // which does that; nil until it begins
 }
 
 // clients holds the client of the archives, which is made when it is first needed.
@@ -172,6 +174,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	ctx, release := b.holdKey(ctx)
 	defer release(nil)
+	b.early = b.layout()
+	defer func() { b.ahead.Close() }()
 	res, err := b.image(ctx)
 	if err != nil {
 		return nil, keyFault(ctx, err)

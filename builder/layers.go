@@ -211,13 +211,18 @@ func imageLayers(s *store.Store, strata []stratum) []oci.Layer {
 			layers[i] = st.base.layer
 			continue
 		}
-		layers[i] = oci.Layer{
-			Digest: st.Digest, DiffID: st.DiffID, Size: st.Size, MediaType: st.Compression.MediaType(),
-			CreatedBy: st.history(), Comment: "hardpan",
-			Open: func() (io.ReadCloser, error) { return s.Open(st.Digest) },
-		}
+		layers[i] = storedLayer(s, st.Info)
+		layers[i].CreatedBy, layers[i].Comment = st.history(), "hardpan"
 	}
 	return layers
+}
+
+// storedLayer returns a layer of the store as an image has it.
+func storedLayer(s *store.Store, l layer.Info) oci.Layer {
+	return oci.Layer{
+		Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, MediaType: l.Compression.MediaType(),
+		Open: func() (io.ReadCloser, error) { return s.Open(l.Digest) },
+	}
 }
 
 func (st *stratum) history() string {

@@ -83,6 +83,7 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 	if err := b.unpack(ctx, u, members); err != nil {
 		return nil, err
 	}
+	b.writeAhead(members)
 	base, err := b.baseImage(ctx, b.spec, b.lock.Images, p)
 	if err != nil {
 		return nil, err

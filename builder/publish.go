@@ -79,6 +79,35 @@ func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	return again, b.write(ctx, again)
 }
 
+// layout returns the layout to write, which is also what is written where nothing is
+// asked for; "" for none.
+func (b *build) layout() string {
+	o := b.o.Outputs
+	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
+		return filepath.Join("dist", b.spec.Name+"-"+b.spec.Tag())
+	}
+	return o.Layout
+}
+
+// writeAhead begins to write the layers of packages to the layout, while the tree is
+// grown and the image judged. A layer that the image does not have in the end is not in
+// the layout.
+func (b *build) writeAhead(members []*member) {
+	if b.stage || b.early == "" {
+		return
+	}
+	if b.ahead == nil {
+		var err error
+		if b.ahead, err = oci.NewAhead(b.early); err != nil {
+			return // writing the layout will say why, should that fail too
+		}
+	}
+	single, _ := share(members, max(1, b.spec.Layering.Budget-1))
+	for _, m := range single {
+		b.ahead.Put(storedLayer(b.store, m.files.Layer))
+	}
+}
+
 func (b *build) write(ctx context.Context, res *Result) (err error) {
 	defer func() {
 		if kept := b.keeping.Wait(); err == nil {
@@ -86,20 +115,18 @@ func (b *build) write(ctx context.Context, res *Result) (err error) {
 		}
 	}()
 	o := b.o.Outputs
-	if o.Layout == "" && o.Archive == "" && o.DockerArchive == "" && o.Push == "" {
-		o.Layout = filepath.Join("dist", res.Name+"-"+res.Tag)
-	}
 	artifacts, err := b.sign(ctx, res)
 	if err != nil {
 		return err
 	}
 	res.Written = nil
 	wrote := func(kind, place string) { res.Written = append(res.Written, Written{kind, place}) }
-	if o.Layout != "" {
-		if err := oci.WriteLayout(ctx, o.Layout, res.Index, oci.LayoutOptions{RefName: res.Tag, Artifacts: artifacts}); err != nil {
+	if layout := b.layout(); layout != "" {
+		options := oci.LayoutOptions{RefName: res.Tag, Artifacts: artifacts, Ahead: b.ahead}
+		if err := oci.WriteLayout(ctx, layout, res.Index, options); err != nil {
 			return err
 		}
-		wrote("OCI layout", o.Layout)
+		wrote("OCI layout", layout)
 	}
 	if o.Archive != "" {
 		if err := oci.WriteArchive(ctx, o.Archive, res.Index, oci.LayoutOptions{RefName: res.Tag, Artifacts: artifacts}); err != nil {

@@ -295,7 +295,7 @@ func each(ts *testscript.TestScript, args []string, change func([]byte) []byte) 
 	case "layers":
 		files = blobs(ts, "\x1f\x8b")
 	case "keys":
-		files = glob(ts, "cache/keys/*/*/*")
+		files = glob(ts, "cache/keys/*/*")
 	default:
 		files = glob(ts, args[0])
 	}

@@ -40,6 +40,8 @@ type LayoutOptions struct {
 
 	// Artifacts about the index or its images are written with it, see [Source.Attach].
 	Artifacts []*Artifact
+
+	Ahead *Ahead // of this layout, with layers that are written already; nil for none
 }
 
 // WriteLayout writes x as the OCI image layout in dir (OCI image spec,
@@ -68,7 +70,7 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 		return err
 	}
 	o.Artifacts = lastOfEach(o.Artifacts)
-	w := &layoutWriter{blobs: blobs, jobs: o.Jobs}
+	w := &layoutWriter{blobs: blobs, jobs: o.Jobs, ahead: o.Ahead}
 	if w.jobs <= 0 {
 		w.jobs = max(8, runtime.GOMAXPROCS(0)) // most of the time each waits for the disk
 	}
@@ -120,6 +122,7 @@ type layoutWriter struct {
 	blobs []blob
 	index []byte // the content of index.json
 	jobs  int
+	ahead *Ahead
 
 	// amend, unless nil, makes index and used out of the layout as it is. It is called
 	// with the layout's lock.
@@ -270,13 +273,15 @@ func (w *layoutWriter) putBlob(b blob) error {
 	if w.hasBlob(name, b) {
 		return nil
 	}
-	r, err := b.open()
-	if err != nil {
-		return fmt.Errorf("blob %s: %w", b.digest, err)
-	}
-	defer r.Close()
-	if err := w.put(name, sized(r, b)); err != nil {
-		return fmt.Errorf("blob %s: %w", b.digest, err)
+	if !w.ahead.take(b.digest, filepath.Join(w.root.Name(), name)) {
+		r, err := b.open()
+		if err != nil {
+			return fmt.Errorf("blob %s: %w", b.digest, err)
+		}
+		defer r.Close()
+		if err := w.put(name, sized(r, b)); err != nil {
+			return fmt.Errorf("blob %s: %w", b.digest, err)
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 func (s *Store) entryPath(kind, key string) string {
 	name := DigestOf([]byte(kind + "\x00" + key)).Hex()
-	return filepath.Join(s.notes, "keys", kind, name[:2], name)
+	return filepath.Join(s.notes, "keys", kind, name)
 }
 
 // Get decodes the entry of that kind and key into v and reports whether there is

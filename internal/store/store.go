@@ -335,10 +335,13 @@ func moveTo(f *os.File, path string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot write to cache: %w", err)
+	err := os.Rename(f.Name(), path)
+	if errors.Is(err, fs.ErrNotExist) { // which is seldom: directories outlive what is in them
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
 	return nil

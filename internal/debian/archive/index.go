@@ -14,17 +14,14 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/therootcompany/xz"
 
 	"github.com/hardpan/hardpan/internal/store"
+	"github.com/hardpan/hardpan/internal/xz"
 )
 
 // maxText bounds the text of an index whose size the Release does not list, in
-// bytes; maxDict the memory that an xz stream may ask for (xz -9 asks for 64 MiB).
-const (
-	maxText = 1 << 30
-	maxDict = 64 << 20
-)
+// bytes.
+const maxText = 1 << 30
 
 // kindText is the kind of the store's entries that tell the text of an index, by the
 // digest of the index as fetched. Decoding the xz of trixie's main takes 0.9 s, the
@@ -145,7 +142,7 @@ func (c *Client) unpack(r *Release, ix Index) error {
 func decompress(r io.Reader, name string) (io.Reader, error) {
 	switch {
 	case strings.HasSuffix(name, ".xz"):
-		return xz.NewReader(r, maxDict)
+		return xz.NewReader(r)
 	case strings.HasSuffix(name, ".gz"):
 		return gzip.NewReader(r)
 	}

@@ -1,7 +1,6 @@
 package deb
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +8,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/therootcompany/xz"
+
+	"github.com/hardpan/hardpan/internal/xz"
 )
 
-// maxDict bounds the dictionary of an xz stream and the window of a zstd stream,
-// in bytes. xz -9 asks for 64 MiB, the most that dpkg-deb writes.
-const maxDict = 64 << 20
+// maxWindow bounds the window of a zstd stream, in bytes, as [xz.MaxDictionary] does
+// the dictionary of an xz stream.
+const maxWindow = xz.MaxDictionary
 
 // decompress returns the plain bytes of a member whose name ends in suffix, and
 // what frees the decoder.
@@ -31,7 +31,7 @@ func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
 	case ".xz":
 		return newXZ(r)
 	case ".zst":
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxDict), zstd.WithDecoderLowmem(true))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -45,16 +45,11 @@ func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
 var xzPool sync.Pool
 
 func newXZ(r io.Reader) (io.Reader, func(), error) {
-	br := bufio.NewReaderSize(r, 64<<10)
-	if v := xzPool.Get(); v != nil {
-		z := v.(*xz.Reader)
-		if err := z.Reset(br); err != nil {
-			return nil, nil, fmt.Errorf("xz: %w", err)
-		}
-		return z, func() { xzPool.Put(z) }, nil
+	z, ok := xzPool.Get().(*xz.Reader)
+	if !ok {
+		z = new(xz.Reader)
 	}
-	z, err := xz.NewReader(br, maxDict)
-	if err != nil {
+	if err := z.Reset(r); err != nil {
 		return nil, nil, fmt.Errorf("xz: %w", err)
 	}
 	return z, func() { xzPool.Put(z) }, nil

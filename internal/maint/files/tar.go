@@ -13,12 +13,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/therootcompany/xz"
-
 	"github.com/hardpan/hardpan/internal/maint/accounts"
 	"github.com/hardpan/hardpan/internal/maint/getopt"
 	"github.com/hardpan/hardpan/internal/maint/shell"
 	"github.com/hardpan/hardpan/internal/tree"
+	"github.com/hardpan/hardpan/internal/xz"
 )
 
 const tarOptions = "x|get|extract c|create t|list f|file= C|directory= z|gunzip|gzip J|xz j|bzip2 zstd a|auto-compress v|verbose p|preserve-permissions|same-permissions " +
@@ -144,7 +143,7 @@ func (a *archiver) open(file string) (io.Reader, error) {
 			return nil, err
 		}
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ")):
-		if r, err = xz.NewReader(r, 0); err != nil {
+		if r, err = xz.NewReader(r); err != nil {
 			return nil, err
 		}
 	case bytes.HasPrefix(head, []byte("BZh")):
