@@ -410,7 +410,8 @@ func TestNamesRefused(t *testing.T) {
 		names(`["sha512:` + strings.Repeat("1", 128) + `"]`):                     `digest "sha512:1111`,
 		names(`["` + strings.Repeat("1", 64) + `"]`):                             `digest "1111`,
 		names(`[` + zero + `],"` + spdx + `":[` + one + `]`):                     `member "` + spdx + `" occurs twice`,
-		names(`[` + zero + `],"` + strings.ToUpper(spdx) + `":[` + one + `]`):    `occurs twice`,
+		names(`[` + zero + `],"` + strings.ToUpper(spdx) + `":[` + one + `]`):    good, // another type
+		`{"commit":"1","Commit":"2"}`:                                            good, // as cosign sign -a has it
 		names(`[` + zero + `],"` + strings.Repeat("x", 201) + `":[` + one + `]`): `expected a URI of at most 200 bytes`,
 		names(`[1]`): `json: cannot unmarshal number`,
 	} {

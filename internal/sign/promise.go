@@ -201,8 +201,7 @@ func stand(all []*signature, promised promise) (reference string, err error) {
 }
 
 // unique refuses a JSON document with an object that has a member twice, of which one
-// reader would believe the first and another the last. Names that differ in case are
-// the same, as they are to encoding/json.
+// reader would believe the first and another the last.
 func unique(document []byte) error {
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.UseNumber()
@@ -216,11 +215,11 @@ func unique(document []byte) error {
 		inObject := len(open) > 0 && open[len(open)-1] != nil
 		if isName = inObject && !isName; isName {
 			if name, ok := t.(string); ok {
-				seen, folded := open[len(open)-1], strings.ToLower(name)
-				if seen[folded] {
+				seen := open[len(open)-1]
+				if seen[name] {
 					return fmt.Errorf("member %.80q occurs twice", name)
 				}
-				seen[folded] = true
+				seen[name] = true
 				continue
 			}
 		}
