@@ -6,12 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -22,12 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hardpan/hardpan/internal/debian/archivetest"
 	"github.com/hardpan/hardpan/internal/keyless"
-	"github.com/hardpan/hardpan/internal/keyless/keylesstest"
 	"github.com/hardpan/hardpan/internal/keyless/sigstore"
 	"github.com/hardpan/hardpan/internal/kms/kmstest"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -87,54 +81,6 @@ func setUp(env *testscript.Env) error {
 	return nil
 }
 
-type authorityKey struct{}
-
-// setUpKeyless runs the services that sign without keys where a script is about them.
-func setUpKeyless(env *testscript.Env) error {
-	if !strings.Contains(filepath.Base(env.WorkDir), "keyless") {
-		return nil
-	}
-	a, err := keylesstest.New()
-	if err != nil {
-		return err
-	}
-	env.Defer(a.Close)
-	env.Values[authorityKey{}] = a
-	startRegistry(env)
-	for name, content := range map[string]string{
-		"root.json": string(a.Root), "token": keylesstest.Token("ci@example.com", "https://issuer.example.com"),
-		"other.token": keylesstest.Token("other@example.com", "https://issuer.example.com"),
-	} {
-		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(content), 0o600); err != nil {
-			return err
-		}
-	}
-	for name, value := range map[string]string{
-		"HARDPAN_FULCIO_URL": a.Fulcio, "HARDPAN_REKOR_URL": a.Rekor, "HARDPAN_TIMESTAMP_URL": a.Timestamp,
-	} {
-		env.Setenv(name, value)
-	}
-	return nil
-}
-
-// startRegistry gives a script an empty registry, $REGISTRY.
-func startRegistry(env *testscript.Env) {
-	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	env.Defer(s.Close)
-	env.Setenv("REGISTRY", strings.TrimPrefix(s.URL, "http://"))
-}
-
-// outage makes the services, of which SERVICE is fulcio, rekor or timestamp, refuse.
-func outage(ts *testscript.TestScript, neg bool, args []string) {
-	a := ts.Value(authorityKey{}).(*keylesstest.Authority)
-	a.Fail = func(service string) (int, string) {
-		if !neg && slices.Contains(args, service) {
-			return http.StatusForbidden, "out of order"
-		}
-		return 0, ""
-	}
-}
-
 func server(ts *testscript.TestScript) *archivetest.Server {
 	return ts.Value(serverKey{}).(*archivetest.Server)
 }
@@ -149,9 +95,11 @@ func server(ts *testscript.TestScript) *archivetest.Server {
 //	requests N                    check that the archive had so many requests since the last call
 //	damage debs|layers|keys|GLOB  flip a bit of those files in the cache, or of any files
 //	truncate debs|layers|GLOB     cut those files in half
+//	lose LAYOUT                   remove the layers of a layout
 //	lists DIR [NAME...]           check that a directory has these names and no other
 //	replace FILE OLD NEW          change a file's text
 //	outage SERVICE...             make these services of keyless signing refuse; ! outage is none
+//	tagged IMAGE                  sign and attest an image under cosign's tags, for ci@example.com
 //	attested LAYOUT TYPE FILE     write what is attested of the index as that type, which ends so
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    exits,
@@ -166,7 +114,13 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 		each(ts, args, func(b []byte) []byte { return b[:len(b)/2] })
 	},
-	"outage":   outage,
+	"outage": outage,
+	"tagged": tagged,
+	"lose": func(ts *testscript.TestScript, _ bool, args []string) {
+		for _, name := range beginning(ts, args[0]+"/blobs/sha256/*", gzipMagic) {
+			ts.Check(os.Remove(name))
+		}
+	},
 	"lists":    lists,
 	"replace":  replace,
 	"attested": attested,
@@ -284,6 +238,8 @@ func tamper(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // each changes files of the cache or of the script's directory.
+const gzipMagic = "\x1f\x8b"
+
 func each(ts *testscript.TestScript, args []string, change func([]byte) []byte) {
 	if len(args) != 1 {
 		ts.Fatalf("expected one kind of file or a pattern")
@@ -293,7 +249,7 @@ func each(ts *testscript.TestScript, args []string, change func([]byte) []byte) 
 	case "debs":
 		files = blobs(ts, "!<arch>\n")
 	case "layers":
-		files = blobs(ts, "\x1f\x8b")
+		files = blobs(ts, gzipMagic)
 	case "keys":
 		files = glob(ts, "cache/keys/*/*")
 	default:
@@ -311,7 +267,11 @@ func each(ts *testscript.TestScript, args []string, change func([]byte) []byte) 
 
 // blobs returns the blobs of the cache that begin like that.
 func blobs(ts *testscript.TestScript, magic string) []string {
-	return slices.DeleteFunc(glob(ts, "cache/blobs/sha256/*/*"), func(name string) bool {
+	return beginning(ts, "cache/blobs/sha256/*/*", magic)
+}
+
+func beginning(ts *testscript.TestScript, pattern, magic string) []string {
+	return slices.DeleteFunc(glob(ts, pattern), func(name string) bool {
 		b, err := os.ReadFile(name)
 		ts.Check(err)
 		return !bytes.HasPrefix(b, []byte(magic))

@@ -82,9 +82,9 @@ func (a *app) verify(ctx context.Context, image string) error {
 			return err
 		}
 	}
-	src, err := oci.Open(ctx, image, oci.OpenOptions{Insecure: a.settings.GetBool("insecure-registry")})
-	if errors.Is(err, oci.ErrMismatch) {
-		return gateError{err} // a manifest or config that is not what was signed
+	src, err := oci.Open(ctx, image, oci.OpenOptions{Insecure: a.settings.GetBool("insecure-registry"), MissingLayers: true})
+	if errors.Is(err, oci.ErrMismatch) || errors.Is(err, oci.ErrMissing) {
+		return gateError{err} // a manifest or config that is not what was signed, or not there
 	}
 	if err != nil {
 		return err

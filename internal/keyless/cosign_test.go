@@ -23,7 +23,7 @@ func cosign(t *testing.T, args ...string) (string, error) {
 		t.Skip("SKIPPED: needs the cosign program in PATH, which the network has: go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5, and have it in PATH")
 	}
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
+	cmd.Env = append(os.Environ(), "COSIGN_PASSWORD=s3cret", "HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
 )
 
@@ -120,19 +121,23 @@ func (j *Judge) String() string {
 
 var reasons = map[Reason]error{Damaged: sign.ErrDamaged, Tampered: sign.ErrTampered, Untrusted: sign.ErrUntrusted, Another: sign.ErrIdentity}
 
-// Judge returns a verdict on each bundle.
-func (j *Judge) Judge(ctx context.Context, bundles [][]byte) ([]sign.Verdict, error) {
-	answer, err := ask(ctx, Request{Verify: &VerifyRequest{Bundles: bundles, TrustedRoot: j.TrustedRoot, Who: j.Who}})
+// Judge returns a verdict on each document.
+func (j *Judge) Judge(ctx context.Context, documents []oci.Document) ([]sign.Verdict, error) {
+	request := VerifyRequest{TrustedRoot: j.TrustedRoot, Who: j.Who}
+	for _, d := range documents {
+		request.Documents = append(request.Documents, Document{MediaType: d.MediaType, Annotations: d.Annotations, Content: d.Content})
+	}
+	answer, err := ask(ctx, Request{Verify: &request})
 	if err != nil {
 		return nil, err
 	}
-	if len(answer.Verdicts) != len(bundles) {
-		return nil, fmt.Errorf("%s returned %d verdicts on %d bundles", Program, len(answer.Verdicts), len(bundles))
+	if len(answer.Verdicts) != len(documents) {
+		return nil, fmt.Errorf("%s returned %d verdicts on %d documents", Program, len(answer.Verdicts), len(documents))
 	}
 	var list []sign.Verdict
 	for _, v := range answer.Verdicts {
 		if v.Reason == "" && v.Error == "" {
-			list = append(list, sign.Verdict{Statement: v.Statement, Signer: v.Signer})
+			list = append(list, sign.Verdict{Signed: v.Signed, Signer: v.Signer})
 			continue
 		}
 		reason, ok := reasons[v.Reason]

@@ -74,11 +74,11 @@ var ci = keyless.Identity{Name: email, Issuer: issuer}
 
 func judge(t testing.TB, who keyless.Identity, root []byte, bundles ...[]byte) []sign.Verdict {
 	t.Helper()
-	j, err := keyless.NewJudge(who, root)
-	check(t, err)
-	verdicts, err := j.Judge(t.Context(), bundles)
-	check(t, err)
-	return verdicts
+	var documents []oci.Document
+	for _, b := range bundles {
+		documents = append(documents, oci.Document{Content: b})
+	}
+	return judgeDocuments(t, who, root, documents...)
 }
 
 // What is signed with a log, with a timestamp authority or with both is verified without
@@ -108,13 +108,13 @@ func TestSigned(t *testing.T) {
 		for _, root := range c.roots {
 			for _, who := range []keyless.Identity{ci, {NameRegexp: ".*@example[.]com", Issuer: issuer}, {Name: email, IssuerRegexp: "https://issuer.*"}} {
 				v := judge(t, who, root, bundles[c.name])[0]
-				if v.Err != nil || string(v.Statement) != string(statement) || !strings.HasPrefix(v.Signer, email+" of "+issuer+" at 2") {
+				if v.Err != nil || string(v.Signed) != string(statement) || !strings.HasPrefix(v.Signer, email+" of "+issuer+" at 2") {
 					t.Errorf("%s: %+v", c.name, v)
 				}
 			}
 		}
 		if c.refused != nil {
-			if v := judge(t, ci, c.refused, bundles[c.name])[0]; !errors.Is(v.Err, sign.ErrUntrusted) || v.Statement != nil {
+			if v := judge(t, ci, c.refused, bundles[c.name])[0]; !errors.Is(v.Err, sign.ErrUntrusted) || v.Signed != nil {
 				t.Errorf("%s: %+v", c.name, v)
 			}
 		}
@@ -147,7 +147,7 @@ func TestRefused(t *testing.T) {
 	entry := func(change func(e map[string]any)) []byte {
 		return edit(t, good, func(m, _ map[string]any) { change(m["tlogEntries"].([]any)[0].(map[string]any)) })
 	}
-	for _, c := range []struct {
+	cases := []struct {
 		name   string
 		who    keyless.Identity
 		root   []byte
@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 			`the identity is vouched for by "https://issuer.example.com", expected the issuer "https://another.example.com"`},
 		{"wrong root", ci, other.Root, good, sign.ErrUntrusted, "not vouched for: the entry is of no transparency log that the trusted root names"},
 		{"wrong root of timestamps", ci, other.TimestampRoot, good, sign.ErrUntrusted, "not vouched for: no time of signing is vouched for"},
-		{"no log entry", ci, a.Root, edit(t, good, func(m, _ map[string]any) { delete(m, "tlogEntries") }), sign.ErrUntrusted, "the bundle has no entry of a transparency log"},
+		{"no log entry", ci, a.Root, edit(t, good, func(m, _ map[string]any) { delete(m, "tlogEntries") }), sign.ErrUntrusted, "there is no entry of a transparency log"},
 		{"no log entry, and none is asked for", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) { delete(m, "tlogEntries") }), nil, ""},
 		{"neither log entry nor timestamp", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) {
 			delete(m, "tlogEntries")
@@ -179,16 +179,22 @@ func TestRefused(t *testing.T) {
 		}), sign.ErrUntrusted, "the certificate is not of an authority that the trusted root names"},
 		{"certificate of another key", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) {
 			edit(t, signWith(t, services(a)), func(n, _ map[string]any) { m["certificate"] = n["certificate"] })
-		}), sign.ErrTampered, "the certificate's key does not verify the envelope"},
-		{"changed statement", ci, a.TimestampRoot, edit(t, good, func(_, e map[string]any) { e["payload"] = "e30=" }), sign.ErrTampered, "the certificate's key does not verify the envelope"},
+		}), sign.ErrTampered, "the certificate's key does not verify it"},
+		{"changed statement", ci, a.TimestampRoot, edit(t, good, func(_, e map[string]any) { e["payload"] = "e30=" }), sign.ErrTampered, "the certificate's key does not verify it"},
 		{"a key", ci, a.TimestampRoot, edit(t, good, func(m, _ map[string]any) { clear(m); m["publicKey"] = map[string]any{"hint": "x"} }), sign.ErrIdentity, "it is signed with a key"},
 		{"no bundle", ci, a.Root, []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`), sign.ErrDamaged, "the bundle is not of its form"},
 		{"no JSON", ci, a.Root, []byte("x"), sign.ErrDamaged, "the bundle is not of its form"},
-	} {
-		v := judge(t, c.who, c.root, c.bundle)[0]
+	}
+	var asked []question
+	for _, c := range cases {
+		asked = append(asked, question{call{c.who, string(c.root)}, oci.Document{Content: c.bundle}})
+	}
+	verdicts := judgeEach(t, asked)
+	for i, c := range cases {
+		v := verdicts[i]
 		switch {
 		case c.err == nil && v.Err == nil:
-		case !errors.Is(v.Err, c.err) || v.Statement != nil:
+		case !errors.Is(v.Err, c.err) || v.Signed != nil:
 			t.Errorf("%s: %+v", c.name, v)
 		case !strings.Contains(v.Err.Error(), c.want) || strings.Contains(v.Err.Error(), "\n"):
 			t.Errorf("%s: %v, want %s", c.name, v.Err, c.want)
@@ -353,7 +359,7 @@ func TestNoProgram(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	j, err := keyless.NewJudge(ci, nil)
 	check(t, err)
-	_, err = j.Judge(t.Context(), [][]byte{{}})
+	_, err = j.Judge(t.Context(), make([]oci.Document, 1))
 	var h interface{ Hint() string }
 	if !errors.Is(err, keyless.ErrNoProgram) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "beside hardpan or into PATH") {
 		t.Errorf("without the program: %v", err)
@@ -395,10 +401,25 @@ func TestCalls(t *testing.T) {
 	} {
 		j, err := keyless.NewJudge(ci, []byte(text))
 		check(t, err)
-		if v, err := j.Judge(t.Context(), [][]byte{{}}); err == nil || v != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if v, err := j.Judge(t.Context(), make([]oci.Document, 1)); err == nil || v != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v, %v, want %s", v, err, want)
 		}
 	}
+}
+
+// serve asks the program, in this process.
+func serve(t testing.TB, root []byte, d keyless.Document) keyless.Verdict {
+	t.Helper()
+	request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{Documents: []keyless.Document{d}, TrustedRoot: root, Who: ci}})
+	check(t, err)
+	var out strings.Builder
+	check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
+	var answer keyless.Response
+	check(t, json.Unmarshal([]byte(out.String()), &answer))
+	if len(answer.Verdicts) != 1 {
+		t.Fatalf("answer %s", out.String())
+	}
+	return answer.Verdicts[0]
 }
 
 // FuzzBundle judges any text: never a crash, and never a yes to what was not signed.
@@ -407,17 +428,8 @@ func FuzzBundle(f *testing.F) {
 	f.Add(signWith(f, services(a)))
 	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"certificate":{"rawBytes":""}},"dsseEnvelope":{}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		request, err := json.Marshal(keyless.Request{Verify: &keyless.VerifyRequest{Bundles: [][]byte{text}, TrustedRoot: a.Root, Who: ci}})
-		check(t, err)
-		var out strings.Builder
-		check(t, sigstore.Serve(t.Context(), strings.NewReader(string(request)), &out))
-		var answer keyless.Response
-		check(t, json.Unmarshal([]byte(out.String()), &answer))
-		if len(answer.Verdicts) != 1 {
-			t.Fatalf("answer %s", out.String())
-		}
-		if v := answer.Verdicts[0]; v.Reason == "" && string(v.Statement) != string(statement) {
-			t.Errorf("a yes to %s", v.Statement)
+		if v := serve(t, a.Root, keyless.Document{Content: text}); v.Reason == "" && string(v.Signed) != string(statement) {
+			t.Errorf("a yes to %s", v.Signed)
 		}
 	})
 }

@@ -25,11 +25,19 @@ type Services struct {
 	Timestamp string `json:"timestamp"` // URL of the timestamp authority, with path; "" is none
 }
 
-// VerifyRequest asks for a verdict on each bundle.
+// VerifyRequest asks for a verdict on each document.
 type VerifyRequest struct {
-	Bundles     [][]byte `json:"bundles"`
-	TrustedRoot []byte   `json:"trustedRoot"` // JSON
-	Who         Identity `json:"who"`
+	Documents   []Document `json:"documents"`
+	TrustedRoot []byte     `json:"trustedRoot"` // JSON
+	Who         Identity   `json:"who"`
+}
+
+// Document is what was signed, with what vouches for it: a sigstore bundle, or a layer
+// under one of the tags that cosign has for signatures and attestations.
+type Document struct {
+	MediaType   string            `json:"mediaType"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Content     []byte            `json:"content"`
 }
 
 // Identity is whom to believe. Of each pair one is set; expressions are matched against
@@ -50,15 +58,15 @@ type Response struct {
 	Hint     string    `json:"hint,omitempty"`
 }
 
-// Verdict is about one bundle.
+// Verdict is about one document.
 type Verdict struct {
-	Statement []byte `json:"statement,omitempty"`
-	Signer    string `json:"signer,omitempty"` // who, and when
-	Reason    Reason `json:"reason,omitempty"` // "" is a yes
-	Error     string `json:"error,omitempty"`
+	Signed []byte `json:"signed,omitempty"` // the statement, or the payload of a signature
+	Signer string `json:"signer,omitempty"` // who, and when
+	Reason Reason `json:"reason,omitempty"` // "" is a yes
+	Error  string `json:"error,omitempty"`
 }
 
-// Reason is why a bundle is refused.
+// Reason is why a document is refused.
 type Reason string
 
 // The reasons.

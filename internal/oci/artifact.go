@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -286,9 +285,6 @@ func (p registryPlace) artifacts(ctx context.Context, _ *Source, subject store.D
 	d := descriptor{MediaType: servedMedia(string(got.MediaType)), Digest: store.DigestOf(got.Manifest), Size: int64(len(got.Manifest))}
 	b := &rootedBackend{backend: remoteBackend{puller, p.repo}, digest: d.Digest, content: got.Manifest}
 	a, err := readArtifact(ctx, b, d, subject, kind)
-	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusNotFound {
-		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-	}
 	if err != nil {
 		return nil, err
 	}

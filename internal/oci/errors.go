@@ -1,11 +1,20 @@
 package oci
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/hardpan/hardpan/internal/store"
+)
 
 var (
 	// ErrMismatch is wrapped by errors about content that does not have the digest
 	// or size that names it.
 	ErrMismatch = errors.New("content does not match its descriptor")
+
+	// ErrMissing is wrapped by errors about a blob that a manifest or index names, and that
+	// is not where the image is. They wrap [fs.ErrNotExist], too.
+	ErrMissing = errors.New("blob is missing")
 
 	// ErrInvalid is wrapped by errors about a document or archive that is not what
 	// its format prescribes.
@@ -23,6 +32,13 @@ var (
 	// something else than an OCI image layout.
 	ErrNotLayout = errors.New("not an OCI image layout")
 )
+
+// missingBlob is the error about one that is not there.
+type missingBlob store.Digest
+
+func (e missingBlob) Error() string { return "blob " + string(e) + " is missing" }
+
+func (e missingBlob) Is(target error) bool { return target == ErrMissing || target == fs.ErrNotExist }
 
 // MaxDocument is the largest manifest, index or config that is written or read, in
 // bytes: the limit that registries (OCI distribution spec, Pushing Manifests) and

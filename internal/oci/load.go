@@ -39,6 +39,8 @@ type loader struct {
 	sparse   bool     // manifests that an index lists may be missing
 	count    int
 	bytes    int64 // of the documents that were read
+
+	missingLayers bool // as in [OpenOptions]
 }
 
 // root is what a reference led to.
@@ -190,7 +192,7 @@ func (l *loader) layers(ctx context.Context, list []descriptor, config configDoc
 	}
 	layers := make([]Layer, len(list))
 	for i, d := range list {
-		if err := l.backend.stat(d); err != nil {
+		if err := l.backend.stat(d); err != nil && !l.missingLayers {
 			return nil, fmt.Errorf("cannot read layer %s: %w", d.Digest, err)
 		}
 		layers[i] = Layer{Digest: d.Digest, DiffID: config.RootFS.DiffIDs[i], Size: d.Size, MediaType: d.MediaType, Open: func() (io.ReadCloser, error) {

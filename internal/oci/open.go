@@ -20,10 +20,18 @@ import (
 type OpenOptions struct {
 	// Platform, unless zero, is the only one that is read.
 	Platform Platform
+	// MissingLayers leaves it to the opening of a layer to find that it is missing, or not
+	// of its size.
+	MissingLayers bool
 
 	Keychain  authn.Keychain    // as in [PushOptions]
 	Insecure  bool              // as in [PushOptions]
 	Transport http.RoundTripper // as in [PushOptions]
+}
+
+// loader returns one that reads from b.
+func (o OpenOptions) loader(b backend) *loader {
+	return &loader{backend: b, platform: o.Platform, missingLayers: o.MissingLayers}
 }
 
 // Source is an image that was opened for reading. Its documents have been read and
@@ -207,7 +215,7 @@ func readRemote(ctx context.Context, ref name.Reference, o OpenOptions) (*Source
 	if wanted, ok := ref.(name.Digest); ok && wanted.DigestStr() != string(d.Digest) {
 		return nil, fmt.Errorf("%w: the manifest has digest %s", ErrMismatch, d.Digest)
 	}
-	s, err := loadSource(ctx, &loader{backend: b, platform: o.Platform}, d, nil)
+	s, err := loadSource(ctx, o.loader(b), d, nil)
 	if err == nil {
 		s.place, s.Repository = registryPlace{ref.Context(), o}, ref.Context().Name()
 	}

@@ -40,7 +40,9 @@ func readArchive(ctx context.Context, f *os.File, choice, prefix string, o OpenO
 	switch {
 	case prefix == prefixArchive, prefix == "" && isLayout:
 		// What `docker save` wrote may lack the platforms that were not pulled.
-		return readLayout(ctx, files, choice, &loader{platform: o.Platform, sparse: isSaved})
+		l := o.loader(nil)
+		l.sparse = isSaved
+		return readLayout(ctx, files, choice, l)
 	case prefix == prefixDockerArchive, isSaved:
 		return readSaved(ctx, files, choice, o)
 	}

@@ -68,7 +68,7 @@ func readSaved(ctx context.Context, files *tarFiles, choice string, o OpenOption
 	if want, ok := strings.CutPrefix(choice, "@"); ok && want != string(d.Digest) && want != string(doc.Config.Digest) {
 		return nil, fmt.Errorf("it has no image %s: %w", want, fs.ErrNotExist)
 	}
-	return loadSource(ctx, &loader{backend: b, platform: o.Platform}, d, files)
+	return loadSource(ctx, o.loader(b), d, files)
 }
 
 func chooseSaved(list []savedImage, choice string) (savedImage, error) {

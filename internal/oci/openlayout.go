@@ -88,7 +88,7 @@ func (b layoutBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, e
 func (b layoutBackend) stat(d descriptor) error {
 	size, err := b.files.size(blobName(d.Digest))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("blob %s is missing: %w", d.Digest, fs.ErrNotExist)
+		return missingBlob(d.Digest)
 	}
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func openLayout(ctx context.Context, dir, choice string, o OpenOptions) (*Source
 	if err != nil {
 		return nil, err
 	}
-	s, err := readLayout(ctx, dirFiles{root}, choice, &loader{platform: o.Platform})
+	s, err := readLayout(ctx, dirFiles{root}, choice, o.loader(nil))
 	if err != nil {
 		root.Close()
 		return nil, err

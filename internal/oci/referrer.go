@@ -212,7 +212,7 @@ func (a *Artifact) addParts(ctx context.Context, b backend, doc *referrerDoc) {
 		a.parts = append(a.parts, blob{digest: d.Digest, size: d.Size, media: d.MediaType, open: func() (io.ReadCloser, error) {
 			r, err := b.blob(ctx, d)
 			if isMissing(err) {
-				return nil, fmt.Errorf("blob %s is missing: %w", d.Digest, fs.ErrNotExist)
+				return nil, missingBlob(d.Digest)
 			}
 			if err != nil {
 				return nil, err
@@ -231,16 +231,11 @@ func isMissing(err error) bool {
 // referrers asks the registry, or where it has no list of its own, the tag
 // "sha256-HEX" (OCI distribution spec, Listing Referrers).
 func (p registryPlace) referrers(ctx context.Context, _ *Source, subject store.Digest) ([]*Artifact, error) {
-	options := append(remoteOptions(p.options.Keychain, p.options.Transport, p.options.Insecure), remote.WithContext(ctx))
-	puller, err := remote.NewPuller(options...)
+	puller, err := remote.NewPuller(remoteOptions(p.options.Keychain, p.options.Transport, p.options.Insecure)...)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := p.listReferrers(ctx, puller, subject, options)
-	if err != nil || raw == nil {
-		return nil, err
-	}
-	entries, err := referrerList(raw)
+	entries, err := p.listReferrers(ctx, puller, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -259,28 +254,6 @@ func (p registryPlace) referrers(ctx context.Context, _ *Source, subject store.D
 		}
 	}
 	return list, nil
-}
-
-// listReferrers returns the list, or nil where there is none. Registries that have never
-// heard of such lists should say that they do not find it; some say that they do not
-// allow to ask.
-func (p registryPlace) listReferrers(ctx context.Context, puller *remote.Puller, subject store.Digest, options []remote.Option) ([]byte, error) {
-	listed, err := remote.Referrers(p.repo.Digest(string(subject)), options...)
-	if err == nil {
-		return listed.RawManifest()
-	}
-	answer, ok := errors.AsType[*transport.Error](err)
-	if !ok || answer.StatusCode != http.StatusMethodNotAllowed && answer.StatusCode != http.StatusNotImplemented {
-		return nil, explainRemote(err, p.repo.RegistryStr(), "")
-	}
-	got, err := puller.Get(ctx, p.repo.Tag("sha256-"+subject.Hex()))
-	switch {
-	case isMissing(err):
-		return nil, nil
-	case err != nil:
-		return nil, explainRemote(err, p.repo.RegistryStr(), "")
-	}
-	return got.Manifest, nil
 }
 
 // referrerList reads an index of referrers.

@@ -35,23 +35,25 @@ func parseReference(s string, insecure bool) (name.Reference, error) {
 
 // remoteOptions are what reading and writing have in common.
 func remoteOptions(keychain authn.Keychain, inner http.RoundTripper, insecure bool) []remote.Option {
+	keychain, guarded := reach(keychain, inner, insecure)
+	return []remote.Option{remote.WithAuthFromKeychain(keychain), remote.WithTransport(guarded), remote.WithUserAgent(userAgent)}
+}
+
+// reach returns how registries are reached, nil being the default.
+func reach(keychain authn.Keychain, inner http.RoundTripper, insecure bool) (authn.Keychain, *guard) {
 	if keychain == nil {
 		keychain = authn.DefaultKeychain
 	}
 	if inner == nil {
 		inner = remote.DefaultTransport
 	}
-	return []remote.Option{
-		remote.WithAuthFromKeychain(keychain),
-		remote.WithTransport(&guard{inner: inner, insecure: insecure}),
-		remote.WithUserAgent(userAgent),
-	}
+	return keychain, &guard{inner: inner, insecure: insecure}
 }
 
 // A guard keeps requests to what this package promises. The library falls back to
 // plain HTTP for private addresses by itself, with the credentials in the clear;
 // here only loopback may, unless the caller says so. And it reads manifests of any
-// size into memory; here they end above MaxDocument.
+// size into memory; here they, and lists of referrers, end above MaxDocument.
 type guard struct {
 	inner    http.RoundTripper
 	insecure bool
@@ -63,7 +65,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 			"allow plain http for this registry if its network is trusted")
 	}
 	resp, err := g.inner.RoundTrip(req)
-	if err != nil || req.Method != http.MethodGet || path.Base(path.Dir(req.URL.Path)) != "manifests" {
+	if kind := path.Base(path.Dir(req.URL.Path)); err != nil || req.Method != http.MethodGet || kind != "manifests" && kind != "referrers" {
 		return resp, err
 	}
 	resp.Body = &limitedBody{ReadCloser: resp.Body, left: MaxDocument}
@@ -130,7 +132,7 @@ type remoteBackend struct {
 func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	got, err := b.puller.Get(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	return documentReader(got.Manifest), nil
 }
@@ -138,13 +140,21 @@ func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadClose
 func (b remoteBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	l, err := b.puller.Layer(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	r, err := l.Compressed()
 	if err != nil {
-		return nil, remoteError{err}
+		return nil, blobError(d, err)
 	}
 	return r, nil
+}
+
+// blobError tells a registry that does not have a blob from one that fails.
+func blobError(d descriptor, err error) error {
+	if isMissing(err) {
+		return missingBlob(d.Digest)
+	}
+	return remoteError{err}
 }
 
 // stat does not ask: one request per layer would cost more than it tells.

@@ -112,21 +112,18 @@ func (s *Signer) newAttestation(subject store.Digest, reference, predicateType s
 	}}, store.DigestOf(body), nil
 }
 
-// checkAttestation returns what d says of subject, if the key says it. With an error
-// the statement has only the type that d is said to be of.
+// checkAttestation returns what d says of subject, if v says that it is signed. With an
+// error the statement has only the type that d is said to be of.
 func (v *Verifier) checkAttestation(d oci.Document, subject store.Digest) (statement, error) {
 	annotated := d.Annotations[annotationPredicate]
 	claimed := statement{PredicateType: annotated}
 	if annotated == "" || len(annotated) > maxTypeLength {
 		claimed.PredicateType = unknownType
 	}
-	if v.judge != nil {
-		return claimed, errNoKey
-	}
 	if d.MediaType != mediaEnvelope {
 		return claimed, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaEnvelope)
 	}
-	body, err := v.open(d.Content)
+	body, err := v.open(d)
 	if err != nil {
 		return claimed, err
 	}
@@ -163,10 +160,14 @@ func checkStatement(body []byte, subject store.Digest) (statement, error) {
 	return st, nil
 }
 
-// open returns what the envelope holds, if the key signed it.
-func (v *Verifier) open(content []byte) ([]byte, error) {
+// open returns what the envelope holds, if v says that it is signed.
+func (v *Verifier) open(d oci.Document) ([]byte, error) {
+	if v.judge != nil {
+		verdict := v.verdict(d)
+		return verdict.Signed, verdict.Err
+	}
 	var e envelope
-	if err := json.Unmarshal(content, &e); err != nil {
+	if err := json.Unmarshal(d.Content, &e); err != nil {
 		return nil, fmt.Errorf("%w: it is not a DSSE envelope", ErrDamaged)
 	}
 	return v.openEnvelope(e)

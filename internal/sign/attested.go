@@ -1,39 +1,32 @@
 package sign
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
 )
 
 // attestations asks of each attestation whether it is the key's and about subject, and
 // the one that the signatures name.
-func (r *Report) attestations(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, promised map[string][]store.Digest) error {
-	documents, err := existing(ctx, src, s.Digest, oci.Attestations)
-	if isDamage(err) {
-		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, err))
-		return nil
-	}
-	if err != nil {
-		return err
+func (r *Report) attestations(v *Verifier, s Subject, f found, promised map[string][]store.Digest) {
+	if f.attestations.damage != nil {
+		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, f.attestations.damage))
+		return
 	}
 	a := answers{Report: r, subject: s, promised: promised, seen: map[attestedDigest]bool{}, asked: map[string]bool{}, others: map[string][]store.Digest{}}
-	for _, d := range documents {
+	for _, d := range f.attestations.list {
 		a.add(v.checkAttestation(d, s.Digest))
 	}
-	for _, b := range found {
+	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
 			a.add(v.checkBundle(b, s.Digest))
 		}
 	}
 	a.refuse()
 	a.compare()
-	return nil
 }
 
 // answers are those about the attestations of one subject.

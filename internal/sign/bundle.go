@@ -74,6 +74,11 @@ type foundBundle struct {
 	damage        error  // why it could not be read
 }
 
+// bundleDocument is a bundle as a [Judge] gets it, whatever the media type that it had.
+func bundleDocument(content []byte) oci.Document {
+	return oci.Document{MediaType: mediaBundle, Content: content}
+}
+
 // findBundles reads the bundles that refer to subject. Other referrers, which others
 // have put there, are left out.
 func findBundles(ctx context.Context, src *oci.Source, subject store.Digest) ([]foundBundle, error) {
@@ -173,11 +178,8 @@ func (v *Verifier) checkBundle(b foundBundle, subject store.Digest) (statement, 
 // openBundle returns the statement of a bundle, if v says that it is signed.
 func (v *Verifier) openBundle(content []byte) ([]byte, error) {
 	if v.judge != nil {
-		verdict, ok := v.verdicts[store.DigestOf(content)]
-		if !ok {
-			return nil, fmt.Errorf("%w: the bundle was not judged", ErrUntrusted)
-		}
-		return verdict.Statement, verdict.Err
+		verdict := v.verdict(bundleDocument(content))
+		return verdict.Signed, verdict.Err
 	}
 	var b bundle
 	switch err := json.Unmarshal(content, &b); {

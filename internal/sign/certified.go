@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
 )
 
@@ -20,58 +21,84 @@ type Certified interface {
 // NewCertifiedSigner returns a signer that has no key. It makes bundles only.
 func NewCertifiedSigner(c Certified) *Signer { return &Signer{certified: c} }
 
-// A Judge decides who may have signed a bundle without a key.
+// A Judge decides who may have signed without a key that is kept.
 type Judge interface {
-	// Judge returns a verdict on each bundle. An error is that there are no verdicts.
-	Judge(ctx context.Context, bundles [][]byte) ([]Verdict, error)
+	// Judge returns a verdict on each document: sigstore bundles, and layers of the media
+	// types that cosign's tags have, with their annotations. An error is that there are no
+	// verdicts.
+	Judge(ctx context.Context, documents []oci.Document) ([]Verdict, error)
 	// String says whom it trusts.
 	String() string
 }
 
-// A Verdict is what a [Judge] says of a bundle.
+// A Verdict is what a [Judge] says of a document.
 type Verdict struct {
-	Statement []byte // what the bundle signs; nil with Err
-	Signer    string // who signed, and when, in words
-	Err       error  // wraps one of the errors of this package
+	Signed []byte // what is signed: a statement, or the payload of a signature; nil with Err
+	Signer string // who signed, and when, in words
+	Err    error  // wraps one of the errors of this package
 }
 
-// NewIdentityVerifier returns a verifier that believes what j does. It reads bundles
-// only: signatures by cosign's tags are verified with keys.
+// NewIdentityVerifier returns a verifier that believes what j does.
 func NewIdentityVerifier(j Judge) *Verifier { return &Verifier{judge: j, id: j.String()} }
 
-var errNoKey = fmt.Errorf("%w: it is not in a bundle, and without a key only bundles are verified", ErrOtherKey)
-
-// judged returns v with verdicts on all bundles.
-func (v *Verifier) judged(ctx context.Context, found map[store.Digest][]foundBundle) (*Verifier, error) {
+// judged returns v with verdicts on all that was found.
+func (v *Verifier) judged(ctx context.Context, all map[store.Digest]found) (*Verifier, error) {
 	if v.judge == nil {
 		return v, nil
 	}
-	seen := map[store.Digest]bool{}
-	var contents [][]byte
-	for _, list := range found {
-		for _, b := range list {
-			if d := store.DigestOf(b.content); b.damage == nil && !seen[d] {
-				seen[d] = true
-				contents = append(contents, b.content)
+	with := &Verifier{judge: v.judge, id: v.id, verdicts: map[store.Digest]Verdict{}}
+	var documents []oci.Document
+	for _, f := range all {
+		for _, d := range f.documents() {
+			if id := documentID(d); !with.isJudged(id) {
+				with.verdicts[id] = Verdict{}
+				documents = append(documents, d)
 			}
 		}
 	}
-	with := &Verifier{judge: v.judge, id: v.id, verdicts: map[store.Digest]Verdict{}}
-	if len(contents) == 0 {
+	if len(documents) == 0 {
 		return with, nil
 	}
-	verdicts, err := v.judge.Judge(ctx, contents)
-	if err == nil && len(verdicts) != len(contents) {
-		err = errors.New("not every bundle has a verdict")
+	verdicts, err := v.judge.Judge(ctx, documents)
+	if err == nil && len(verdicts) != len(documents) {
+		err = errors.New("not every document has a verdict")
 	}
 	if err != nil {
 		return nil, err
 	}
 	for i, verdict := range verdicts {
-		if verdict.Err == nil && verdict.Statement == nil {
-			verdict.Err = fmt.Errorf("%w: the verdict has no statement", ErrUntrusted)
+		if verdict.Err == nil && verdict.Signed == nil {
+			verdict.Err = fmt.Errorf("%w: the verdict does not say what is signed", ErrUntrusted)
 		}
-		with.verdicts[store.DigestOf(contents[i])] = verdict
+		with.verdicts[documentID(documents[i])] = verdict
 	}
 	return with, nil
+}
+
+func (v *Verifier) isJudged(id store.Digest) bool {
+	_, ok := v.verdicts[id]
+	return ok
+}
+
+// errKeyed is about a layer that there is no need to judge.
+var errKeyed = fmt.Errorf("%w: it is signed with a key, and no certificate says whose that is", ErrIdentity)
+
+// verdict returns that on a document.
+func (v *Verifier) verdict(d oci.Document) Verdict {
+	if verdict, ok := v.verdicts[documentID(d)]; ok {
+		return verdict
+	}
+	if d.MediaType != mediaBundle && !isCertified(d) {
+		return Verdict{Err: errKeyed}
+	}
+	return Verdict{Err: fmt.Errorf("%w: it was not judged", ErrUntrusted)}
+}
+
+// documentID tells documents apart by all that a judge looks at.
+func documentID(d oci.Document) store.Digest {
+	text, err := encode([]any{d.MediaType, d.Annotations, store.DigestOf(d.Content)})
+	if err != nil {
+		panic(err) // strings
+	}
+	return store.DigestOf(text)
 }

@@ -1,7 +1,8 @@
 // Package sign makes and verifies what a key says of an image: its signature
 // (simple signing, as cosign has it) and attestations (in-toto statements in DSSE
 // envelopes), of the index and of each platform's image; by choice all of it as sigstore
-// bundles that refer to the image, and these for identities without a key, too.
+// bundles that refer to the image. Identities without a key sign bundles, and are
+// verified in either form.
 //
 // It promises that cosign verifies what it makes and that it verifies what cosign
 // makes; that the same key, image and predicates give the same bytes, where the key

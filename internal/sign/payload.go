@@ -16,6 +16,8 @@ const (
 	mediaEnvelope       = "application/vnd.dsse.envelope.v1+json"
 	annotationSignature = "dev.cosignproject.cosign/signature"
 	annotationPredicate = "predicateType"
+
+	annotationCertificate = "dev.sigstore.cosign/certificate" // where there is no key
 )
 
 // payloadType is what a payload says it is; cosign accepts no other.
@@ -61,11 +63,8 @@ func (s *Signer) signPayload(subject store.Digest, reference string, attestation
 	}}, nil
 }
 
-// checkSignature returns what d says of subject, if the key says it.
+// checkSignature returns what d says of subject, if v says that it is signed.
 func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (*signature, error) {
-	if v.judge != nil {
-		return nil, errNoKey
-	}
 	if d.MediaType != mediaSimpleSigning {
 		return nil, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
 	}
@@ -85,13 +84,17 @@ func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (*signat
 	return newSignature(signed, p.Critical.Identity.Reference, p.Optional), nil
 }
 
-// openSignature returns the payload of a signature, if the key signed it.
+// openSignature returns the payload of a signature, if v says that it is signed.
 func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
-	raw, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
-	if err != nil || len(raw) == 0 {
+	if v.judge != nil {
+		verdict := v.verdict(d)
+		return verdict.Signed, verdict.Err
+	}
+	signature, err := base64.StdEncoding.DecodeString(d.Annotations[annotationSignature])
+	if err != nil || len(signature) == 0 {
 		return nil, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
 	}
-	if !v.verify(d.Content, raw) {
+	if !v.verify(d.Content, signature) {
 		var claimed payload // which serves the message only
 		broken := json.Unmarshal(d.Content, &claimed)
 		said, _ := readSaying(claimed.Optional)

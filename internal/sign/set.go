@@ -229,7 +229,7 @@ func existing(ctx context.Context, src *oci.Source, subject store.Digest, kind o
 	for _, a := range artifacts {
 		for _, d := range a.Documents {
 			same := func(e oci.Document) bool {
-				return string(e.Content) == string(d.Content) && e.Annotations[annotationSignature] == d.Annotations[annotationSignature]
+				return string(e.Content) == string(d.Content) && maps.Equal(e.Annotations, d.Annotations)
 			}
 			if !slices.ContainsFunc(list, same) {
 				list = append(list, d)

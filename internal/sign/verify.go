@@ -81,25 +81,20 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 	if r.Key = v.id; v.judge != nil {
 		r.Key, r.Identity = "", v.id
 	}
-	found, err := foundBundles(ctx, src)
+	all, err := find(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	if v, err = v.judged(ctx, found); err != nil {
+	if v, err = v.judged(ctx, all); err != nil {
 		return nil, err
 	}
 	indexSigned, promised := false, promise{}
 	for _, s := range Subjects(src) {
-		signed, err := r.signature(ctx, src, v, s, found[s.Digest], indexSigned, promised)
-		if err != nil {
-			return nil, err
-		}
+		signed := r.signature(v, s, all[s.Digest], indexSigned, promised)
 		if s.Name == IndexName {
 			indexSigned = signed
 		}
-		if err := r.attestations(ctx, src, v, s, found[s.Digest], promised[s.Digest]); err != nil {
-			return nil, err
-		}
+		r.attestations(v, s, all[s.Digest], promised[s.Digest])
 	}
 	if err := r.content(ctx, src); err != nil {
 		return nil, err
@@ -107,61 +102,41 @@ func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) 
 	return r, nil
 }
 
-// foundBundles returns the bundles about each subject of an image. One that cannot be
-// read is found damaged.
-func foundBundles(ctx context.Context, src *oci.Source) (map[store.Digest][]foundBundle, error) {
-	found := map[store.Digest][]foundBundle{}
-	for _, s := range Subjects(src) {
-		list, err := findBundles(ctx, src, s.Digest)
-		if err != nil && !isDamage(err) {
-			return nil, err
-		}
-		if err != nil {
-			list = []foundBundle{{predicateType: unknownType, damage: err}}
-		}
-		found[s.Digest] = list
-	}
-	return found, nil
-}
-
 // signature asks whether subject is signed, and adds the attestations that the
 // signatures speak of to promised.
-func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s Subject, found []foundBundle, indexSigned bool, promised promise) (signed bool, err error) {
-	documents, err := existing(ctx, src, s.Digest, oci.Signatures)
-	if isDamage(err) {
-		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, err))
-		return false, nil
-	}
-	if err != nil {
-		return false, err
+func (r *Report) signature(v *Verifier, s Subject, f found, indexSigned bool, promised promise) (signed bool) {
+	if f.signatures.damage != nil {
+		r.no(s, askSignature, "", fmt.Errorf("%w: %w", ErrDamaged, f.signatures.damage))
+		return false
 	}
 	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
 	by := ""
 	var said []*signature
-	add := func(one *signature, err error) {
+	add := func(d oci.Document, one *signature, err error) {
 		if err != nil {
 			refusal = graver(refusal, err)
 			return
 		}
 		said = append(said, one)
+		if v.judge != nil {
+			by = v.verdict(d).Signer
+		}
 	}
-	for _, d := range documents {
-		add(v.checkSignature(d, s.Digest))
+	for _, d := range f.signatures.list {
+		one, err := v.checkSignature(d, s.Digest)
+		add(d, one, err)
 	}
-	for _, b := range found {
+	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
 			continue // an attestation signs nothing
 		}
 		st, err := v.checkBundle(b, s.Digest)
-		add(st.signature, err)
-		if err == nil {
-			by = v.verdicts[store.DigestOf(b.content)].Signer
-		}
+		add(bundleDocument(b.content), st.signature, err)
 	}
 	reference, err := stand(said, promised)
 	if err != nil {
 		r.no(s, askSignature, "", err)
-		return false, nil
+		return false
 	}
 	signed = len(said) > 0
 	switch {
@@ -176,7 +151,7 @@ func (r *Report) signature(ctx context.Context, src *oci.Source, v *Verifier, s 
 	default:
 		r.no(s, askSignature, "", refusal)
 	}
-	return signed, nil
+	return signed
 }
 
 // graver returns the error that says more about what happened.

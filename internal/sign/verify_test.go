@@ -287,6 +287,16 @@ func TestRefused(t *testing.T) {
 			[]error{sign.ErrContent}, "damaged image: content does not match its descriptor: blob " + string(x.Images[0].Layers[1].Digest)},
 		{"layer of both platforms changed on disk", func(t *testing.T, dir string) { damageFile(t, blobFile(dir, string(x.Images[0].Layers[0].Digest))) },
 			[]error{sign.ErrContent, sign.ErrContent}, "damaged image"},
+		{"layer missing on disk", func(t *testing.T, dir string) {
+			check(t, os.Remove(blobFile(dir, string(x.Images[0].Layers[1].Digest))))
+		},
+			[]error{sign.ErrContent}, "damaged image: cannot read layer " + string(x.Images[0].Layers[1].Digest) + ": blob " + string(x.Images[0].Layers[1].Digest) + " is missing"},
+		{"layer cut on disk", func(t *testing.T, dir string) {
+			check(t, os.Truncate(blobFile(dir, string(x.Images[0].Layers[1].Digest)), 7))
+		}, []error{sign.ErrContent}, "damaged image: cannot read layer " + string(x.Images[0].Layers[1].Digest) + ": content does not match its descriptor: blob "},
+		{"payload missing on disk", func(t *testing.T, dir string) {
+			check(t, os.Remove(blobFile(dir, documents(t, dir, index, "sig")[0].(doc)["digest"].(string))))
+		}, []error{sign.ErrDamaged}, " is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -327,7 +337,7 @@ func damageFile(t testing.TB, name string) {
 	check(t, os.WriteFile(name, b, 0o644))
 }
 
-// A changed config or manifest keeps the image from being opened.
+// A changed or missing config or manifest keeps the image from being opened.
 func TestChangedDocuments(t *testing.T) {
 	t.Parallel()
 	x := image(t, "app")
@@ -335,8 +345,12 @@ func TestChangedDocuments(t *testing.T) {
 		dir := layout(t, "app")
 		signImage(t, dir, own())
 		damageFile(t, blobFile(dir, digest))
-		if src, err := oci.Open(t.Context(), dir, oci.OpenOptions{}); !errors.Is(err, oci.ErrMismatch) {
+		if src, err := oci.Open(t.Context(), dir, oci.OpenOptions{MissingLayers: true}); !errors.Is(err, oci.ErrMismatch) {
 			t.Errorf("%s changed: opened %v with error %v", digest, src, err)
+		}
+		check(t, os.Remove(blobFile(dir, digest)))
+		if src, err := oci.Open(t.Context(), dir, oci.OpenOptions{MissingLayers: true}); !errors.Is(err, oci.ErrMissing) {
+			t.Errorf("%s removed: opened %v with error %v", digest, src, err)
 		}
 	}
 }

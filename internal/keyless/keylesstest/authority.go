@@ -30,6 +30,7 @@ type Authority struct {
 	TimestampRoot            []byte // the trusted root without a transparency log
 
 	CertificateAge time.Duration                      // how long ago certificates were valid for ten minutes
+	Unlogged       bool                               // certificates do not say that they are in the certificate log
 	Fail           func(service string) (int, string) // a status other than 0 and a body for "fulcio", "rekor" or "timestamp"
 
 	server   *httptest.Server
@@ -54,6 +55,7 @@ func New() (*Authority, error) {
 		serve   func(http.ResponseWriter, *http.Request) error
 	}{
 		"/api/v2/signingCert": {"fulcio", a.certify},
+		"/api/v1/signingCert": {"fulcio", a.certifyOld},
 		"/api/v1/log/entries": {"rekor", a.record},
 		"/api/v1/timestamp":   {"timestamp", a.stamp},
 	} {

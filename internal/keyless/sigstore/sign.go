@@ -46,8 +46,12 @@ func sign(ctx context.Context, r *keyless.SignRequest) (bundles [][]byte, signer
 	}
 	var verifier *verify.Verifier
 	if len(r.TrustedRoot) > 0 {
-		if _, verifier, err = newVerifier(r.TrustedRoot); err != nil {
+		trusted, err := readRoot(r.TrustedRoot)
+		if err != nil {
 			return nil, "", err
+		}
+		if verifier, err = verify.NewVerifier(trusted, demands(trusted)...); err != nil {
+			return nil, "", fmt.Errorf("trusted root: %w", err)
 		}
 	}
 	for _, statement := range r.Statements {

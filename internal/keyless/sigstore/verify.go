@@ -1,14 +1,12 @@
 package sigstore
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -16,38 +14,43 @@ import (
 	"github.com/hardpan/hardpan/internal/keyless"
 )
 
-// newVerifier demands what the trusted root can vouch for: an entry in a log if it names
-// logs, a time in any case, and where it names certificate logs, that the certificate is
-// in one.
-func newVerifier(text []byte) (*root.TrustedRoot, *verify.Verifier, error) {
+// readRoot reads a trusted root. One that nobody could be believed by is refused.
+func readRoot(text []byte) (*root.TrustedRoot, error) {
 	trusted, err := root.NewTrustedRootFromJSON(text)
 	if err != nil {
-		return nil, nil, fmt.Errorf("trusted root: %w", err)
+		return nil, fmt.Errorf("trusted root: %w", err)
 	}
-	logs, authorities := len(trusted.RekorLogs()), len(trusted.TimestampingAuthorities())
 	switch {
 	case len(trusted.FulcioCertificateAuthorities()) == 0:
-		return nil, nil, errors.New("trusted root: it names no certificate authority, and so nobody can be trusted")
-	case logs == 0 && authorities == 0:
-		return nil, nil, errors.New("trusted root: it names neither a transparency log nor a timestamp authority, and so no time can be trusted")
+		return nil, errors.New("trusted root: it names no certificate authority, and so nobody can be trusted")
+	case len(trusted.RekorLogs()) == 0 && len(trusted.TimestampingAuthorities()) == 0:
+		return nil, errors.New("trusted root: it names neither a transparency log nor a timestamp authority, and so no time can be trusted")
 	}
-	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
-	if logs > 0 {
+	return trusted, nil
+}
+
+// demands are what the trusted root can vouch for: an entry in a log if it names logs, a
+// time in any case, and where it names certificate logs, that the certificate is in one.
+func demands(trusted *root.TrustedRoot) []verify.VerifierOption {
+	options := demandsButLog(trusted)
+	if len(trusted.RekorLogs()) > 0 {
 		options = append(options, verify.WithTransparencyLog(1))
 	}
+	return options
+}
+
+// demandsButLog are the demands on a document whose entry was verified by other means.
+func demandsButLog(trusted *root.TrustedRoot) []verify.VerifierOption {
+	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
 	if len(trusted.CTLogs()) > 0 {
 		options = append(options, verify.WithSignedCertificateTimestamps(1))
 	}
-	v, err := verify.NewVerifier(trusted, options...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("trusted root: %w", err)
-	}
-	return trusted, v, nil
+	return options
 }
 
-// judge returns a verdict on each bundle.
+// judge returns a verdict on each document.
 func judge(r *keyless.VerifyRequest) ([]keyless.Verdict, error) {
-	trusted, v, err := newVerifier(r.TrustedRoot)
+	trusted, err := readRoot(r.TrustedRoot)
 	if err != nil {
 		return nil, &hinted{err, "cosign trusted-root create makes one"}
 	}
@@ -56,32 +59,32 @@ func judge(r *keyless.VerifyRequest) ([]keyless.Verdict, error) {
 		return nil, err
 	}
 	var list []keyless.Verdict
-	for _, text := range r.Bundles {
-		list = append(list, verdict(trusted, v, who, text))
+	for _, d := range r.Documents {
+		list = append(list, verdict(trusted, who, d))
 	}
 	return list, nil
 }
 
-func verdict(trusted *root.TrustedRoot, v *verify.Verifier, who *who, text []byte) keyless.Verdict {
+func verdict(trusted *root.TrustedRoot, who *who, from keyless.Document) keyless.Verdict {
 	refuse := func(reason keyless.Reason, err error) keyless.Verdict {
 		return keyless.Verdict{Reason: reason, Error: strings.Join(strings.Fields(err.Error()), " ")}
 	}
-	var b bundle.Bundle
-	if err := b.UnmarshalJSON(text); err != nil {
-		return refuse(keyless.Damaged, fmt.Errorf("the bundle is not of its form: %w", err))
+	d, err := read(from)
+	if err != nil {
+		return refuse(keyless.Damaged, err)
 	}
-	envelope := b.GetDsseEnvelope()
-	if envelope == nil || envelope.PayloadType != payloadInToto {
-		return refuse(keyless.Damaged, errors.New("the bundle has no DSSE envelope with an in-toto statement"))
+	content, err := d.bundle.VerificationContent()
+	if err != nil {
+		return refuse(keyless.Damaged, fmt.Errorf("the certificate is not of its form: %w", err))
 	}
-	if content, err := b.VerificationContent(); err != nil || content.Certificate() == nil {
+	if content.Certificate() == nil {
 		return refuse(keyless.Another, errors.New("it is signed with a key, and no certificate says whose that is"))
 	}
-	if err := logged(trusted, &b); err != nil {
+	if err := d.logged(trusted); err != nil {
 		return refuse(keyless.Untrusted, err)
 	}
-	// The subject of the statement is compared by the caller, and the identity below.
-	result, err := v.Verify(&b, verify.NewPolicy(verify.WithoutArtifactUnsafe(), verify.WithoutIdentitiesUnsafe()))
+	// The subject of a statement is compared by the caller, and the identity below.
+	result, err := d.verify(trusted)
 	if err != nil {
 		return refuse(reasonOf(err))
 	}
@@ -91,31 +94,12 @@ func verdict(trusted *root.TrustedRoot, v *verify.Verifier, who *who, text []byt
 	if err := who.check(*result.Signature.Certificate); err != nil {
 		return refuse(keyless.Another, err)
 	}
-	signed := result.VerifiedTimestamps[0].Timestamp.UTC().Format(time.RFC3339)
-	return keyless.Verdict{Statement: envelope.Payload, Signer: nameOf(*result.Signature.Certificate) + " at " + signed}
+	at := result.VerifiedTimestamps[0].Timestamp.UTC().Format(time.RFC3339)
+	return keyless.Verdict{Signed: d.signed, Signer: nameOf(*result.Signature.Certificate) + " at " + at}
 }
 
-// logged tells a bundle without an entry of a log that could be verified from one whose
-// entry does not verify.
-func logged(trusted *root.TrustedRoot, b *bundle.Bundle) error {
-	logs := trusted.RekorLogs()
-	if len(logs) == 0 {
-		return nil
-	}
-	entries, err := b.TlogEntries()
-	if err != nil {
-		return fmt.Errorf("the entry of the transparency log is not of its form (%w)", err)
-	}
-	if len(entries) == 0 {
-		return errors.New("the bundle has no entry of a transparency log")
-	}
-	for _, e := range entries {
-		if logs[hex.EncodeToString([]byte(e.LogKeyID()))] != nil {
-			return nil
-		}
-	}
-	return errors.New("the entry is of no transparency log that the trusted root names")
-}
+// failedLog begins the library's error about an entry of a transparency log.
+const failedLog = "failed to verify log inclusion: "
 
 // reasonOf says in our words at which step the library refused. It has no errors of its
 // own for them, but their beginnings.
@@ -125,11 +109,11 @@ func reasonOf(err error) (keyless.Reason, error) {
 		reason keyless.Reason
 		words  string
 	}{
-		{"failed to verify log inclusion: ", keyless.Untrusted, "the entry of the transparency log does not verify"},
+		{failedLog, keyless.Untrusted, "the entry of the transparency log does not verify"},
 		{"failed to verify timestamps: ", keyless.Untrusted, "no time of signing is vouched for"},
 		{"failed to verify leaf certificate: ", keyless.Untrusted, "the certificate is not of an authority that the trusted root names, or was not valid when it was signed"},
 		{"failed to verify signed certificate timestamp: ", keyless.Untrusted, "the certificate is in no log that the trusted root names"},
-		{"failed to verify signature: ", keyless.Tampered, "the certificate's key does not verify the envelope"},
+		{"failed to verify signature: ", keyless.Tampered, "the certificate's key does not verify it"},
 	} {
 		if rest, ok := strings.CutPrefix(err.Error(), step.begins); ok {
 			return step.reason, fmt.Errorf("%s (%s)", step.words, strings.TrimPrefix(rest, ": "))

@@ -42,8 +42,8 @@ func Main(m *testing.M, program string, serve func()) (code int) {
 	return m.Run()
 }
 
-// Push pushes the index of an image of one file, which says text, to a registry of its
-// own and returns its reference.
+// Push pushes the index of images for two platforms, of one file that says text, to a
+// registry of its own and returns its reference.
 func Push(t testing.TB, text string) string {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -59,9 +59,13 @@ func Push(t testing.TB, text string) string {
 	d, err := st.Put(b.Bytes())
 	check(t, err)
 	layer := oci.Layer{Digest: d, DiffID: d, Size: int64(b.Len()), MediaType: oci.MediaLayer, Open: func() (io.ReadCloser, error) { return st.Open(d) }}
-	img, err := oci.NewImage(st, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []oci.Layer{layer}, oci.Annotations{})
-	check(t, err)
-	x, err := oci.NewIndex(st, []*oci.Image{img}, oci.Annotations{})
+	var images []*oci.Image
+	for _, architecture := range []string{"amd64", "arm64"} {
+		img, err := oci.NewImage(st, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: architecture}}, []oci.Layer{layer}, oci.Annotations{})
+		check(t, err)
+		images = append(images, img)
+	}
+	x, err := oci.NewIndex(st, images, oci.Annotations{})
 	check(t, err)
 	ref := strings.TrimPrefix(server.URL, "http://") + "/example/app:1"
 	_, err = oci.Push(t.Context(), ref, x, oci.PushOptions{})
