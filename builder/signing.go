@@ -195,7 +195,7 @@ func (e *unreachedError) Hint() string {
 }
 
 // signedFormat changes where [Key.Sign] makes other artifacts of the same.
-const signedFormat = "signed1"
+const signedFormat = "signed2"
 
 // signedBefore returns the artifacts that the cache keeps under key, nil where they are
 // not all there.

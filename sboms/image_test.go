@@ -147,6 +147,18 @@ func imageOf(t *testing.T, c oci.Config, layers ...[]member) *oci.Image {
 	return img
 }
 
+// TestPathsBounded: an image of more paths than any has is refused, over all its layers.
+func TestPathsBounded(t *testing.T) {
+	img := imageOf(t, oci.Config{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}, []member{{name: "a"}, {name: "b"}}, []member{{name: "c"}})
+	for before, want := range map[int64]error{maxPaths - 3: nil, maxPaths - 2: oci.ErrTooLarge} {
+		sc := &scanner{}
+		sc.paths.Store(before)
+		if _, err := sc.scan(t.Context(), img); !errors.Is(err, want) {
+			t.Errorf("after %d paths: %v, want %v", before, err, want)
+		}
+	}
+}
+
 // images are those that each property below must hold of.
 func images(t *testing.T) map[string]*Image {
 	t.Helper()

@@ -35,6 +35,9 @@ const (
 // an installation with 2000 packages have some 80 MB.
 const maxRead = 256 << 20
 
+// maxPaths bounds the paths of all layers of an image.
+const maxPaths = 1_000_000
+
 // An entry is a path of an image as its layer has it.
 type entry struct {
 	File
@@ -74,6 +77,7 @@ type scanner struct {
 	store *store.Store                  // remembers what layers hold; may be nil
 	watch func(index int) layer.Watcher // looks at the layers, too; may be nil
 	left  atomic.Int64                  // of maxRead
+	paths atomic.Int64
 }
 
 func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry, error) {
@@ -124,8 +128,11 @@ func (sc *scanner) layer(ctx context.Context, l oci.Layer, watcher layer.Watcher
 			_, err = io.Copy(io.Discard, r) // to where the digest is compared
 			return g.entries, err
 		}
-		if errors.Is(err, tar.ErrHeader) {
+		if errors.Is(err, tar.ErrHeader) || err == io.ErrUnexpectedEOF { // not that of reading, which says more
 			err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+		}
+		if err == nil && sc.paths.Add(1) > maxPaths {
+			err = fmt.Errorf("%w: more than %d paths", oci.ErrTooLarge, maxPaths)
 		}
 		if err == nil {
 			err = pass(h, members, g, watcher)
@@ -151,7 +158,11 @@ func pass(h *tar.Header, content io.Reader, watchers ...layer.Watcher) error {
 			to = append(to, w)
 		}
 	}
-	if _, err := io.Copy(io.MultiWriter(to...), content); err != nil {
+	_, err := io.Copy(io.MultiWriter(to...), content)
+	if err == io.ErrUnexpectedEOF {
+		err = fmt.Errorf("%w: %w", oci.ErrInvalid, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
 	return nil
@@ -182,7 +193,7 @@ func stacked(layers [][]*entry) (map[string]*entry, error) {
 			list[i] = layer.Entry{Node: tree.Node{Path: e.Path, Type: e.Type, Mode: e.Mode, Link: e.Link, Content: e}, Special: e.Special}
 		}
 		if err := o.Apply(list); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", oci.ErrInvalid, err)
 		}
 	}
 	paths := map[string]*entry{}

@@ -40,7 +40,8 @@ Of an image that hardpan built it is attested how the image keeps the hardening
 rules, unless the key has attested that already.
 
 What others signed stays. What this key signed before is replaced: signatures,
-and attestations of the same type; bundles are only added.
+and attestations of the same type; bundles are only added. The signature names the
+attestations that belong to the image, those made before too, which have to be there.
 
 The key's password is that of HARDPAN_PASSWORD or COSIGN_PASSWORD; where neither is
 set it is asked for on the terminal.`,
@@ -135,7 +136,7 @@ func attestHardening(ctx context.Context, src *oci.Source, set *sign.Set, v *sig
 	for _, img := range src.Images {
 		subject := sign.Subject{Name: img.Platform.String(), Digest: img.Digest}
 		is := func(q sign.Question) bool {
-			return q.Subject.Digest == subject.Digest && q.Type == check.ResultType && q.OK
+			return q.Subject.Digest == subject.Digest && q.Type == check.ResultType && q.OK && !q.Unanswered
 		}
 		named := func(x attestFlag) bool {
 			return x.predicateType == check.ResultType && (x.subject == "" || x.subject == subject.Name)

@@ -270,6 +270,53 @@ func TestOthers(t *testing.T) {
 	}
 }
 
+// Without a key there is nothing to tell whose the signatures are that an image has. A new
+// one stands in place of those that name nothing else but types that it names, too.
+func TestSignedAgain(t *testing.T) {
+	t.Parallel()
+	const spdx, scan = "https://spdx.dev/Document", "https://cosign.sigstore.dev/attestation/vuln/v1"
+	a := authority(t)
+	ref := signtest.Push(t, "app")
+	for i, c := range []struct {
+		attested map[string]string
+		want     string // of the index
+	}{
+		{map[string]string{spdx: `{"n":1}`}, "yes spdx 1"},
+		{map[string]string{spdx: `{"n":2}`}, "yes spdx 2, - spdx"},
+		{map[string]string{scan: `{"n":3}`}, "yes vuln 3, yes spdx 2, - spdx"},
+		{map[string]string{scan: `{"n":4}`}, "yes vuln 4, yes spdx 2, - vuln, - spdx"},
+		{map[string]string{scan: `{"n":5}`, spdx: `{"n":5}`}, "yes vuln 5, yes spdx 5, - vuln, - spdx"},
+	} {
+		src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+		check(t, err)
+		defer src.Close()
+		signer, err := keyless.NewSigner(services(a), give(keylesstest.Token(email, issuer)), a.Root)
+		check(t, err)
+		set := sign.NewSet(src, sign.NewCertifiedSigner(signer), "")
+		for kind, text := range c.attested {
+			check(t, set.Attest(sign.IndexName, kind, []byte(text)))
+		}
+		artifacts, err := set.Artifacts(t.Context())
+		check(t, err)
+		check(t, src.Attach(t.Context(), artifacts))
+		var got []string
+		for _, q := range verified(t, ref, ci, a.Root).Questions {
+			kind := map[string]string{spdx: "spdx", scan: "vuln"}[q.Type]
+			switch {
+			case !q.OK:
+				t.Errorf("signed %d times: %s of %s: %s", i+1, q.Kind, q.Subject.Name, q.Answer)
+			case q.Unanswered:
+				got = append(got, "- "+kind)
+			case kind != "":
+				got = append(got, "yes "+kind+" "+strings.Trim(string(q.Predicate), `{"n:}`))
+			}
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("signed %d times: %s, want %s", i+1, strings.Join(got, ", "), c.want)
+		}
+	}
+}
+
 // A service that fails is named, nothing is signed, and the token is in no error.
 func TestServiceFails(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ func writeArchive(ctx context.Context, file string, x *Index, o LayoutOptions) e
 	if err != nil {
 		return err
 	}
+	o.Artifacts = lastOfEach(o.Artifacts)
 	index, err := layoutIndexOf(x, o)
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ type Artifact struct {
 	Annotations  map[string]string // of a referrer
 
 	digest           store.Digest
+	listed           store.Digest // of the manifest that was read from a layout
 	manifest, config []byte
 	parts            []blob      // where there are any, in place of Documents and config: of a referrer, and of one that was kept
 	children         []*Artifact // of a referrer that is an index: what it lists

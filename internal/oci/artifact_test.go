@@ -143,6 +143,33 @@ func TestAttachIsWritingWith(t *testing.T) {
 	}
 }
 
+// Of what a later artifact replaces nothing is written where all appears at once.
+func TestLastOfEach(t *testing.T) {
+	t.Parallel()
+	x := buildIndex(t, openStore(t), linuxAMD64)
+	meanwhile, signatures, after := artifact(t, x.Digest, oci.Attestations, "old", "new"), artifact(t, x.Digest, oci.Signatures, "sig"), artifact(t, x.Digest, oci.Attestations, "new")
+	dir := t.TempDir()
+	for name, artifacts := range map[string][]*oci.Artifact{"all": {meanwhile, signatures, after}, "last": {signatures, after}} {
+		o := oci.LayoutOptions{RefName: "1", Artifacts: artifacts}
+		check(t, oci.WriteLayout(t.Context(), filepath.Join(dir, name), x, o))
+		check(t, oci.WriteArchive(t.Context(), filepath.Join(dir, name+".tar"), x, o))
+		writeLayout(t, filepath.Join(dir, name+" attached"), x)
+		check(t, attach(t, filepath.Join(dir, name+" attached"), artifacts...))
+	}
+	for _, kind := range []string{"", " attached"} {
+		if got, want := names(t, filepath.Join(dir, "all"+kind)), names(t, filepath.Join(dir, "last"+kind)); got != want {
+			t.Errorf("files%s\n%s\nwant\n%s", kind, got, want)
+		}
+	}
+	all, err := os.ReadFile(filepath.Join(dir, "all.tar"))
+	check(t, err)
+	last, err := os.ReadFile(filepath.Join(dir, "last.tar"))
+	check(t, err)
+	if string(all) != string(last) {
+		t.Error("the archives differ")
+	}
+}
+
 // What others have in a layout stays: their entries as they are, with what they
 // lead to.
 func TestAttachKeepsOthers(t *testing.T) {

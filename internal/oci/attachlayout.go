@@ -35,15 +35,22 @@ func (p layoutPlace) artifacts(ctx context.Context, s *Source, subject store.Dig
 		return nil, fmt.Errorf("%s: %w: expected an image index", indexFile, ErrInvalid)
 	}
 	var list []*Artifact
+	var total int64
 	for _, d := range doc.Manifests {
-		if !isAbout(d, subject, kind, s.Digest) {
+		if !isAbout(d, subject, kind, s.Digest) || slices.ContainsFunc(list, func(a *Artifact) bool { return a.listed == d.Digest }) {
 			continue
 		}
 		a, err := readArtifact(ctx, layoutBackend{p.files}, d, subject, kind)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, a)
+		a.listed = d.Digest
+		for _, document := range a.Documents {
+			total += int64(len(document.Content))
+		}
+		if list = append(list, a); total > maxArtifactSize || len(list) > maxDocuments {
+			return nil, fmt.Errorf("%w: %d artifacts, documents of %d bytes", ErrTooLarge, len(list), total)
+		}
 	}
 	return list, nil
 }
@@ -62,6 +69,7 @@ func (p layoutPlace) attach(ctx context.Context, s *Source, artifacts []*Artifac
 	if p.dir == "" {
 		return withHint(errors.New("the image is in an archive"), "write a layout, or push it to a registry")
 	}
+	artifacts = lastOfEach(artifacts)
 	w := &layoutWriter{jobs: 1}
 	for _, a := range artifacts {
 		w.blobs = append(w.blobs, a.blobs()...)
@@ -74,6 +82,16 @@ func (p layoutPlace) attach(ctx context.Context, s *Source, artifacts []*Artifac
 		return err
 	}
 	return w.update(ctx, p.dir)
+}
+
+// lastOfEach returns the artifacts without those that a later one replaces: index.json
+// is written once.
+func lastOfEach(artifacts []*Artifact) []*Artifact {
+	last := map[string]*Artifact{}
+	for _, a := range artifacts {
+		last[a.name()] = a
+	}
+	return slices.DeleteFunc(slices.Clone(artifacts), func(a *Artifact) bool { return last[a.name()] != a })
 }
 
 // A layoutIndex is index.json with its entries as they are written there.

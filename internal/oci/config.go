@@ -167,6 +167,9 @@ func parseConfig(b []byte) (Config, configDoc, error) {
 		Labels:       doc.Config.Labels, StopSignal: doc.Config.StopSignal, Healthcheck: doc.Config.Healthcheck,
 		Record: doc.Record,
 	}
+	if strings.ContainsFunc(doc.OS+doc.Architecture+doc.OSVersion+doc.Variant, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
+		return Config{}, doc, fmt.Errorf("%w: platform %.200q", ErrInvalid, c.Platform)
+	}
 	if doc.Created != nil {
 		c.Created = doc.Created.UTC()
 	}

@@ -84,18 +84,35 @@ func decode(b []byte, v any) error {
 	return nil
 }
 
+// structural are the members of documents whose objects have names of the format. In all
+// others, such as annotations, the names are the user's.
+var structural = map[string]bool{
+	"": true, "config": true, "layers": true, "manifests": true, "subject": true, "platform": true, "rootfs": true, "history": true,
+}
+
 // repeatedMember returns a member that one object of the document, which is valid
-// JSON, has twice. In the outermost object, whose names are the format's and not
-// the user's, names that differ only in case are the same one to encoding/json,
-// and so count as twice.
+// JSON, has twice. Names of the format that differ only in case are the same one to
+// encoding/json, and so count as twice.
 func repeatedMember(b []byte) (string, bool) {
-	var open []map[string]bool // names seen in each open object; nil for an array
+	type container struct {
+		of   string          // the member that it is of, in lower case, "" for the outermost
+		seen map[string]bool // names; nil for an array
+	}
+	var open []container
+	member := ""
+	begin := func(seen map[string]bool) {
+		of := member
+		if n := len(open); n > 0 && open[n-1].seen == nil {
+			of = open[n-1].of
+		}
+		open = append(open, container{of, seen})
+	}
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '{':
-			open = append(open, map[string]bool{})
+			begin(map[string]bool{})
 		case '[':
-			open = append(open, nil)
+			begin(nil)
 		case '}', ']':
 			open = open[:len(open)-1]
 		case '"':
@@ -106,21 +123,22 @@ func repeatedMember(b []byte) (string, bool) {
 			if len(rest) == 0 { // more white space than anyone writes
 				rest = bytes.TrimLeft(b[end:], " \t\r\n")
 			}
-			if len(open) == 0 || open[len(open)-1] == nil || len(rest) == 0 || rest[0] != ':' {
+			if len(open) == 0 || open[len(open)-1].seen == nil || len(rest) == 0 || rest[0] != ':' {
 				continue
 			}
 			var name string
 			if json.Unmarshal(text, &name) != nil {
 				continue
 			}
-			if len(open) == 1 {
-				name = strings.ToLower(name)
+			member = strings.ToLower(name)
+			in := open[len(open)-1]
+			if structural[in.of] {
+				name = member
 			}
-			seen := open[len(open)-1]
-			if seen[name] {
+			if in.seen[name] {
 				return name, true
 			}
-			seen[name] = true
+			in.seen[name] = true
 		}
 	}
 	return "", false

@@ -32,6 +32,9 @@ type Index struct {
 	Annotations map[string]string
 	Images      []*Image // by platform
 
+	// Unread is how many manifests the document lists, or an index that it lists, that are
+	// no images by its word, for no platform, or not there: nobody has looked at them.
+	Unread int
 	// omitted is how many manifests the document lists that Images does not have.
 	omitted int
 }

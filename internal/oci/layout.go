@@ -69,6 +69,7 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 	if err != nil {
 		return err
 	}
+	o.Artifacts = lastOfEach(o.Artifacts)
 	w := &layoutWriter{blobs: blobs, jobs: o.Jobs, ahead: o.Ahead}
 	if w.jobs <= 0 {
 		w.jobs = max(8, runtime.GOMAXPROCS(0)) // most of the time each waits for the disk

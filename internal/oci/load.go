@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/hardpan/hardpan/internal/store"
 )
@@ -24,8 +25,9 @@ type backend interface {
 }
 
 const (
-	maxIndexDepth = 4   // indexes within indexes
-	maxManifests  = 512 // manifests that one reference may lead to
+	maxIndexDepth = 4         // indexes within indexes
+	maxManifests  = 512       // manifests that one reference may lead to
+	maxAllDocs    = 128 << 20 // bytes of all manifests and configs that one reference leads to
 	maxLayers     = 4096
 )
 
@@ -36,6 +38,7 @@ type loader struct {
 	platform Platform // read only this one, unless it is zero
 	sparse   bool     // manifests that an index lists may be missing
 	count    int
+	bytes    int64 // of the documents that were read
 
 	missingLayers bool // as in [OpenOptions]
 }
@@ -97,6 +100,7 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 	for _, child := range doc.Manifests {
 		if !l.wanted(child) {
 			x.omitted++
+			x.Unread++
 			continue
 		}
 		if err := child.validate(); err != nil {
@@ -105,6 +109,7 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 		r, err := l.loadAt(ctx, child, depth+1)
 		if l.sparse && errors.Is(err, fs.ErrNotExist) && l.backend.stat(child) != nil {
 			x.omitted++
+			x.Unread++
 			continue
 		}
 		if err != nil {
@@ -113,10 +118,17 @@ func (l *loader) index(ctx context.Context, d descriptor, raw []byte, doc *index
 		if r.index != nil || len(r.images) == 0 {
 			x.omitted++ // what was read is a part of it, flattened
 		}
+		if r.index != nil {
+			x.Unread += r.index.Unread
+		}
 		if p := child.Platform; p != nil && len(r.images) == 1 && r.index == nil && !r.images[0].Platform.matches(Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}) {
 			return root{}, fmt.Errorf("%w: index %s lists %s for %s, its config says %s", ErrInvalid, d.Digest, child.Digest, p, r.images[0].Platform)
 		}
-		x.Images = append(x.Images, r.images...)
+		for _, img := range r.images {
+			if !slices.ContainsFunc(x.Images, func(o *Image) bool { return o.Digest == img.Digest }) {
+				x.Images = append(x.Images, img)
+			}
+		}
 	}
 	return root{index: x, images: x.Images}, nil
 }
@@ -201,6 +213,9 @@ func (l *loader) layers(ctx context.Context, list []descriptor, config configDoc
 func (l *loader) document(ctx context.Context, d descriptor, open func(context.Context, descriptor) (io.ReadCloser, error)) ([]byte, error) {
 	if d.Size > MaxDocument {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, d.Size, MaxDocument)
+	}
+	if l.bytes += d.Size; l.bytes > maxAllDocs {
+		return nil, fmt.Errorf("%w: manifests and configs of more than %d bytes", ErrTooLarge, maxAllDocs)
 	}
 	r, err := open(ctx, d)
 	if err != nil {

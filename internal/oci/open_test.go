@@ -413,6 +413,8 @@ func TestHostileManifest(t *testing.T) {
 		{"not an image", "", "application/vnd.oci.empty.v1+json", "", "", "", "expected that of a container image"},
 		{"bad config", "[]", "", "", "", "", "not a valid image"},
 		{"bad date", `{"created":"yesterday"}`, "", "", "", "", "not a valid image"},
+		{"platform of several lines", `{"os":"linux","architecture":"amd64\nno"}`, "", "", "", "", `not a valid image: platform "linux/amd64\nno"`},
+		{"platform of another form", `{"os":"linux","architecture":"arm/v7"}`, "", "", "", "", `not a valid image: platform "linux/arm/v7"`},
 		{"no diff ID", `{"os":"linux","architecture":"amd64"}`, "", "", "", "", "the manifest has 1 layers, the config 0 diff IDs"},
 		{"record not base64", `{"dev.hardpan.record.v1":"!"}`, "", "", "", "", "not a valid image"},
 		{"another platform", "", "", "", "", "arm64", "for linux/arm64, its config says linux/amd64"},

@@ -161,7 +161,14 @@ func readLayout(ctx context.Context, files blobFiles, choice string, l *loader) 
 func (l *loader) chooseEntry(entries []descriptor, choice string, files blobFiles) (*descriptor, error) {
 	entries = slices.DeleteFunc(slices.Clone(entries), isArtifact)
 	if len(entries) > 1 {
-		entries = slices.DeleteFunc(entries, func(d descriptor) bool { return isReferrer(d, files) })
+		known := map[string]bool{} // by digest and name: one manifest may be listed many times
+		entries = slices.DeleteFunc(entries, func(d descriptor) bool {
+			key := string(d.Digest) + d.Annotations[annotationRefName]
+			if _, ok := known[key]; !ok {
+				known[key] = isReferrer(d, files)
+			}
+			return known[key]
+		})
 	}
 	var found, plain []descriptor
 	var names []string

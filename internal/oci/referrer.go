@@ -21,7 +21,7 @@ const (
 	mediaEmpty   = "application/vnd.oci.empty.v1+json" // OCI image spec, manifest.md, Guidance for an Empty Descriptor
 	emptyContent = "{}"
 
-	maxReferrers = 1000 // of one subject, and of all that is copied with an image
+	maxReferrers = 1000 // of one subject, with what they list, and of all that is copied with an image
 )
 
 // A referrerDoc is a manifest or an index with a subject.
@@ -86,15 +86,15 @@ func (s *Source) Referrers(ctx context.Context, subject store.Digest) ([]*Artifa
 // Read reads the documents of a referrer, at most 128 MB. Errors are those of
 // [Source.Artifacts].
 func (a *Artifact) Read() error {
-	var total int64
-	for _, b := range a.parts {
-		if total += min(b.size, maxArtifactSize+1); total > maxArtifactSize {
-			return fmt.Errorf("%w: documents of more than %d bytes", ErrTooLarge, maxArtifactSize)
-		}
-	}
 	var doc referrerDoc
 	if err := decode(a.manifest, &doc); err != nil {
 		return err
+	}
+	var total int64
+	for _, part := range doc.Layers {
+		if total += min(part.Size, maxArtifactSize+1); total > maxArtifactSize {
+			return fmt.Errorf("%w: documents of more than %d bytes", ErrTooLarge, maxArtifactSize)
+		}
 	}
 	a.Documents = nil
 	for _, part := range doc.Layers {
@@ -117,13 +117,31 @@ func readAll(b blob) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// readReferrer reads the manifest that d describes, and returns nil where it does not
-// name subject. Without a subject it is one that an index lists.
-func readReferrer(ctx context.Context, b backend, d descriptor, subject store.Digest, depth int) (*Artifact, error) {
+// A referrerReader reads the manifests that refer to one subject. What lists others lists
+// them as often as it likes, and so there is a limit to all that is read.
+type referrerReader struct {
+	loader
+	count int
+}
+
+func newReferrerReader(b backend) *referrerReader { return &referrerReader{loader: loader{backend: b}} }
+
+// exhausted reports whether nothing more is read.
+func (r *referrerReader) exhausted() bool {
+	return r.count > maxReferrers || r.bytes > maxAllDocs
+}
+
+// read reads the manifest that d describes, and returns nil where it does not name
+// subject. Without a subject it is one that an index lists.
+func (r *referrerReader) read(ctx context.Context, d descriptor, subject store.Digest, depth int) (*Artifact, error) {
 	if err := d.validate(); err != nil {
 		return nil, err
 	}
-	raw, err := (&loader{backend: b}).document(ctx, d, b.manifest)
+	if r.count++; r.count > maxReferrers {
+		return nil, fmt.Errorf("%w: more than %d referrers, with what they list", ErrTooLarge, maxReferrers)
+	}
+	b := r.backend
+	raw, err := r.document(ctx, d, b.manifest)
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
@@ -146,7 +164,7 @@ func readReferrer(ctx context.Context, b backend, d descriptor, subject store.Di
 		if depth >= maxIndexDepth {
 			return nil, fmt.Errorf("%w: manifest %s is more than %d indexes deep", ErrInvalid, d.Digest, maxIndexDepth)
 		}
-		listed, err := readReferrer(ctx, b, child, "", depth+1)
+		listed, err := r.read(ctx, child, "", depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -222,8 +240,9 @@ func (p registryPlace) referrers(ctx context.Context, _ *Source, subject store.D
 		return nil, err
 	}
 	var list []*Artifact
+	reader := newReferrerReader(remoteBackend{puller, p.repo})
 	for _, d := range entries {
-		a, err := readReferrer(ctx, remoteBackend{puller, p.repo}, d, subject, 0)
+		a, err := reader.read(ctx, d, subject, 0)
 		if isMissing(err) {
 			continue // the tag lists what was deleted
 		}
@@ -266,13 +285,17 @@ func (p layoutPlace) referrers(ctx context.Context, s *Source, subject store.Dig
 	if store.DigestOf(raw) == s.Digest {
 		return nil, nil // the entries are the platforms of the image
 	}
+	if entries = p.expand(entries, subject); len(entries) > maxReferrers {
+		return nil, fmt.Errorf("%s: %w: more than %d referrers", indexFile, ErrTooLarge, maxReferrers)
+	}
 	var list []*Artifact
-	for _, d := range p.expand(entries, subject) {
+	reader := newReferrerReader(layoutBackend{p.files})
+	for _, d := range entries {
 		if d.Digest == s.Digest || d.Annotations[annotationKind] != "" || !isManifestType(d.MediaType) {
 			continue
 		}
-		a, err := readReferrer(ctx, layoutBackend{p.files}, d, subject, 0)
-		if err != nil && !isArtifact(d) {
+		a, err := reader.read(ctx, d, subject, 0)
+		if err != nil && !isArtifact(d) && !reader.exhausted() {
 			continue // another image of the layout, which nobody asked for
 		}
 		if err != nil {
@@ -289,6 +312,9 @@ func (p layoutPlace) referrers(ctx context.Context, s *Source, subject store.Dig
 func (p layoutPlace) expand(entries []descriptor, subject store.Digest) []descriptor {
 	var all []descriptor
 	for _, d := range entries {
+		if len(all) > maxReferrers {
+			break // it is refused
+		}
 		if d.Annotations[annotationRefName] == "sha256-"+subject.Hex() && d.Digest.Valid() {
 			if raw, err := readSmall(p.files, blobName(d.Digest)); err == nil && store.DigestOf(raw) == d.Digest {
 				if listed, err := referrerList(raw); err == nil {

@@ -308,6 +308,9 @@ func (r *Record) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
 	}
+	if len(b) > maxRecord {
+		return nil, fmt.Errorf("cannot encode record: it has %d bytes, at most %d are read", len(b), maxRecord)
+	}
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
@@ -315,8 +318,9 @@ func (r *Record) Encode() ([]byte, error) {
 	return z.EncodeAll(b, nil), nil
 }
 
-// maxRecord bounds a decoded document, in bytes.
-const maxRecord = 512 << 20
+// maxRecord bounds a document before it is compressed, in bytes: 40 times what an image's
+// config has room for.
+const maxRecord = 128 << 20
 
 // Decode reads what Encode wrote, without trusting it.
 func Decode(b []byte) (*Record, error) {
@@ -325,7 +329,10 @@ func Decode(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("cannot read record: %w", err)
 	}
 	defer z.Close()
-	plain, err := io.ReadAll(io.LimitReader(z, maxRecord))
+	plain, err := io.ReadAll(io.LimitReader(z, maxRecord+1))
+	if err == nil && len(plain) > maxRecord {
+		err = fmt.Errorf("it has more than %d bytes", maxRecord)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read record: %w", err)
 	}

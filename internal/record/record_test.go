@@ -130,6 +130,13 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s: have %v, want %q", name, err, c.want)
 		}
 	}
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(z.EncodeAll(make([]byte, maxRecord+1), nil)); err == nil || !strings.Contains(err.Error(), "it has more than 134217728 bytes") {
+		t.Errorf("a few bytes that stand for many: %v", err)
+	}
 	for _, b := range []string{"", "not zstd", "\x28\xb5\x2f\xfd"} {
 		if _, err := Decode([]byte(b)); err == nil {
 			t.Errorf("%q is taken for a record", b)

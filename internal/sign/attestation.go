@@ -18,6 +18,7 @@ const (
 	statementV01    = "https://in-toto.io/Statement/v0.1" // what cosign attest writes
 	unknownType     = "unknown"
 	maxTypeLength   = 200
+	maxSignatures   = 32 // of an envelope, each of which costs reading all that is signed
 	digestAlgorithm = "sha256"
 )
 
@@ -60,6 +61,9 @@ type statement struct {
 	Subject       []statementSubject `json:"subject"`
 	PredicateType string             `json:"predicateType"`
 	Predicate     json.RawMessage    `json:"predicate,omitempty"`
+
+	digest    store.Digest // of the statement as it was read
+	signature *signature   // of one of the type SignatureType
 }
 
 type statementSubject struct {
@@ -86,26 +90,26 @@ func newStatement(subject store.Digest, reference, predicateType string, predica
 }
 
 // newAttestation returns the attestation of a predicate, which is JSON, about the
-// manifest or index with that digest.
-func (s *Signer) newAttestation(subject store.Digest, reference, predicateType string, predicate []byte) (oci.Document, error) {
+// manifest or index with that digest, and the digest of the statement.
+func (s *Signer) newAttestation(subject store.Digest, reference, predicateType string, predicate []byte) (d oci.Document, statement store.Digest, err error) {
 	body, err := newStatement(subject, reference, predicateType, predicate)
 	if err != nil {
-		return oci.Document{}, err
+		return oci.Document{}, "", err
 	}
 	signature, err := s.sign(encoding(payloadInToto, body))
 	if err != nil {
-		return oci.Document{}, fmt.Errorf("cannot attest %s: %w", subject, err)
+		return oci.Document{}, "", fmt.Errorf("cannot attest %s: %w", subject, err)
 	}
 	content, err := encode(envelope{
 		PayloadType: payloadInToto, Payload: base64.StdEncoding.EncodeToString(body),
 		Signatures: []envelopeSignature{{KeyID: s.verifier.id, Sig: base64.StdEncoding.EncodeToString(signature)}},
 	})
 	if err != nil {
-		return oci.Document{}, err
+		return oci.Document{}, "", err
 	}
 	return oci.Document{MediaType: mediaEnvelope, Content: content, Annotations: map[string]string{
 		annotationSignature: "", annotationPredicate: predicateType, // as cosign attest has them
-	}}, nil
+	}}, store.DigestOf(body), nil
 }
 
 // checkAttestation returns what d says of subject, if v says that it is signed. With an
@@ -140,6 +144,7 @@ func checkStatement(body []byte, subject store.Digest) (statement, error) {
 	if err := json.Unmarshal(body, &st); err != nil {
 		return st, fmt.Errorf("%w: the envelope has no in-toto statement", ErrDamaged)
 	}
+	st.digest = store.DigestOf(body)
 	isSubject := func(s statementSubject) bool { return s.Digest[digestAlgorithm] == subject.Hex() }
 	switch {
 	case st.Type != statementV1 && st.Type != statementV01:
@@ -148,6 +153,9 @@ func checkStatement(body []byte, subject store.Digest) (statement, error) {
 		return st, fmt.Errorf("%w: the statement has no predicate with a type", ErrDamaged)
 	case !slices.ContainsFunc(st.Subject, isSubject):
 		return st, fmt.Errorf("%w: it is about %s, the image is %s", ErrSubject, subjects(st), subject)
+	}
+	if st.PredicateType == SignatureType {
+		st.signature = newSignature(body, st.Subject[slices.IndexFunc(st.Subject, isSubject)].Name, st.Predicate)
 	}
 	return st, nil
 }
@@ -172,6 +180,9 @@ func (v *Verifier) openEnvelope(e envelope) ([]byte, error) {
 	}
 	if len(e.Signatures) == 0 {
 		return nil, fmt.Errorf("%w: the envelope has no signature", ErrDamaged)
+	}
+	if len(e.Signatures) > maxSignatures {
+		return nil, fmt.Errorf("%w: the envelope has %d signatures, at most %d are read", ErrDamaged, len(e.Signatures), maxSignatures)
 	}
 	signed := encoding(e.PayloadType, body)
 	claimed := ""

@@ -126,11 +126,7 @@ func shortType(s string) string {
 // saidType returns the type of the statement that a bundle holds, or "" where it holds
 // none. Nothing is verified.
 func saidType(content []byte) string {
-	var b bundle
-	if json.Unmarshal(content, &b) != nil || b.Envelope == nil {
-		return ""
-	}
-	body, err := decodeBase64(b.Envelope.Payload)
+	body, err := envelopeOf(content)
 	if err != nil {
 		return ""
 	}
@@ -139,6 +135,18 @@ func saidType(content []byte) string {
 		return ""
 	}
 	return shortType(st.PredicateType)
+}
+
+// envelopeOf returns what the envelope in a bundle holds. Nothing is verified.
+func envelopeOf(content []byte) ([]byte, error) {
+	var b bundle
+	if err := json.Unmarshal(content, &b); err != nil {
+		return nil, err
+	}
+	if b.Envelope == nil {
+		return nil, errors.New("no DSSE envelope")
+	}
+	return decodeBase64(b.Envelope.Payload)
 }
 
 // checkBundle returns the statement of a bundle, if v says that it is about subject.
@@ -213,35 +221,39 @@ func (s *Signer) bundles(ctx context.Context, statements [][]byte) ([][]byte, er
 // for each attestation and, after them, for the signature. Nothing that the image has
 // is replaced: the registry's list of referrers only grows.
 func (s *Set) bundleArtifacts(ctx context.Context, subjects []Subject) ([]*oci.Artifact, error) {
+	before, err := s.bundledBefore(ctx, subjects)
+	if err != nil {
+		return nil, err
+	}
 	type part struct {
 		subject       store.Digest
 		predicateType string
 	}
 	var parts []part
 	var statements [][]byte
-	add := func(subject store.Digest, predicateType string, predicate []byte) error {
+	add := func(subject store.Digest, predicateType string, predicate []byte) (store.Digest, error) {
 		body, err := newStatement(subject, s.reference, predicateType, predicate)
 		parts, statements = append(parts, part{subject, predicateType}), append(statements, body)
-		return err
+		return store.DigestOf(body), err
 	}
 	all := promise{}
 	for _, subject := range subjects {
-		types, err := s.ownTypes(ctx, subject)
-		if err != nil {
-			return nil, err
-		}
 		for _, a := range s.about(subject) {
-			types = append(types, a.predicateType)
-			if err := add(subject.Digest, a.predicateType, a.predicate); err != nil {
+			digest, err := add(subject.Digest, a.predicateType, a.predicate)
+			if err != nil {
 				return nil, err
 			}
+			all.add(subject.Digest, a.predicateType, digest)
 		}
-		all.add(subject.Digest, types)
+		if err := all.carry(subject, before); err != nil {
+			return nil, err
+		}
 	}
 	for _, subject := range subjects {
-		predicate, err := encode(optional{Attestations: all.of(subject)})
+		names := all.of(subject)
+		predicate, err := encode(saying{Attestations: names, Supersedes: before.supersededBy(subject, names)})
 		if err == nil {
-			err = add(subject.Digest, SignatureType, predicate)
+			_, err = add(subject.Digest, SignatureType, predicate)
 		}
 		if err != nil {
 			return nil, err
@@ -262,45 +274,38 @@ func (s *Set) bundleArtifacts(ctx context.Context, subjects []Subject) ([]*oci.A
 	return list, nil
 }
 
-// ownTypes returns the types of the attestations about subject that the image has from
-// this key, in either form. Without a key there is nothing to tell whose they are.
-func (s *Set) ownTypes(ctx context.Context, subject Subject) ([]string, error) {
-	if s.signer.verifier == nil {
-		return nil, nil
-	}
-	documents, err := existing(ctx, s.src, subject.Digest, oci.Attestations)
-	if err != nil {
-		return nil, err
-	}
-	found, err := findBundles(ctx, s.src, subject.Digest)
-	if err != nil {
-		return nil, err
-	}
-	var types []string
-	for _, d := range documents {
-		if st, err := s.signer.verifier.checkAttestation(d, subject.Digest); err == nil {
-			types = append(types, st.PredicateType)
+// bundledBefore returns what the signer has said in bundles. Without a key there is
+// nothing to tell whose they are: then it is what anybody has signed, which serves to
+// say in whose place the new signature stands, and to nothing else.
+func (s *Set) bundledBefore(ctx context.Context, subjects []Subject) (*history, error) {
+	before := newHistory(s.signer.verifier != nil)
+	for _, subject := range subjects {
+		found, err := findBundles(ctx, s.src, subject.Digest)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range found {
+			st, err := s.ownBundle(b, subject)
+			switch {
+			case err != nil:
+			case st.PredicateType == SignatureType:
+				before.signed(subject, st.signature)
+			case before.known:
+				before.attested[subject.Digest] = append(before.attested[subject.Digest], st)
+			}
 		}
 	}
-	for _, b := range found {
-		if st, err := s.signer.verifier.checkBundle(b, subject.Digest); err == nil && st.PredicateType != SignatureType {
-			types = append(types, st.PredicateType)
-		}
-	}
-	return types, nil
+	return before.end(), nil
 }
 
-// signature returns what a statement that signs says beside: the name that the image
-// goes by, and the attestations that there are. Statements of cosign say nothing.
-func (st statement) signature(subject store.Digest) (reference string, attestations promise) {
-	for _, s := range st.Subject {
-		if s.Digest[digestAlgorithm] == subject.Hex() {
-			reference = s.Name
-		}
+// ownBundle returns the statement of a bundle that the signer may have made.
+func (s *Set) ownBundle(b foundBundle, subject Subject) (statement, error) {
+	if s.signer.verifier != nil {
+		return s.signer.verifier.checkBundle(b, subject.Digest)
 	}
-	var o optional
-	if json.Unmarshal(st.Predicate, &o) != nil {
-		return reference, nil
+	body, err := envelopeOf(b.content)
+	if err != nil {
+		return statement{}, err
 	}
-	return reference, o.Attestations
+	return checkStatement(body, subject.Digest)
 }

@@ -187,3 +187,49 @@ func TestCosignBundles(t *testing.T) {
 		}
 	}
 }
+
+// What cosign attests later with the same key is one more where the signature names none
+// of its type, and otherwise not taken; and its signature, which names nothing, takes
+// nothing back of what the other names. cosign verifies all of it.
+func TestCosignAttestsBeside(t *testing.T) {
+	t.Parallel()
+	root := writeFile(t, []byte(emptyRoot))
+	predicate := writeFile(t, []byte(`{"spdxVersion":"SPDX-2.3","n":0}`))
+	k := cosignPair(t)
+	for _, bundles := range []bool{false, true} {
+		ref := push(t, serve(t), "app")
+		attest(t, ref, k, bundles, first)
+		signing := []string{"--yes", "--tlog-upload=false", "--allow-insecure-registry", "--key", "testdata/cosign.key"}
+		verifying := []string{"--insecure-ignore-tlog", "--allow-insecure-registry", "--key", "testdata/cosign.pub"}
+		if bundles {
+			signing = append(signing, "--new-bundle-format")
+			verifying = append(verifying, "--new-bundle-format", "--trusted-root", root)
+		}
+		for _, kind := range []string{"spdx", "cyclonedx"} {
+			mustCosign(t, slices3("attest", append(signing, "--type", kind, "--predicate", predicate), []string{ref})...)
+		}
+		mustCosign(t, slices3("sign", signing, []string{ref})...)
+		r := verify(t, ref, k.signer.Verifier())
+		if len(r.Refused()) > 0 {
+			t.Errorf("bundles %v:\n%s", bundles, rows(r))
+		}
+		var answers []string
+		for _, q := range r.Questions {
+			if q.Subject.Name == "index" && q.Kind == "attestation" {
+				answers = append(answers, q.Answer)
+			}
+		}
+		if got := strings.Join(answers, "\n"); strings.Count(got, "about this digest, named by the signature") != 2 ||
+			strings.Count(got, "about this digest; the signature names none of this type") != 1 || strings.Count(got, "not taken: 1 more by the same signer") != 1 {
+			t.Errorf("bundles %v:\n%s", bundles, got)
+		}
+		mustCosign(t, slices3("verify", verifying, []string{ref})...)
+		for _, kind := range []string{"spdx", "slsaprovenance1", "cyclonedx"} {
+			mustCosign(t, slices3("verify-attestation", append(verifying, "--type", kind), []string{ref})...)
+		}
+		attest(t, ref, k, bundles, second)
+		if r := verify(t, ref, k.signer.Verifier()); len(r.Refused()) > 0 {
+			t.Errorf("bundles %v, signed again:\n%s", bundles, rows(r))
+		}
+	}
+}

@@ -18,6 +18,8 @@ var (
 	ErrDamaged = errors.New("damaged document")
 	// ErrStripped is an attestation that the signature speaks of and that is not there.
 	ErrStripped = errors.New("attestation is missing")
+	// ErrUnnamed is a good attestation that is not the one that the signature names.
+	ErrUnnamed = errors.New("not the attestation that the signature names")
 	// ErrUntrusted is a bundle whose certificate, log entry or time nothing vouches for.
 	ErrUntrusted = errors.New("not vouched for")
 	// ErrIdentity is a good signature of somebody who was not asked for.

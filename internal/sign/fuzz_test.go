@@ -3,6 +3,7 @@ package sign_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -139,6 +140,29 @@ func FuzzDocument(f *testing.F) {
 			t.Errorf("a statement that the key did not sign is accepted: %s", content)
 		} else if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %q has more than one line", err)
+		}
+	})
+}
+
+// FuzzBeside reads any text as what stands beside in a signature: what has the member that
+// names attestations is refused or names some, and never says nothing of them.
+func FuzzBeside(f *testing.F) {
+	f.Add(`{"dev.hardpan.attestations":{"sha256:` + strings.Repeat("0", 64) + `":{"a:b":["sha256:` + strings.Repeat("1", 64) + `"]}},"dev.hardpan.keyid":"k"}`)
+	f.Add(`{"dev.hardpan.attestations":{},"dev.hardpan.supersedes":["sha256:` + strings.Repeat("0", 64) + `"]}`)
+	f.Add(`{"DEV.hardpan.attestations":null,"a":[{"b":1,"B":2}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		subjects, err := sign.ReadBeside(text)
+		if err != nil && strings.ContainsRune(err.Error(), '\n') {
+			t.Errorf("error %q has more than one line", err)
+		}
+		var members map[string]any
+		if err != nil || json.Unmarshal([]byte(text), &members) != nil {
+			return
+		}
+		for name, value := range members {
+			if strings.EqualFold(name, "dev.hardpan.attestations") && (subjects < 0 || len(value.(map[string]any)) != subjects) {
+				t.Errorf("%s names attestations of %d subjects", text, subjects)
+			}
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
@@ -26,8 +25,8 @@ const payloadType = "cosign container image signature"
 
 // A payload is what a signature signs (containers-signature(5), JSON data format).
 type payload struct {
-	Critical critical `json:"critical"`
-	Optional optional `json:"optional"`
+	Critical critical        `json:"critical"`
+	Optional json.RawMessage `json:"optional"` // a saying, or what others write
 }
 
 type critical struct {
@@ -40,44 +39,17 @@ type critical struct {
 	Type string `json:"type"`
 }
 
-// optional is what hardpan says beside: the key, so that a refusal can tell a
-// changed payload from one of another key, and the attestations that belong to the
-// image, so that a missing one is noticed.
-type optional struct {
-	KeyID        string  `json:"dev.hardpan.keyid,omitempty"`
-	Attestations promise `json:"dev.hardpan.attestations,omitempty"`
-}
-
-// A promise names, by subject, the types of predicates that there are attestations
-// of. That of an index has its platforms' images too.
-type promise map[store.Digest][]string
-
-// add notes the types of the attestations of a subject.
-func (p promise) add(subject store.Digest, types []string) {
-	slices.Sort(types)
-	if types = slices.Compact(types); len(types) > 0 {
-		p[subject] = types
-	}
-}
-
-// of returns what the signature of subject is to speak of.
-func (p promise) of(subject Subject) promise {
-	if subject.Name == IndexName {
-		return p
-	}
-	own := promise{}
-	own.add(subject.Digest, p[subject.Digest])
-	return own
-}
-
-// newSignature returns the signature of the manifest or index with that digest.
+// signPayload returns the signature of the manifest or index with that digest.
 // reference is the name that the image goes by, such as its repository.
-func (s *Signer) newSignature(subject store.Digest, reference string, attestations promise) (oci.Document, error) {
+func (s *Signer) signPayload(subject store.Digest, reference string, attestations promise) (oci.Document, error) {
 	var p payload
 	p.Critical.Type = payloadType
 	p.Critical.Identity.Reference = reference
 	p.Critical.Image.Digest = subject
-	p.Optional = optional{KeyID: s.verifier.id, Attestations: attestations}
+	var err error
+	if p.Optional, err = encode(saying{KeyID: s.verifier.id, Attestations: attestations}); err != nil {
+		return oci.Document{}, err
+	}
 	content, err := encode(p)
 	if err != nil {
 		return oci.Document{}, err
@@ -92,24 +64,24 @@ func (s *Signer) newSignature(subject store.Digest, reference string, attestatio
 }
 
 // checkSignature returns what d says of subject, if v says that it is signed.
-func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (payload, error) {
+func (v *Verifier) checkSignature(d oci.Document, subject store.Digest) (*signature, error) {
 	if d.MediaType != mediaSimpleSigning {
-		return payload{}, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
+		return nil, fmt.Errorf("%w: its media type is %.80q, expected %s", ErrDamaged, d.MediaType, mediaSimpleSigning)
 	}
 	signed, err := v.openSignature(d)
 	if err != nil {
-		return payload{}, err
+		return nil, err
 	}
 	var p payload
 	switch err := json.Unmarshal(signed, &p); {
 	case err != nil:
-		return payload{}, fmt.Errorf("%w: the payload is not JSON of its form", ErrDamaged)
+		return nil, fmt.Errorf("%w: the payload is not JSON of its form", ErrDamaged)
 	case p.Critical.Type != payloadType:
-		return payload{}, fmt.Errorf("%w: the payload is a %.60q, expected a %q", ErrDamaged, p.Critical.Type, payloadType)
+		return nil, fmt.Errorf("%w: the payload is a %.60q, expected a %q", ErrDamaged, p.Critical.Type, payloadType)
 	case p.Critical.Image.Digest != subject:
-		return payload{}, fmt.Errorf("%w: it is of %.80s, the image is %s", ErrReplayed, p.Critical.Image.Digest, subject)
+		return nil, fmt.Errorf("%w: it is of %.80s, the image is %s", ErrReplayed, p.Critical.Image.Digest, subject)
 	}
-	return p, nil
+	return newSignature(signed, p.Critical.Identity.Reference, p.Optional), nil
 }
 
 // openSignature returns the payload of a signature, if v says that it is signed.
@@ -125,7 +97,8 @@ func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
 	if !v.verify(d.Content, signature) {
 		var claimed payload // which serves the message only
 		broken := json.Unmarshal(d.Content, &claimed)
-		return nil, v.refusal(claimed.Optional.KeyID, broken)
+		said, _ := readSaying(claimed.Optional)
+		return nil, v.refusal(said.KeyID, broken)
 	}
 	return d.Content, nil
 }

@@ -80,49 +80,65 @@ func (s *Set) Attest(subject, predicateType string, predicate []byte) error {
 // to be written: a signature after what it speaks of, the index's last.
 //
 // What the image has already stays, except for what this key signed: its signatures
-// are replaced, and its attestations of a type that the set has too. Of bundles nothing
-// is replaced.
+// are replaced, and its attestations of a type that the set has too. As long as the
+// signatures are the old ones, the attestations that they name stay too, and so an
+// artifact may be there twice, of which the last is to stay. Of bundles nothing is
+// replaced, but the new signature says in whose place it stands.
+//
+// Each signature names the attestations that belong to the image. An error that wraps
+// [ErrStripped] is that the image lacks one that a signature of this key names.
 func (s *Set) Artifacts(ctx context.Context) ([]*oci.Artifact, error) {
-	var list []*oci.Artifact
 	subjects := Subjects(s.src)
 	slices.Reverse(subjects) // the index is the first
 	if s.asBundles || s.signer.certified != nil {
 		return s.bundleArtifacts(ctx, subjects)
 	}
+	before, others, err := s.taggedBefore(ctx, subjects)
+	if err != nil {
+		return nil, err
+	}
+	var list, last []*oci.Artifact
 	all := promise{}
 	for _, subject := range subjects {
-		att, types, err := s.attestations(ctx, subject)
+		meanwhile, after, err := s.attestations(ctx, subject, before, all)
 		if err != nil {
 			return nil, err
 		}
-		all.add(subject.Digest, types)
-		list = append(list, att...)
+		list, last = append(list, meanwhile...), append(last, after...)
 	}
 	for _, subject := range subjects {
-		sig, err := s.signature(ctx, subject, all.of(subject))
+		own, err := s.signer.signPayload(subject.Digest, s.reference, all.of(subject))
+		if err != nil {
+			return nil, err
+		}
+		sig, err := oci.NewArtifact(subject.Digest, oci.Signatures, append(others[subject.Digest], own))
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, sig)
 	}
-	return list, nil
+	return append(list, last...), nil
 }
 
-// signature makes the artifact with the signature of subject and others' signatures.
-func (s *Set) signature(ctx context.Context, subject Subject, promised promise) (*oci.Artifact, error) {
-	documents, err := existing(ctx, s.src, subject.Digest, oci.Signatures)
-	if err != nil {
-		return nil, err
+// taggedBefore returns what the key has said under cosign's tags, without attestations,
+// and the signatures of others.
+func (s *Set) taggedBefore(ctx context.Context, subjects []Subject) (before *history, others map[store.Digest][]oci.Document, err error) {
+	before, others = newHistory(true), map[store.Digest][]oci.Document{}
+	for _, subject := range subjects {
+		documents, err := existing(ctx, s.src, subject.Digest, oci.Signatures)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, d := range documents {
+			switch said, err := s.signer.verifier.checkSignature(d, subject.Digest); {
+			case err == nil:
+				before.signed(subject, said)
+			case !errors.Is(err, ErrReplayed):
+				others[subject.Digest] = append(others[subject.Digest], d)
+			}
+		}
 	}
-	documents = slices.DeleteFunc(documents, func(d oci.Document) bool {
-		_, err := s.signer.verifier.checkSignature(d, subject.Digest)
-		return err == nil || errors.Is(err, ErrReplayed)
-	})
-	own, err := s.signer.newSignature(subject.Digest, s.reference, promised)
-	if err != nil {
-		return nil, err
-	}
-	return oci.NewArtifact(subject.Digest, oci.Signatures, append(documents, own))
+	return before.end(), others, nil
 }
 
 // about returns the attestations to make about subject.
@@ -135,50 +151,72 @@ func (s *Set) about(subject Subject) (list []attestation) {
 	return list
 }
 
-// attestations makes the artifact with the attestations about subject, if there is
-// one to add, and returns the types of all those of this key.
-func (s *Set) attestations(ctx context.Context, subject Subject) (list []*oci.Artifact, types []string, err error) {
+// attestations names the attestations about subject in all and makes the artifact with
+// them, if there is one to add. Where those that it replaces are named by a signature
+// from before, they are in meanwhile, which is to stay until that is replaced, and
+// not in after.
+func (s *Set) attestations(ctx context.Context, subject Subject, before *history, all promise) (meanwhile, after []*oci.Artifact, err error) {
 	documents, err := existing(ctx, s.src, subject.Digest, oci.Attestations)
 	if err != nil {
 		return nil, nil, err
 	}
-	added := s.about(subject)
-	var others, own []oci.Document
+	own, err := s.make(subject, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	made, added := maps.Clone(all[subject.Digest]), len(own) > 0
+	var others, named []oci.Document
 	for _, d := range documents {
 		st, err := s.signer.verifier.checkAttestation(d, subject.Digest)
 		switch {
 		case err != nil:
 			others = append(others, d)
-		case !slices.ContainsFunc(added, func(a attestation) bool { return a.predicateType == st.PredicateType }):
+		case made[st.PredicateType] == nil:
 			own = append(own, d)
-			types = append(types, st.PredicateType)
+			before.attested[subject.Digest] = append(before.attested[subject.Digest], st)
+		case slices.Contains(before.named[subject.Digest][st.PredicateType], st.digest) && !slices.Contains(made[st.PredicateType], st.digest):
+			named = append(named, d)
 		}
 	}
-	made := make([]oci.Document, len(added)) // side by side: documents have megabytes
-	var making errgroup.Group
-	making.SetLimit(runtime.GOMAXPROCS(0))
-	for i, a := range added {
-		types = append(types, a.predicateType)
-		making.Go(func() (err error) {
-			made[i], err = s.signer.newAttestation(subject.Digest, s.reference, a.predicateType, a.predicate)
-			return err
-		})
-	}
-	if err := making.Wait(); err != nil {
+	if err := all.carry(subject, before); err != nil || !added {
 		return nil, nil, err
-	}
-	own = append(own, made...)
-	if len(added) == 0 {
-		return nil, types, nil
 	}
 	slices.SortStableFunc(own, func(a, b oci.Document) int {
 		return strings.Compare(a.Annotations[annotationPredicate], b.Annotations[annotationPredicate])
 	})
-	a, err := oci.NewArtifact(subject.Digest, oci.Attestations, append(others, own...))
-	if err != nil {
-		return nil, nil, err
+	artifact := func(documents ...oci.Document) (list []*oci.Artifact) {
+		if err == nil {
+			list = make([]*oci.Artifact, 1)
+			list[0], err = oci.NewArtifact(subject.Digest, oci.Attestations, slices.Concat(others, own, documents))
+		}
+		return list
 	}
-	return []*oci.Artifact{a}, types, nil
+	if meanwhile = artifact(named...); len(named) > 0 {
+		after = artifact()
+	}
+	return meanwhile, after, err
+}
+
+// make makes the attestations about subject, side by side, for documents have
+// megabytes, and names them in all.
+func (s *Set) make(subject Subject, all promise) ([]oci.Document, error) {
+	about := s.about(subject)
+	made, statements := make([]oci.Document, len(about)), make([]store.Digest, len(about))
+	var making errgroup.Group
+	making.SetLimit(runtime.GOMAXPROCS(0))
+	for i, a := range about {
+		making.Go(func() (err error) {
+			made[i], statements[i], err = s.signer.newAttestation(subject.Digest, s.reference, a.predicateType, a.predicate)
+			return err
+		})
+	}
+	if err := making.Wait(); err != nil {
+		return nil, err
+	}
+	for i, a := range about {
+		all.add(subject.Digest, a.predicateType, statements[i])
+	}
+	return made, nil
 }
 
 // existing returns the documents of that kind that the image has, each once.

@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +41,13 @@ func (r *Report) Refused() []Question {
 	return slices.DeleteFunc(slices.Clone(r.Questions), func(q Question) bool { return q.OK })
 }
 
+// Signed reports whether the question for the signature of a subject is answered with yes.
+func (r *Report) Signed(s Subject) bool {
+	return slices.ContainsFunc(r.Questions, func(q Question) bool {
+		return q.Kind == askSignature && q.Subject.Digest == s.Digest && q.OK
+	})
+}
+
 func (r *Report) yes(s Subject, kind, predicateType string, answer string) *Question {
 	r.Questions = append(r.Questions, Question{Subject: s, Kind: kind, Type: predicateType, OK: true, Answer: answer})
 	return &r.Questions[len(r.Questions)-1]
@@ -67,6 +73,9 @@ const (
 // A platform's image that this key did not sign is the signed index's. Other
 // keys may have signed too; an attestation of another key is refused where this
 // key has none of that type.
+//
+// Of the signatures of one subject those count in whose place no other stands. All that
+// they name has to be there, and of a type that they name nothing else is taken.
 func Verify(ctx context.Context, src *oci.Source, v *Verifier) (*Report, error) {
 	r := &Report{Image: src.Digest}
 	if r.Key = v.id; v.judge != nil {
@@ -101,32 +110,35 @@ func (r *Report) signature(v *Verifier, s Subject, f found, indexSigned bool, pr
 		return false
 	}
 	refusal := fmt.Errorf("%w: nothing is signed for %s", ErrNoSignature, s.Digest)
-	reference, by := "", ""
-	add := func(d oci.Document, as string, attestations promise, err error) {
+	by := ""
+	var said []*signature
+	add := func(d oci.Document, one *signature, err error) {
 		if err != nil {
 			refusal = graver(refusal, err)
 			return
 		}
-		signed, reference = true, cmp.Or(as, reference)
+		said = append(said, one)
 		if v.judge != nil {
 			by = v.verdict(d).Signer
 		}
-		for subject, types := range attestations {
-			promised[subject] = append(promised[subject], types...)
-		}
 	}
 	for _, d := range f.signatures.list {
-		p, err := v.checkSignature(d, s.Digest)
-		add(d, p.Critical.Identity.Reference, p.Optional.Attestations, err)
+		one, err := v.checkSignature(d, s.Digest)
+		add(d, one, err)
 	}
 	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
 			continue // an attestation signs nothing
 		}
 		st, err := v.checkBundle(b, s.Digest)
-		as, attestations := st.signature(s.Digest)
-		add(bundleDocument(b.content), as, attestations, err)
+		add(bundleDocument(b.content), st.signature, err)
 	}
+	reference, err := stand(said, promised)
+	if err != nil {
+		r.no(s, askSignature, "", err)
+		return false
+	}
+	signed = len(said) > 0
 	switch {
 	case signed && by != "":
 		r.yes(s, askSignature, "", fmt.Sprintf("signed by %.400s", by))
@@ -155,57 +167,13 @@ func graver(a, b error) error {
 	return a
 }
 
-// attestations asks of each attestation whether it is the key's and about subject.
-func (r *Report) attestations(v *Verifier, s Subject, f found, promised []string) {
-	if f.attestations.damage != nil {
-		r.no(s, askAttestation, unknownType, fmt.Errorf("%w: %w", ErrDamaged, f.attestations.damage))
-		return
-	}
-	have := map[string]bool{}
-	type refusal struct {
-		predicateType string
-		err           error
-	}
-	var refusals []refusal
-	add := func(st statement, err error) {
-		switch {
-		case err != nil:
-			refusals = append(refusals, refusal{st.PredicateType, err})
-		default:
-			have[st.PredicateType] = true
-			r.yes(s, askAttestation, st.PredicateType, "about this digest").Predicate = st.Predicate
-		}
-	}
-	for _, d := range f.attestations.list {
-		add(v.checkAttestation(d, s.Digest))
-	}
-	for _, b := range f.bundles {
-		if b.predicateType != SignatureType {
-			add(v.checkBundle(b, s.Digest))
-		}
-	}
-	for _, no := range refusals {
-		if !have[no.predicateType] || !isOthers(no.err) {
-			have[no.predicateType] = true // and so not missing
-			r.no(s, askAttestation, no.predicateType, no.err)
-		}
-	}
-	slices.Sort(promised)
-	for _, t := range slices.Compact(promised) {
-		if !have[t] {
-			r.no(s, askAttestation, t, fmt.Errorf("%w: the signature says that the image has one of type %.200s", ErrStripped, t))
-		}
-	}
-}
-
-// isOthers reports whether err is about what somebody else has signed.
-func isOthers(err error) bool {
-	return errors.Is(err, ErrOtherKey) || errors.Is(err, ErrIdentity) || errors.Is(err, ErrUntrusted)
-}
-
 // content asks whether the layers are what the manifests say. Manifests and configs
 // were checked when the image was opened.
 func (r *Report) content(ctx context.Context, src *oci.Source) error {
+	if src.Index != nil && src.Index.Unread > 0 {
+		q := r.yes(Subjects(src)[0], askContent, "", fmt.Sprintf("%d of the manifests that it lists are no images by its word, or for no platform, and nothing was asked of them", src.Index.Unread))
+		q.Unanswered = true
+	}
 	checked := map[store.Digest]error{}
 	for _, img := range src.Images {
 		s := Subject{Name: img.Platform.String(), Digest: img.Digest, Platform: img.Platform}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -268,6 +269,14 @@ func TestRefused(t *testing.T) {
 				return mustJSON(t, e)
 			})
 		}, []error{sign.ErrDamaged}, "the envelope has no signature"},
+		{"envelope with many signatures", func(t *testing.T, dir string) {
+			changeDocument(t, dir, index, "att", func(b []byte) []byte {
+				var e doc
+				check(t, json.Unmarshal(b, &e))
+				e["signatures"] = slices.Repeat(e["signatures"].([]any), 33)
+				return mustJSON(t, e)
+			})
+		}, []error{sign.ErrDamaged}, "the envelope has 33 signatures, at most 32 are read"},
 		{"predicate type annotated wrongly", func(t *testing.T, dir string) {
 			changeArtifact(t, dir, index, "att", func(m doc) {
 				m["layers"].([]any)[0].(doc)["annotations"].(doc)["predicateType"] = slsa

@@ -341,6 +341,9 @@ func (j *judgement) broken(img *oci.Image) (broken []string, asked int, err erro
 	}
 	known := j.x.contents[j.subject].known // read for another question
 	if known == nil {
+		if j.x.unsigned[j.subject] {
+			return nil, 0, errUnsigned
+		}
 		if known, err = facts.Read(j.ctx, img); err != nil {
 			return nil, 0, err
 		}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -94,31 +95,46 @@ func (l listing) add(name, digest string) {
 	l[name] = digest
 }
 
-// kind returns what a package URL says that tells things of one name and version apart:
-// of a package of a language which language's, of others the architecture.
+// kind returns what tells things of one name and version apart: the package URL, by which
+// scanners know them, and of its qualifiers the architecture. That of an image has its
+// digest, which is compared anyway.
 func kind(purl string) string {
 	name, qualifiers, _ := strings.Cut(purl, "?")
-	scheme, _, _ := strings.Cut(name, "/")
-	if slices.Contains([]string{"pkg:pypi", "pkg:npm", "pkg:golang", "pkg:maven"}, scheme) {
-		return name
-	}
 	values, err := url.ParseQuery(qualifiers)
 	if err != nil {
-		return ""
+		return purl
 	}
-	return values.Get("arch")
+	if strings.HasPrefix(name, "pkg:oci/") {
+		name = ""
+	}
+	return strings.TrimSpace(name + " " + values.Get("arch"))
 }
+
+// digests are those that a document has of one thing, of which it may say one by SHA-256.
+type digests string
+
+func (d *digests) add(hex string) {
+	switch is := digests("sha256:" + hex); {
+	case *d == "" || *d == is:
+		*d = is
+	default:
+		*d = "several things"
+	}
+}
+
+func (d digests) String() string { return cmp.Or(string(d), "without a SHA-256") }
 
 // listSPDX returns the files and packages of an SPDX document.
 func listSPDX(document []byte) (listing, error) {
 	type checksums []struct{ Algorithm, ChecksumValue string }
 	digest := func(sums checksums) string {
+		var d digests
 		for _, c := range sums {
 			if c.Algorithm == "SHA256" {
-				return "sha256:" + c.ChecksumValue
+				d.add(c.ChecksumValue)
 			}
 		}
-		return "without a SHA-256"
+		return d.String()
 	}
 	var d struct {
 		SPDXVersion string
@@ -189,13 +205,13 @@ func listCycloneDX(document []byte) (listing, error) {
 	var add func([]component)
 	add = func(components []component) {
 		for _, c := range components {
-			digest := "without a SHA-256"
+			var d digests
 			for _, h := range c.Hashes {
 				if h.Alg == "SHA-256" {
-					digest = "sha256:" + h.Content
+					d.add(h.Content)
 				}
 			}
-			all.add(strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)+" "+kind(c.PURL), digest)
+			all.add(strings.TrimSpace(c.Type+" "+c.Name+" "+c.Version)+" "+kind(c.PURL), d.String())
 			files(c)
 			add(c.Components)
 		}

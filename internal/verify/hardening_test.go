@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"archive/tar"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,6 +16,7 @@ import (
 	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/oci"
+	"github.com/hardpan/hardpan/internal/provenance"
 	"github.com/hardpan/hardpan/internal/record"
 	"github.com/hardpan/hardpan/internal/sign"
 	"github.com/hardpan/hardpan/internal/store"
@@ -119,6 +123,14 @@ func TestDamaged(t *testing.T) {
 	}
 	const noGzip = "\x1f\x8b\x08\x00 no gzip beyond its header"
 	noTar := strings.Repeat("no tar ", 100)
+	member := func(h tar.Header) string {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
 	for _, test := range []struct {
 		name      string
 		record    []byte
@@ -133,6 +145,9 @@ func TestDamaged(t *testing.T) {
 		{"a layer without a gzip header", recorded(1), oci.MediaLayerGzip, "PK", io.EOF, "not a valid image: "},
 		{"a layer that is no zstd", recorded(1), oci.MediaLayerZstd, noTar, io.EOF, "not a valid image: "},
 		{"a layer that is no tar", recorded(1), oci.MediaLayer, noTar, io.EOF, "not a valid image: archive/tar: invalid tar header"},
+		{"half a tar", recorded(1), oci.MediaLayer, member(tar.Header{Name: "a", Size: 1000}), io.EOF, "not a valid image: unexpected EOF"},
+		{"half a header", recorded(1), oci.MediaLayer, member(tar.Header{Name: "a"})[:300], io.EOF, "not a valid image: unexpected EOF"},
+		{"a link to nothing", recorded(1), oci.MediaLayer, member(tar.Header{Name: "a", Typeflag: tar.TypeLink, Linkname: "b"}), io.EOF, "not a valid image: \"a\" cannot be extracted: it is a hard link to /b, which is not there"},
 		{"a record of other layers", recorded(2), oci.MediaLayer, "", io.EOF, "not a valid image: its record is of 2 layers, it has 1"},
 		{"no record", []byte("{"), oci.MediaLayer, "", io.EOF, "not a valid image: "},
 	} {
@@ -141,13 +156,23 @@ func TestDamaged(t *testing.T) {
 			return io.NopCloser(io.MultiReader(strings.NewReader(test.layer), iotest.ErrReader(test.end))), nil
 		}}
 		img := &oci.Image{Platform: p, Digest: "sha256:" + store.Digest(digits("d")), Config: oci.Config{Record: test.record}, Layers: []oci.Layer{broken}}
-		r, err := Image(t.Context(), &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}, keys(t, t.TempDir()), Options{})
+		if test.mediaType == oci.MediaLayer {
+			broken.DiffID = store.DigestOf([]byte(test.layer))
+		}
+		img.Layers[0] = broken
+		src := &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}
+		r, err := sign.Verify(t.Context(), src, keys(t, t.TempDir()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Questions[0].OK = true // as if it were signed
+		questions, err := examine(src, r).ask(t.Context(), r.Questions, time.Now())
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
 		got := map[string]error{}
-		for _, q := range r.Refused() {
+		for _, q := range questions {
 			got[q.Kind] = q.Err
 		}
 		for kind, want := range map[string]error{askSBOM: ErrContent, askHardening: ErrHardening} {
@@ -158,5 +183,58 @@ func TestDamaged(t *testing.T) {
 		if changed := test.end != io.EOF; errors.Is(got["content"], sign.ErrContent) != changed {
 			t.Errorf("%s: content: %v", test.name, got["content"])
 		}
+	}
+}
+
+// TestUnsigned: of an image that is not signed no layer is unpacked and no record read.
+func TestUnsigned(t *testing.T) {
+	opened := 0
+	layer := oci.Layer{Digest: "sha256:" + store.Digest(digits("1")), MediaType: oci.MediaLayer, Open: func() (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(strings.NewReader("")), nil
+	}}
+	p := oci.Platform{OS: "linux", Architecture: "amd64"}
+	rec, err := (&record.Record{Format: record.Format, Name: "a", Version: "1", Platform: p.String(), Layers: make([]record.Layer, 1)}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := &oci.Image{Platform: p, Digest: "sha256:" + store.Digest(digits("d")), Config: oci.Config{Platform: p, Record: rec}, Layers: []oci.Layer{layer}}
+	src := &oci.Source{Digest: img.Digest, Images: []*oci.Image{img}}
+	v := keys(t, t.TempDir())
+	held, err := policy(t, t.TempDir(), "hardening: {rules: [shell-present]}\nrebuild: true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rebuild := func(context.Context, *provenance.Inputs) (*oci.Index, string, error) {
+		t.Error("it is built")
+		return nil, "", errors.New("built")
+	}
+	r, err := Image(t.Context(), src, v, Options{Policy: held, Rebuild: rebuild})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened != 1 { // to compare its digest
+		t.Errorf("a layer is opened %d times", opened)
+	}
+	answers := map[string]sign.Question{}
+	for _, q := range r.Questions {
+		answers[q.Kind+" "+q.Type] = q
+	}
+	for kind, want := range map[string]string{askSBOM: "- cannot be answered: it is not signed", askHardening: "- cannot be answered: it is not signed",
+		askPolicy + " hardening": "no the policy demands otherwise: cannot be answered: it is not signed", askRebuild: "no not what its attested spec and lock build: cannot be built again: it is not signed"} {
+		q, ok := answers[kind]
+		if !ok {
+			q, ok = answers[kind+" "]
+		}
+		got := "no " + q.Answer
+		if q.Unanswered {
+			got = "- " + q.Answer
+		}
+		if !ok || q.OK != q.Unanswered || got != want {
+			t.Errorf("%s: %v %q, want %q", kind, q.OK, got, want)
+		}
+	}
+	if x := examine(src, r); len(x.records) > 0 {
+		t.Error("its record is read")
 	}
 }

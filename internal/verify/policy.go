@@ -59,6 +59,11 @@ func NewPolicy(p *specs.Policy, identities Identities) (*Policy, error) {
 	}
 	for i, id := range p.Signers.Identities {
 		s := signer{name: id.Name, id: id.Identity}
+		for _, other := range p.Signers.Identities[:i] {
+			if other.Identity == id.Identity && other.Issuer == id.Issuer { // one signature would count as two
+				return nil, p.Error(fmt.Errorf("signers.identities[%d]: %s is the identity of %s, too", i, id.Identity, other.Name), "signers", "identities", i)
+			}
+		}
 		if identities != nil {
 			var err error
 			if s.verifier, err = identities(id.Identity, id.Issuer); err != nil {

@@ -92,6 +92,7 @@ func policed(t testing.TB) *examined {
 		subjects: []sign.Subject{{Name: p.String(), Digest: img.Digest, Platform: p}},
 		attested: []attested{{provenance.Type: {said}, provenance.LockType: {locked}, "https://spdx.dev/Document": {[]byte("{}")}}},
 		contents: make([]content, 1),
+		unsigned: make([]bool, 1),
 		records:  map[*oci.Image]*record.Record{img: rec},
 	}
 }
@@ -210,9 +211,10 @@ func TestBadKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"signers: {keys: [{name: a, file: none}]}":                         "policy.yaml:2:34: signers.keys[0]: public key: ",
-		"signers: {keys: [{name: a, file: ours}, {name: b, file: ours}]}":  "policy.yaml:2:41: signers.keys[1]: SHA256:",
-		"hardening: {rules: [root-user], waivers: [root-user, root-usre]}": `policy.yaml:2:54: hardening.waivers: `,
+		"signers: {keys: [{name: a, file: none}]}":                                                                          "policy.yaml:2:34: signers.keys[0]: public key: ",
+		"signers: {keys: [{name: a, file: ours}, {name: b, file: ours}]}":                                                   "policy.yaml:2:41: signers.keys[1]: SHA256:",
+		"hardening: {rules: [root-user], waivers: [root-user, root-usre]}":                                                  `policy.yaml:2:54: hardening.waivers: `,
+		"signers: {identities: [{name: a, identity: i, issuer: 'https://o'}, {name: b, identity: i, issuer: 'https://o'}]}": "signers.identities[1]: i is the identity of a, too",
 	} {
 		if _, err := policy(t, dir, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error is %v, want %q", text, err, want)

@@ -23,10 +23,13 @@ const askRebuild = "rebuild"
 
 // rebuild builds the image again and compares: each platform's image, and the index
 // that lists them. What cannot be built again is refused, since somebody asked.
-func rebuild(ctx context.Context, src *oci.Source, said attested, o *Options) ([]sign.Question, error) {
-	subjects := sign.Subjects(src)
+func (x *examined) rebuild(ctx context.Context, o *Options) ([]sign.Question, error) {
+	subjects, said := x.subjects, x.attested[0]
 	all := func(err error) ([]sign.Question, error) {
 		return []sign.Question{{Subject: subjects[0], Kind: askRebuild, Answer: err.Error(), Err: err}}, nil
+	}
+	if x.unsigned[0] {
+		return all(fmt.Errorf("%w: cannot be built again: %w", ErrRebuild, errUnsigned))
 	}
 	for _, needed := range []struct{ name, predicate string }{{"provenance", provenance.Type}, {"lock", provenance.LockType}, {"spec", provenance.SpecType}} {
 		if len(said[needed.predicate]) == 0 {
@@ -53,7 +56,7 @@ func rebuild(ctx context.Context, src *oci.Source, said attested, o *Options) ([
 	}
 	var list []sign.Question
 	for _, s := range subjects {
-		where, err := builtOtherwise(ctx, src, s, index)
+		where, err := builtOtherwise(ctx, x.Source, s, index)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

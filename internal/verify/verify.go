@@ -81,7 +81,7 @@ func Image(ctx context.Context, src *oci.Source, v *sign.Verifier, o Options) (*
 		r.Questions = append(r.Questions, list...)
 	}
 	if o.Rebuild != nil {
-		list, err := rebuild(ctx, src, x.attested[0], &o)
+		list, err := x.rebuild(ctx, &o)
 		if err != nil {
 			return nil, err
 		}
@@ -101,6 +101,7 @@ type examined struct {
 	subjects []sign.Subject
 	attested []attested // of each subject
 	damaged  []bool     // of each subject, whether a layer is not what its manifest says
+	unsigned []bool     // of each subject
 	contents []content  // of each subject, once it was read
 	records  map[*oci.Image]*record.Record
 }
@@ -111,9 +112,10 @@ func examine(src *oci.Source, r *sign.Report) *examined {
 	for _, s := range x.subjects {
 		x.attested = append(x.attested, attestedOf(r, s))
 		x.damaged = append(x.damaged, isDamaged(r, s))
+		x.unsigned = append(x.unsigned, !r.Signed(s))
 	}
 	for _, img := range src.Images {
-		if len(img.Config.Record) == 0 {
+		if len(img.Config.Record) == 0 || !r.Signed(sign.Subject{Digest: img.Digest}) {
 			continue
 		}
 		if rec, err := record.Decode(img.Config.Record); err == nil { // a damaged one explains nothing
@@ -126,6 +128,10 @@ func examine(src *oci.Source, r *sign.Report) *examined {
 // errDamaged is why nothing is asked of layers that are not the image's: unpacking them
 // fails anywhere, or gives anything.
 var errDamaged = errors.New("a layer is not what its manifest says")
+
+// errUnsigned is why nothing is asked of what nobody signed: what is in it may be made
+// for those who unpack it.
+var errUnsigned = errors.New("it is not signed")
 
 // isDamaged reports whether a report has a no about the layers of a subject.
 func isDamaged(r *sign.Report, s sign.Subject) bool {
@@ -141,6 +147,10 @@ func (x *examined) ask(ctx context.Context, questions []sign.Question, now time.
 	for i, s := range x.subjects {
 		if x.damaged[i] {
 			x.contents[i] = content{sbom: no(fmt.Errorf("%w: %w", ErrContent, errDamaged)), hardening: no(fmt.Errorf("%w: %w", ErrHardening, errDamaged))}
+			continue
+		}
+		if x.unsigned[i] {
+			x.contents[i] = content{sbom: unanswered(errUnsigned.Error()), hardening: unanswered(errUnsigned.Error())}
 			continue
 		}
 		group.Go(func() (err error) {

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +62,7 @@ func TestCompare(t *testing.T) {
 			{"one more", func(img *sboms.Image) {
 				img.Languages = append(img.Languages, sboms.LanguagePackage{Type: "npm", Name: "six", Version: "1.0", Path: "/six/package.json", Package: -1, Parent: -1})
 			}, "six 1.0 pkg:npm/six@1.0 is in the image and not in the document"},
-			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 amd64 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
+			{"another package", func(img *sboms.Image) { img.Packages[0].SHA256 = digits("e") }, "2.10 pkg:deb/debian/hello@2.10 amd64 is sha256:eeeeeeeeeeee, the document says sha256:aaaaaaaaaaaa"},
 		} {
 			is := image()
 			test.change(is)
@@ -76,6 +78,38 @@ func TestCompare(t *testing.T) {
 		for _, bad := range []string{"", "[]", "{}", `{"spdxVersion": 2}`, `{"bomFormat": "SPDX"}`} {
 			if _, err := f.compare([]byte(bad), image()); err == nil {
 				t.Errorf("%s: %q is taken for a document", f.name, bad)
+			}
+		}
+	}
+}
+
+// TestLies has documents that list what there is in a way in which others read of
+// something else.
+func TestLies(t *testing.T) {
+	digest := map[string]string{
+		"SPDX": `{"algorithm":"SHA256","checksumValue":"%s"}`, "CycloneDX": `{"alg":"SHA-256","content":"%s"}`,
+	}
+	for _, f := range formatList {
+		document, err := f.make(image())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := json.Compact(&text, document); err != nil {
+			t.Fatal(err)
+		}
+		one, two := fmt.Sprintf(digest[f.name], digits("a")), fmt.Sprintf(digest[f.name], digits("9"))
+		for _, lie := range []struct{ name, old, new, want string }{
+			{"another package URL, which no scanner knows", "pkg:deb/debian/hello@2.10", "pkg:generic/hello@2.10", "2.10 pkg:generic/hello@2.10 amd64 is in the document and not in the image"},
+			{"another digest first", one, two + "," + one, "the document says several things"},
+			{"another digest last", one, one + "," + two, "the document says several things"},
+		} {
+			if !strings.Contains(text.String(), lie.old) {
+				t.Fatalf("%s has no %s", text.String(), lie.old)
+			}
+			differences, err := f.compare([]byte(strings.ReplaceAll(text.String(), lie.old, lie.new)), image())
+			if got := strings.Join(differences, "; "); err != nil || !strings.Contains(got, lie.want) {
+				t.Errorf("%s: %s: %q, %v, want %q", f.name, lie.name, got, err, lie.want)
 			}
 		}
 	}
