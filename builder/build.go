@@ -165,6 +165,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Outputs.check(platforms); err != nil {
 		return nil, specFault{err}
 	}
+	if layout := b.layout(); layout != "" {
+		if err := oci.CheckLayout(layout); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := b.gateLevel(); err != nil {
 		return nil, err
 	}

@@ -80,11 +80,15 @@ func writeLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) err
 	for _, a := range o.Artifacts {
 		w.blobs = append(w.blobs, a.blobs()...)
 	}
-	_, err = os.Stat(dir)
+	err = checkTarget(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = w.create(ctx, dir); !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrExist) {
-			return err
-		} // else another writer was first
+		if err = w.create(ctx, dir); errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist) {
+			return w.update(ctx, dir) // another writer was first
+		}
+		return err
+	}
+	if err != nil {
+		return err
 	}
 	return w.update(ctx, dir)
 }
@@ -186,43 +190,6 @@ func (w *layoutWriter) update(ctx context.Context, dir string) error {
 		return nil // another writer's blobs may be waiting for its index.json
 	}
 	return w.collect(dir)
-}
-
-// checkLayoutDir reports a directory that is neither empty nor a layout.
-func checkLayoutDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == layoutFile {
-			b, err := os.ReadFile(filepath.Join(dir, layoutFile))
-			if err != nil {
-				return err
-			}
-			return checkLayoutFile(b)
-		}
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), partialMark) {
-			return withHint(fmt.Errorf("%w: it has %s but no %s", ErrNotLayout, e.Name(), layoutFile),
-				"name a directory that is empty or does not exist")
-		}
-	}
-	return nil
-}
-
-func checkLayoutFile(b []byte) error {
-	var doc struct {
-		Version string `json:"imageLayoutVersion"`
-	}
-	if err := decode(b, &doc); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrNotLayout, layoutFile, err)
-	}
-	if doc.Version != "1.0.0" {
-		return fmt.Errorf("%w: %s says version %.20q, expected 1.0.0", ErrNotLayout, layoutFile, doc.Version)
-	}
-	return nil
 }
 
 // fill writes the layout into dir: what makes it one first, index.json last.

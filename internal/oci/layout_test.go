@@ -107,6 +107,9 @@ func TestLayoutRefuses(t *testing.T) {
 				check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 			}
 			before := names(t, dir)
+			if err := oci.CheckLayout(dir); e.ref == "" && err == nil {
+				t.Error("CheckLayout has nothing against it")
+			}
 			err := oci.WriteLayout(t.Context(), dir, x, oci.LayoutOptions{RefName: e.ref})
 			wantError(t, err, "cannot write OCI layout "+dir, e.want)
 			if e.files != "" && !errors.Is(err, oci.ErrNotLayout) {
@@ -121,6 +124,13 @@ func TestLayoutRefuses(t *testing.T) {
 	check(t, os.WriteFile(file, []byte("mine"), 0o644))
 	wantError(t, oci.WriteLayout(t.Context(), file, x, oci.LayoutOptions{}), "not a directory")
 	wantError(t, oci.WriteLayout(t.Context(), filepath.Join(file, "sub"), x, oci.LayoutOptions{}), "not a directory")
+	link := filepath.Join(t.TempDir(), "link")
+	check(t, os.Symlink("gone/out", link))
+	err := oci.WriteLayout(t.Context(), link, x, oci.LayoutOptions{})
+	wantError(t, err, "cannot write OCI layout "+link+": it is a symbolic link to gone/out, which does not exist")
+	if got := names(t, filepath.Dir(link)); got != "link" {
+		t.Errorf("files %q beside the link", got)
+	}
 }
 
 // An empty directory, made by its owner perhaps where this user could not make
