@@ -91,8 +91,8 @@ type push struct {
 	pusher   *remote.Pusher
 	progress *progress
 
-	indexIn bool // the index is in the registry
-	tagged  int  // how many of tags are set
+	allIn  bool // all but tags is in the registry
+	tagged int  // how many of tags are set
 }
 
 func newPush(ref string, x *Index, o PushOptions) (*push, error) {
@@ -180,9 +180,7 @@ func (p *push) putManifests(ctx context.Context) error {
 			return err
 		}
 	}
-	err := p.putDigest(ctx, p.index.Digest, rawManifest{p.index.Manifest, p.index.MediaType})
-	p.indexIn = err == nil
-	return err
+	return p.putDigest(ctx, p.index.Digest, rawManifest{p.index.Manifest, p.index.MediaType})
 }
 
 func (p *push) putDigest(ctx context.Context, d store.Digest, m rawManifest) error {
@@ -193,7 +191,9 @@ func (p *push) putDigest(ctx context.Context, d store.Digest, m rawManifest) err
 }
 
 func (p *push) putArtifacts(ctx context.Context) error {
-	return pushArtifacts(ctx, p.pusher, p.repo, p.options.Artifacts)
+	err := pushArtifacts(ctx, p.pusher, p.repo, p.options.Artifacts)
+	p.allIn = err == nil
+	return err
 }
 
 func (p *push) setTags(ctx context.Context) error {
@@ -210,7 +210,7 @@ func (p *push) retryHint() string {
 	switch {
 	case p.tagged > 0:
 		return fmt.Sprintf("push again: %d of %d tags are set, all else is in the registry", p.tagged, len(p.tags))
-	case p.indexIn:
+	case p.allIn:
 		return "push again: no tag was moved, all else is in the registry"
 	}
 	return "push again: no tag was moved, and what was uploaded is not sent twice"
