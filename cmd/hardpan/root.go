@@ -68,7 +68,9 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	flags.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	flags.Lookup("cpuprofile").Hidden = true
 	root.AddCommand(newBuild(a), newLock(a), newTest(a), newExplain(a), newKey(a), newSign(a), newVerify(a), newCopy(a), newSBOM(a), newDiff(a), newCheck(a), newAudit(a), newProfile(a), newCache(a), newSchema(a), newCompletion(a), newVersion(a))
+	takeOnce(flags)
 	for _, verb := range verbs(root) {
+		takeOnce(verb.Flags())
 		work := verb.RunE
 		verb.RunE = func(cmd *cobra.Command, args []string) error {
 			stop, err := profileTo(profile)
@@ -82,6 +84,29 @@ Exit codes: 0 done; 1 the work failed; 2 the call or the spec is wrong;
 	}
 	root.SetHelpCommand(newHelp())
 	return root
+}
+
+// takeOnce refuses a second value of a flag that has one: of two keys the last would sign
+// or be believed, and nobody would hear of the first.
+func takeOnce(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" {
+			f.Value = &once{Value: f.Value}
+		}
+	})
+}
+
+type once struct {
+	pflag.Value
+	given bool
+}
+
+func (o *once) Set(s string) error {
+	if o.given && s != o.String() {
+		return fmt.Errorf("it takes one value, and %q was given before", o.String())
+	}
+	o.given = true
+	return o.Value.Set(s)
 }
 
 // verbs returns the commands that do something: those of root, and those of a
