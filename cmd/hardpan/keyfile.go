@@ -15,15 +15,16 @@ import (
 
 // keyFile reads the file that --key names.
 func (a *app) keyFile() ([]byte, error) {
-	text, _, err := a.openKeyFile()
+	text, _, err := a.openKeyFile("name the file of the public key of who signed with --key")
 	return text, err
 }
 
-func (a *app) openKeyFile() ([]byte, fs.FileInfo, error) {
+// openKeyFile reads the file that --key names. The hint is for where it names none.
+func (a *app) openKeyFile(hint string) ([]byte, fs.FileInfo, error) {
 	name := a.settings.GetString("key")
 	switch {
 	case name == "":
-		return nil, nil, usageError{err: errors.New("no key is given"), hint: "name its file with --key; hardpan key generate makes one"}
+		return nil, nil, usageError{err: errors.New("no key is given"), hint: hint}
 	case kms.IsReference(name):
 		name, _, _ = strings.Cut(name, "?") // after which somebody may have put a PIN
 		return nil, nil, usageError{err: fmt.Errorf("key %s is not in a file, expected the file of a public key", name), hint: "hardpan key public writes it"}
@@ -51,7 +52,7 @@ func (a *app) openKeyFile() ([]byte, fs.FileInfo, error) {
 // privateKey returns the file that --key names, and its password. A key that anybody who
 // reads the file can use is refused where others may read it, as ssh does.
 func (a *app) privateKey() (text, password []byte, err error) {
-	text, info, err := a.openKeyFile()
+	text, info, err := a.openKeyFile("name its file with --key; hardpan key generate makes one")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -118,7 +118,7 @@ func (a *app) publicKey(ctx context.Context) (*sign.Verifier, error) {
 		verifier, err := kms.Verifier(ctx, name)
 		return verifier, kmsError(err)
 	}
-	text, err := a.keyFile()
+	text, _, err := a.openKeyFile("name the public key of who signed with --key, or say who with --certificate-identity or --policy")
 	if err != nil {
 		return nil, err
 	}
