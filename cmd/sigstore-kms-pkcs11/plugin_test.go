@@ -110,7 +110,7 @@ func TestNotFound(t *testing.T) {
 		{"token=release;object=nothing", `token "release" has no private key object=nothing; it has object=`, "see object and id"},
 		{"token=release;object=nothing", "object=signing;id=%01", "see object and id"},
 		{"token=release;object=signing;id=%02", "has no private key object=signing;id=%02;", "see object and id"},
-		{"token=twin;object=signing", "2 tokens fit the key reference: serial=", "name one by its serial, too"},
+		{"token=twin;object=signing", `2 tokens fit the key reference: "twin" with serial=`, "name one by token, which is its label, or by serial"},
 		{"token=other;object=signing", "no token fits the key reference; " + module + ` has "`, "see token, serial"},
 		{"token=release;serial=1;object=signing", "no token fits the key reference", "see token, serial"},
 		{"token=release;slot-id=4;object=signing", "no token fits the key reference", "see token, serial"},

@@ -87,7 +87,7 @@ func (t *token) find(module string) error {
 		info.Label, info.SerialNumber = clean(info.Label), clean(info.SerialNumber)
 		all = append(all, fmt.Sprintf("%q", info.Label))
 		if t.reference.fits(slot, info) {
-			fit = append(fit, fmt.Sprintf("serial=%s;slot-id=%d", info.SerialNumber, slot))
+			fit = append(fit, fmt.Sprintf("%q with serial=%s;slot-id=%d", info.Label, info.SerialNumber, slot))
 			t.slot, t.info = slot, info
 		}
 	}
@@ -95,7 +95,7 @@ func (t *token) find(module string) error {
 	case len(fit) == 1:
 		return nil
 	case len(fit) > 1:
-		return &hinted{fmt.Errorf("%d tokens fit the key reference: %s", len(fit), strings.Join(fit, ", ")), "name one by its serial, too"}
+		return &hinted{fmt.Errorf("%d tokens fit the key reference: %s", len(fit), strings.Join(fit, ", ")), "name one by token, which is its label, or by serial"}
 	case len(all) == 0:
 		return &hinted{fmt.Errorf("%s has no token", module), "see that it is plugged in, and that this user may use it"}
 	}
