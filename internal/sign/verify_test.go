@@ -101,6 +101,11 @@ func TestRefusedInRegistry(t *testing.T) {
 			t.Errorf("with the .%s of another image: %v, want %v", c.kind, refused, c.err)
 		}
 	}
+	// Signed again, what the key said of the other is no longer there.
+	signImage(t, ref+"1", own(), spdx, cyclonedx)
+	if refused := verify(t, ref+"1", own().signer.Verifier()).Refused(); len(refused) > 0 {
+		t.Errorf("signed again: %v", refused)
+	}
 	check(t, remote.Delete(tagOf(x, "sig")))
 	refused := verify(t, ref+"1", own().signer.Verifier()).Refused()
 	if len(refused) == 0 || !errors.Is(refused[0].Err, sign.ErrNoSignature) {
