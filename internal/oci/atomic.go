@@ -39,6 +39,9 @@ func createPartial(path string, dir bool) (*os.File, error) {
 			f, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 		}
 		if err != nil {
+			if _, e := os.Stat(parent); e != nil {
+				err = e // which has a name that the caller knows
+			}
 			return nil, err
 		}
 		// Another writer's sweep may have come between the making and the lock.
