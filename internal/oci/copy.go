@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
+
 	"github.com/hardpan/hardpan/internal/store"
 )
 
@@ -55,7 +57,11 @@ func (s *Source) copy(ctx context.Context, to string, o CopyOptions) (string, er
 		return kind + place, WriteLayout(ctx, place, x, layout)
 	}
 	o.Push.Artifacts = artifacts
-	return Push(ctx, place, x, o.Push)
+	pinned, err := Push(ctx, place, x, o.Push)
+	if err != nil && kind == prefixRegistry && !strings.ContainsAny(to, "/:") {
+		err = withHint(err, fmt.Sprintf("a name alone is a repository of %s; oci:%s or ./%[2]s is a layout", name.DefaultRegistry, to))
+	}
+	return pinned, err
 }
 
 // alone returns the image of one platform as what [Push] and [WriteLayout] write: its
