@@ -53,7 +53,8 @@ type LayoutOptions struct {
 // the old image or the new one. Writers of one layout take turns. A directory that
 // does not exist appears under its name when it is complete; an empty one is
 // filled, index.json last. A directory in use for something else is refused with
-// an error that wraps [ErrNotLayout].
+// an error that wraps [ErrNotLayout], and a layout of several images, each with a name,
+// with one that names them.
 func WriteLayout(ctx context.Context, dir string, x *Index, o LayoutOptions) error {
 	if err := writeLayout(ctx, filepath.Clean(dir), x, o); err != nil {
 		return fmt.Errorf("cannot write OCI layout %s: %w", dir, err)

@@ -124,6 +124,15 @@ func TestLayoutRefuses(t *testing.T) {
 	check(t, os.WriteFile(file, []byte("mine"), 0o644))
 	wantError(t, oci.WriteLayout(t.Context(), file, x, oci.LayoutOptions{}), "not a directory")
 	wantError(t, oci.WriteLayout(t.Context(), filepath.Join(file, "sub"), x, oci.LayoutOptions{}), "not a directory")
+	several := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(several, "oci-layout"), []byte(`{"imageLayoutVersion": "1.0.0"}`), 0o644))
+	entry := `{"mediaType": "application/vnd.oci.image.index.v1+json", "size": 2, "digest": "` + string(x.Digest) + `", "annotations": {"org.opencontainers.image.ref.name": "%s"}}`
+	index := fmt.Sprintf(`{"schemaVersion": 2, "manifests": [`+entry+`, `+entry+`]}`, "b", "a")
+	check(t, os.WriteFile(filepath.Join(several, "index.json"), []byte(index), 0o644))
+	wantError(t, oci.WriteLayout(t.Context(), several, x, oci.LayoutOptions{RefName: "a"}), "it has 2 images, a, b, which would be removed")
+	if got := names(t, several); got != "index.json\noci-layout" {
+		t.Errorf("files %q where several images are kept", got)
+	}
 	link := filepath.Join(t.TempDir(), "link")
 	check(t, os.Symlink("gone/out", link))
 	err := oci.WriteLayout(t.Context(), link, x, oci.LayoutOptions{})

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -22,12 +24,39 @@ func CheckLayout(dir string) error {
 func checkTarget(dir string) error {
 	_, err := os.Stat(dir)
 	if err == nil {
-		return checkLayoutDir(dir)
+		if err = checkLayoutDir(dir); err == nil {
+			err = checkOneImage(dir)
+		}
+		return err
 	}
 	if to, e := os.Readlink(dir); e == nil && errors.Is(err, fs.ErrNotExist) {
 		return withHint(fmt.Errorf("it is a symbolic link to %s, which does not exist", to), "make that directory, or remove the link")
 	}
 	return err
+}
+
+// checkOneImage reports a layout that somebody keeps several images in, each under its
+// name: all but the new one would be removed.
+func checkOneImage(dir string) error {
+	raw, err := os.ReadFile(filepath.Join(dir, indexFile))
+	if err != nil {
+		return nil // there are none
+	}
+	_, doc, err := parseDocument(raw, "")
+	if err != nil || doc == nil {
+		return nil // it is replaced
+	}
+	names := map[string]bool{}
+	for _, d := range doc.Manifests {
+		if name := d.Annotations[annotationRefName]; name != "" && !isArtifact(d) && !strings.HasPrefix(name, "sha256-") {
+			names[name] = true
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return withHint(fmt.Errorf("it has %d images, %s, which would be removed", len(names), strings.Join(slices.Sorted(maps.Keys(names)), ", ")),
+		"name a directory for this image alone")
 }
 
 // checkLayoutDir reports a directory that is neither empty nor a layout.
