@@ -22,7 +22,8 @@ hardpan verify says the same on the other side.
 FROM is what explain takes. TO is a reference to a registry, "oci:DIR" for a
 layout or "oci-archive:FILE" for an archive; without a prefix a name that ends in
 .tar is an archive, and one that begins with "/", "./" or "../", or is a layout
-already, a layout.`,
+already, a layout. A layout and an archive have one image: that which was there is
+replaced, and a layout in which several images are kept is refused.`,
 		Example: `  hardpan copy registry.example.com/base/python:3.13 python.tar
   hardpan copy python.tar registry.internal/base/python:3.13`,
 		Args: exactArgs("FROM", "TO"),
