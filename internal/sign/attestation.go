@@ -194,6 +194,9 @@ func (v *Verifier) openEnvelope(e envelope) ([]byte, error) {
 			}
 			return body, nil
 		}
+		if err == nil && v.isPrehashed(signed, signature) {
+			return nil, v.prehashed()
+		}
 		if claimed != v.id {
 			claimed = s.KeyID
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
@@ -217,6 +218,14 @@ func (v *Verifier) verify(message, signature []byte) bool {
 		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil
 	}
 	return false
+}
+
+// isPrehashed reports a signature by Ed25519ph (RFC 8032, section 5.1), which is for the
+// message only: what counts is what cosign verify takes.
+func (v *Verifier) isPrehashed(message, signature []byte) bool {
+	key, ok := v.key.(ed25519.PublicKey)
+	sum := sha512.Sum512(message)
+	return ok && ed25519.VerifyWithOptions(key, sum[:], signature, &ed25519.Options{Hash: crypto.SHA512}) == nil
 }
 
 // sshWire returns a public key as the SSH protocol has it (RFC 4253, section 6.6;

@@ -1,16 +1,23 @@
 package sign_test
 
 import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/sign"
+	"github.com/hardpan/hardpan/internal/store"
 )
 
 func readFile(t testing.TB, name string) []byte {
@@ -118,6 +125,38 @@ func TestIsProtected(t *testing.T) {
 	} {
 		if got := sign.IsProtected(c.text, c.password); got != c.want {
 			t.Errorf("%s: protected: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+// cosign signs with Ed25519ph where its key is Ed25519, and refuses that itself: the answer
+// says so, and not that another key signed.
+func TestPrehashed(t *testing.T) {
+	t.Parallel()
+	public, private, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	der, err := x509.MarshalPKIXPublicKey(public)
+	check(t, err)
+	v, err := sign.LoadVerifier(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	check(t, err)
+	prehash := func(message string) string {
+		sum := sha512.Sum512([]byte(message))
+		signature, err := private.Sign(nil, sum[:], crypto.SHA512)
+		check(t, err)
+		return base64.StdEncoding.EncodeToString(signature)
+	}
+	subject := store.DigestOf([]byte("image"))
+	d, err := sign.SignPayload(own().signer, subject, "null")
+	check(t, err)
+	d.Annotations["dev.cosignproject.cosign/signature"] = prehash(string(d.Content))
+	body := `{"_type":"https://in-toto.io/Statement/v1"}`
+	pae := fmt.Sprintf("DSSEv1 28 application/vnd.in-toto+json %d %s", len(body), body)
+	envelope := fmt.Sprintf(`{"payloadType":"application/vnd.in-toto+json","payload":%q,"signatures":[{"sig":%q}]}`,
+		base64.StdEncoding.EncodeToString([]byte(body)), prehash(pae))
+	_, attested := sign.CheckAttestation(v, oci.Document{MediaType: "application/vnd.dsse.envelope.v1+json", Content: []byte(envelope)}, subject)
+	for _, err := range []error{sign.CheckSignature(v, d, subject), attested} {
+		if want := "it is Ed25519ph by the key " + v.ID(); !errors.Is(err, sign.ErrDamaged) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 }

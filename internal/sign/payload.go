@@ -94,6 +94,9 @@ func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
 	if err != nil || len(signature) == 0 {
 		return nil, fmt.Errorf("%w: annotation %s is no signature in base64", ErrDamaged, annotationSignature)
 	}
+	if v.isPrehashed(d.Content, signature) {
+		return nil, v.prehashed()
+	}
 	if !v.verify(d.Content, signature) {
 		var claimed payload // which serves the message only
 		broken := json.Unmarshal(d.Content, &claimed)
@@ -101,6 +104,11 @@ func (v *Verifier) openSignature(d oci.Document) ([]byte, error) {
 		return nil, v.refusal(said.KeyID, broken)
 	}
 	return d.Content, nil
+}
+
+// prehashed is the error about a signature that is Ed25519ph.
+func (v *Verifier) prehashed() error {
+	return fmt.Errorf("%w: it is Ed25519ph by the key %s, as cosign makes and refuses it, expected Ed25519: let hardpan sign", ErrDamaged, v.id)
 }
 
 // refusal is the error about a signature that does not verify, which claims to be
