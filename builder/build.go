@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -138,7 +139,12 @@ type build struct {
 	clients   *clients
 	epoch     time.Time
 	held      heldKey
-	keeping   errgroup.Group       // puts what was signed into the cache
+	keeping   errgroup.Group                // puts what was signed into the cache
+	known     map[store.Digest]*facts.Image // of images that are judged, until that is attested
+
+	documented  *Result // whose documents those are, see [build.startDocuments]
+	documenting func() ([]Predicate, error)
+
 	stages    map[string]*stageRun // by platform and name, see [build.stageRun]
 	snapshots *sandbox.Space       // see [build.space]
 	telling   sync.Mutex           // held while OnStep is called
@@ -185,6 +191,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, keyFault(ctx, err)
 	}
+	defer b.startDocuments(ctx, res)()
 	if o.CheckReproducible {
 		if err := b.twice(ctx, platforms, res); err != nil {
 			return nil, err
@@ -240,6 +247,7 @@ func openSpec(o Options, base *specs.Spec) (*build, error) {
 	if b.store, err = store.Open(o.CacheDir); err != nil {
 		return nil, err
 	}
+	b.known = map[store.Digest]*facts.Image{}
 	b.press, b.records = newPress(b.store, b.compression(), o.Outputs.Describe), map[store.Digest]*record.Record{}
 	return b, nil
 }

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"hash"
 
 	"github.com/hardpan/hardpan/internal/check"
 	"github.com/hardpan/hardpan/internal/oci"
@@ -32,6 +33,9 @@ type Describer struct {
 // A Watcher learns what is in a layer while it is written.
 type Watcher interface {
 	layer.Watcher
+	// Hashed says that the content of a file that comes next goes through sum, a SHA-256 of
+	// the caller's, which has all of it when the entry after it comes; nil ends that.
+	Hashed(sum hash.Hash)
 	// Keep is told when the layer is written, which has that diff ID.
 	Keep(diffID store.Digest, s *store.Store) error
 }

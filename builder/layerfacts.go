@@ -3,6 +3,7 @@ package builder
 import (
 	"archive/tar"
 	"context"
+	"hash"
 	"sync"
 
 	"github.com/hardpan/hardpan/internal/check/facts"
@@ -51,6 +52,13 @@ func (p *press) layer(packaged bool) (*sheet, error) {
 		}
 	}
 	return sh, nil
+}
+
+// hashed tells the watchers of a hash that is made of the next file, see [Watcher].
+func (s *sheet) hashed(sum hash.Hash) {
+	for _, x := range s.watchers {
+		x.Hashed(sum)
+	}
 }
 
 // Finish ends the layer and puts it, and what it has, into the store.

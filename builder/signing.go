@@ -81,10 +81,9 @@ func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) 
 	if b.o.Outputs.Sign == nil {
 		return nil, nil
 	}
-	documents := sync.OnceValues(func() ([]Predicate, error) { return b.documents(ctx, res) })
-	if !res.Cached {
-		go documents() // what was just made was hardly signed before
-		defer documents()
+	documents := b.documenting
+	if b.documented != res { // the image was made anew
+		documents = func() ([]Predicate, error) { return b.documents(ctx, res) }
 	}
 	about, err := b.describe(ctx, res)
 	if err != nil {
@@ -118,6 +117,19 @@ func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) 
 		b.keeping.Go(func() error { return b.keepSigned(kept, signatures{Key: key.Name()}, list) })
 	}
 	return list, nil
+}
+
+// startDocuments has the documents of an image that was just made, and so was hardly
+// signed before, written while the image is judged and tested. The caller must wait for
+// what it returns.
+func (b *build) startDocuments(ctx context.Context, res *Result) (wait func()) {
+	b.documented = res
+	b.documenting = sync.OnceValues(func() ([]Predicate, error) { return b.documents(ctx, res) })
+	if b.o.Outputs.Sign == nil || res.Cached {
+		return func() {}
+	}
+	go b.documenting()
+	return func() { b.documenting() }
 }
 
 // documents returns what the describers say of the index and its images.

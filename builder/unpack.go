@@ -367,6 +367,8 @@ func (r *unpackRun) addFile(e entry, content io.Reader) error {
 	}
 	probe := newELFProbe(sum)
 	defer probe.close()
+	r.out.hashed(sum)
+	defer r.out.hashed(nil)
 	if err := r.add(e, io.TeeReader(content, probe)); err != nil {
 		return err
 	}

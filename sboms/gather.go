@@ -23,21 +23,21 @@ type Gatherer struct {
 	left    *atomic.Int64 // of maxRead
 	entries []*entry
 	file    *fileGatherer // whose content is still coming, or nil
+	sum     hash.Hash     // that somebody else makes of the next file, or nil
+	layers  *Layers       // that remembers what it has; nil for none
 }
 
-// NewGatherer returns a gatherer for one layer.
-func NewGatherer() *Gatherer {
-	g := &Gatherer{left: &atomic.Int64{}}
-	g.left.Store(maxRead)
-	return g
-}
+// Hashed says that the content of files goes through sum, a SHA-256, before the entry
+// after each; nil ends that.
+func (g *Gatherer) Hashed(sum hash.Hash) { g.sum = sum }
 
 // Keep ends the layer, which has that diff ID, and has the store remember what it holds,
-// so that [ReadStored] need not read it.
+// so that [Layers.Read] need not read it.
 func (g *Gatherer) Keep(diffID store.Digest, st *store.Store) error {
 	if err := g.end(); err != nil {
 		return err
 	}
+	g.layers.add(diffID, g.entries, maxRead-g.left.Load())
 	return keep(st, diffID, g.entries)
 }
 
@@ -56,7 +56,7 @@ func (g *Gatherer) Entry(h *tar.Header) (io.Writer, error) {
 	case tar.TypeLink:
 		e.Type, e.Link = tree.Hardlink, "/"+tree.Clean(h.Linkname)
 	case tar.TypeReg:
-		g.file = newFileGatherer(e, h.Size, g.left)
+		g.file = newFileGatherer(e, h.Size, g.left, g.sum)
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		e.Special = "device"
 	default:
@@ -83,12 +83,16 @@ type fileGatherer struct {
 	entry       *entry
 	left        *atomic.Int64
 	long, short hash.Hash
+	hashed      bool             // somebody else writes to long
 	kept        *bytes.Buffer    // of a file that describes the image
 	says        *language.Reader // of one that stands for packages of a language, or nil
 }
 
-func newFileGatherer(e *entry, size int64, left *atomic.Int64) *fileGatherer {
-	f := &fileGatherer{entry: e, left: left, long: sha256.New(), short: sha1.New(), says: language.NewReader(e.Path, size)}
+func newFileGatherer(e *entry, size int64, left *atomic.Int64, sum hash.Hash) *fileGatherer {
+	f := &fileGatherer{entry: e, left: left, long: sum, short: sha1.New(), hashed: sum != nil, says: language.NewReader(e.Path, size)}
+	if !f.hashed {
+		f.long = sha256.New()
+	}
 	if isDescription(e.Path) {
 		f.kept = &bytes.Buffer{}
 	}
@@ -97,7 +101,9 @@ func newFileGatherer(e *entry, size int64, left *atomic.Int64) *fileGatherer {
 
 func (f *fileGatherer) Write(p []byte) (int, error) {
 	f.entry.Size += int64(len(p))
-	f.long.Write(p)
+	if !f.hashed {
+		f.long.Write(p)
+	}
 	f.short.Write(p)
 	if f.kept != nil {
 		if f.kept.Write(p); int64(f.kept.Len()) > f.left.Load() {

@@ -3,6 +3,7 @@ package sboms
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -540,7 +541,7 @@ func TestReadStored(t *testing.T) {
 		want, err := SPDX(describe(t, src))
 		check(t, err)
 		for range 2 {
-			img, err := ReadStored(t.Context(), &counted, st)
+			img, err := new(Layers).Read(t.Context(), &counted, st)
 			check(t, err)
 			img.ToolVersion = "0.0-test"
 			got, err := SPDX(img)
@@ -557,9 +558,59 @@ func TestReadStored(t *testing.T) {
 	}
 }
 
+// What was learned while layers were written is what reading them says, with hashes that
+// the writer makes and with hashes of the gatherer's own.
+func TestWatched(t *testing.T) {
+	st, err := store.Open(t.TempDir())
+	check(t, err)
+	src := sampleImage(t)
+	want, err := SPDX(describe(t, src))
+	check(t, err)
+	layers, unread := new(Layers), *src
+	unread.Layers = slices.Clone(src.Layers)
+	for i, l := range src.Layers {
+		watchLayer(t, layers, l, st)
+		unread.Layers[i].Open = func() (io.ReadCloser, error) { return nil, errors.New("the layer is read") }
+	}
+	for range 2 {
+		img, err := layers.Read(t.Context(), &unread, st)
+		check(t, err)
+		img.ToolVersion = "0.0-test"
+		got, err := SPDX(img)
+		check(t, err)
+		if !bytes.Equal(got, want) {
+			t.Error(firstDifference(string(want), string(got)))
+		}
+	}
+}
+
+// watchLayer shows a layer to a gatherer; it hashes every second file itself.
+func watchLayer(t *testing.T, layers *Layers, l oci.Layer, st *store.Store) {
+	t.Helper()
+	r, err := l.Uncompressed()
+	check(t, err)
+	defer r.Close()
+	g := layers.NewGatherer()
+	members := tar.NewReader(r)
+	for n := 0; ; n++ {
+		h, err := members.Next()
+		if err == io.EOF {
+			break
+		}
+		check(t, err)
+		sum := sha256.New()
+		if n%2 == 0 {
+			g.Hashed(sum)
+		}
+		check(t, pass(h, io.TeeReader(members, sum), g))
+		g.Hashed(nil)
+	}
+	check(t, g.Keep(l.DiffID, st))
+}
+
 // What is kept of an image's description has a bound.
 func TestReadTooMuch(t *testing.T) {
-	g := NewGatherer()
+	g := new(Layers).NewGatherer()
 	g.left.Store(10)
 	for _, c := range []struct {
 		name string

@@ -18,7 +18,6 @@ import (
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/oci/layer"
 	"github.com/hardpan/hardpan/internal/record"
-	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/internal/tree"
 )
 
@@ -31,12 +30,6 @@ func Read(ctx context.Context, src *oci.Image) (*Image, error) { return read(ctx
 // looks at the entries of the layer of that index.
 func ReadWatched(ctx context.Context, src *oci.Image, watch func(index int) layer.Watcher) (*Image, error) {
 	return read(ctx, src, &scanner{watch: watch})
-}
-
-// ReadStored is Read for an image that was built or opened from st, which remembers
-// what each layer holds, so that a layer is read once however many images have it.
-func ReadStored(ctx context.Context, src *oci.Image, st *store.Store) (*Image, error) {
-	return read(ctx, src, &scanner{store: st})
 }
 
 // Identify says what an image is, with nothing of its packages and files: no layer is

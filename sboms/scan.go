@@ -74,10 +74,11 @@ const scanFormat = "4 "
 
 // A scanner reads the layers of one image.
 type scanner struct {
-	store *store.Store                  // remembers what layers hold; may be nil
-	watch func(index int) layer.Watcher // looks at the layers, too; may be nil
-	left  atomic.Int64                  // of maxRead
-	paths atomic.Int64
+	store  *store.Store                  // remembers what layers hold; may be nil
+	layers *Layers                       // does so in memory; may be nil
+	watch  func(index int) layer.Watcher // looks at the layers, too; may be nil
+	left   atomic.Int64                  // of maxRead
+	paths  atomic.Int64
 }
 
 func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry, error) {
@@ -87,6 +88,9 @@ func (sc *scanner) stored(ctx context.Context, index int, l oci.Layer) ([]*entry
 			watcher = sc.watch(index)
 		}
 		return sc.layer(ctx, l, watcher)
+	}
+	if entries := sc.layers.get(l.DiffID); entries != nil {
+		return entries, nil
 	}
 	var entries []*entry
 	if sc.store.Get("contents", scanFormat+string(l.DiffID), &entries) && !slices.Contains(entries, nil) {

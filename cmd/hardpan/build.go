@@ -16,7 +16,6 @@ import (
 	"github.com/hardpan/hardpan/internal/debian/archive"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/provenance"
-	"github.com/hardpan/hardpan/sboms"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -134,9 +133,7 @@ func (a *app) build(ctx context.Context, spec string) error {
 	}
 	if signer != nil {
 		o.Outputs.Sign, o.Builder = signer, provenance.FromEnvironment(os.Getenv, version)
-		o.Outputs.Describe = []builder.Describer{{
-			Key: sboms.Format + " " + version, Describe: attestSBOMs, Watch: func() builder.Watcher { return sboms.NewGatherer() },
-		}}
+		o.Outputs.Describe = []builder.Describer{describeSBOMs()}
 	}
 	res, err := builder.Build(ctx, o)
 	progress.Wait()

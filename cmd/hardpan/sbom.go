@@ -121,8 +121,20 @@ func describeAll(images []*oci.Image, read func(*oci.Image) (*sboms.Image, error
 	return parts, nil
 }
 
+// describeSBOMs has the builder attest SBOMs.
+func describeSBOMs() builder.Describer {
+	layers := &sboms.Layers{}
+	return builder.Describer{
+		Key:   sboms.Format + " " + version,
+		Watch: func() builder.Watcher { return layers.NewGatherer() },
+		Describe: func(ctx context.Context, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
+			return attestSBOMs(ctx, layers, index, st)
+		},
+	}
+}
+
 // attestSBOMs returns both SBOMs of each platform's image and of the index.
-func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
+func attestSBOMs(ctx context.Context, layers *sboms.Layers, index *oci.Index, st *store.Store) ([]builder.Predicate, error) {
 	var all []builder.Predicate
 	add := func(of store.Digest, spdx, cyclonedx []byte) {
 		all = append(all, builder.Predicate{Subject: of, Type: sboms.SPDXType, Document: spdx}, builder.Predicate{Subject: of, Type: sboms.CycloneDXType, Document: cyclonedx})
@@ -130,7 +142,7 @@ func attestSBOMs(ctx context.Context, index *oci.Index, st *store.Store) ([]buil
 	parts, cyclonedxs := make([]sboms.Part, len(index.Images)), make([][]byte, len(index.Images))
 	var encoding errgroup.Group
 	for i, img := range index.Images {
-		described, err := sboms.ReadStored(ctx, img, st)
+		described, err := layers.Read(ctx, img, st)
 		if err != nil {
 			return nil, errors.Join(err, encoding.Wait())
 		}
