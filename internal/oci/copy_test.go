@@ -55,3 +55,19 @@ func TestCopy(t *testing.T) {
 		t.Errorf("index.json was\n%s\nand is\n%s", before, after)
 	}
 }
+
+// Who writes a name alone may have meant a directory. The hint says where the image was
+// to go, and how a layout is named.
+func TestCopyToNameAlone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a")
+	check(t, oci.WriteLayout(t.Context(), dir, buildIndex(t, openStore(t), linuxAMD64), oci.LayoutOptions{}))
+	src, err := oci.Open(t.Context(), dir, oci.OpenOptions{})
+	check(t, err)
+	defer src.Close()
+	_, err = oci.Copy(t.Context(), src, "gap", oci.CopyOptions{Push: oci.PushOptions{Transport: refusing{}, RetryDelay: 1}})
+	wantError(t, err, "cannot copy to gap: cannot push gap: ")
+	if got, want := hintOf(err), "a name alone is a repository of index.docker.io; oci:gap or ./gap is a layout"; got != want {
+		t.Errorf("hint %q, want %q", got, want)
+	}
+}

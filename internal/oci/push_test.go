@@ -233,6 +233,19 @@ func TestPushSecondTagFails(t *testing.T) {
 	if got, want := hintOf(err), "push again: 1 of 2 tags are set, all else is in the registry"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
 	}
+	srv.misbehave(func(_ int, r *http.Request) int {
+		if strings.HasSuffix(r.URL.Path, ".sig") && r.Method == http.MethodPut {
+			return http.StatusTeapot
+		}
+		return 0
+	})
+	sig, err := oci.NewArtifact(x.Digest, oci.Signatures, []oci.Document{{MediaType: "text/plain", Content: []byte("signed")}})
+	check(t, err)
+	_, err = oci.Push(t.Context(), srv.host+"/a:3.13", x, oci.PushOptions{Artifacts: []*oci.Artifact{sig}})
+	wantError(t, err, ".sig: ", "418")
+	if got, want := hintOf(err), "push again: no tag was moved, and what was uploaded is not sent twice"; got != want {
+		t.Errorf("hint %q, want %q", got, want)
+	}
 }
 
 // Credentials come from Docker's configuration, also through a helper program.
