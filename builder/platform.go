@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/hardpan/hardpan/internal/check/facts"
 	"github.com/hardpan/hardpan/internal/harden"
 	"github.com/hardpan/hardpan/internal/lock"
 	"github.com/hardpan/hardpan/internal/maint"
@@ -84,6 +85,9 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 		return nil, err
 	}
 	b.writeAhead(members)
+	if !b.stage {
+		go facts.Prepare()
+	}
 	base, err := b.baseImage(ctx, b.spec, b.lock.Images, p)
 	if err != nil {
 		return nil, err

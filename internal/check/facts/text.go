@@ -9,6 +9,10 @@ import (
 	"github.com/hardpan/hardpan/internal/check/secrets"
 )
 
+// Prepare compiles the rules about secrets, which takes a moment. Who is going to write
+// a layer that no package brings calls it beside other work.
+func Prepare() { _, _ = secrets.Default() } // an error is told to who asks for them
+
 // texts looks for secrets in the content of a file.
 type texts struct {
 	in       *fileGatherer
