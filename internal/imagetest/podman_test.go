@@ -68,6 +68,17 @@ func (p *podman) run(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
+// output runs a program to its end. Now and then podman loses what a program wrote that
+// ends at once: then it is run again.
+func (p *podman) output(ctx context.Context, args ...string) (out string, err error) {
+	for range 3 {
+		if out, err = p.run(ctx, args...); err != nil || out != "" {
+			break
+		}
+	}
+	return out, err
+}
+
 // load loads the image from the docker archive and from the layout, which must be
 // the same to podman, and returns its id.
 func (p *podman) load(t *testing.T, s *shipped) string {
@@ -123,7 +134,7 @@ func runInPodman(t *testing.T, p *podman, s *shipped) {
 				args = append(args, "--entrypoint", argv[0])
 			}
 			args = append(args, id)
-			out, err := p.run(t.Context(), append(args, probe.args...)...)
+			out, err := p.output(t.Context(), append(args, probe.args...)...)
 			if err != nil && strings.Contains(out, "cgroup") {
 				t.Skipf("SKIPPED: the host has no control groups that runc can use: %s", out)
 			}

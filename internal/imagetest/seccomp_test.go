@@ -194,7 +194,7 @@ func runProfiled(t *testing.T, p *podman, s *shipped, programs []probe) {
 				args = append(args, "--env", e)
 			}
 			args = append(args, "--entrypoint", argv[0], id)
-			out, err := p.run(t.Context(), append(args, argv[1:]...)...)
+			out, err := p.output(t.Context(), append(args, argv[1:]...)...)
 			if err != nil && strings.Contains(out, "cgroup") {
 				t.Skipf("SKIPPED: the host has no control groups that runc can use: %s", out)
 			}
