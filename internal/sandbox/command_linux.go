@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ func (c *command) run(w *watch) (*Result, error) {
 	if err := c.bound(); err != nil {
 		return nil, err
 	}
+	reserveThreads()
 	start := time.Now()
 	if err := c.start(program); err != nil {
 		return nil, err
@@ -103,6 +105,25 @@ func (c *command) reap() {
 // spareThreads is how many threads this process, which counts among those of the
 // sandbox, may still need when the command has used up its own.
 const spareThreads = 32
+
+// reserveThreads makes threads for the rest of this process before the command can
+// take the last that the limit allows: Go's runtime ends the process when it gets
+// none, and keeps those that it has once needed.
+func reserveThreads() {
+	var ready sync.WaitGroup
+	release := make(chan struct{})
+	for range spareThreads / 2 {
+		ready.Add(1)
+		go func() {
+			runtime.LockOSThread() // so that each needs its own
+			defer runtime.UnlockOSThread()
+			ready.Done()
+			<-release
+		}()
+	}
+	ready.Wait()
+	close(release)
+}
 
 // bound sets what the kernel holds of the limits. This process gets them too: what
 // is set for the command alone comes a moment after it has begun.
