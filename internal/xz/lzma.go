@@ -1,16 +1,18 @@
 package xz
 
+import "math/bits"
+
 // The model of LZMA (xz's src/liblzma/lzma/lzma_common.h): 12 states, up to 16
 // positions of the alignment that pb selects, 4 previous distances.
 const (
 	states    = 12
 	litStates = 7 // states below have a literal as their last symbol
 
-	topValue   = 1 << 24 // below it the range takes in another byte
-	probBits   = 11
-	probInit   = 1 << (probBits - 1)
-	moveBits   = 5
-	zeroOffset = 1<<moveBits - 1 - 1<<probBits // makes the one step of a probability the other, see bit
+	topValue = 1 << 24 // below it the range takes in another byte
+	probBits = 11
+	probInit = 1 << (probBits - 1)
+	moveBits = 5
+	zeroStep = 1<<32 + 1<<moveBits - 1 - 1<<probBits // makes the one step of a probability the other, see bit
 
 	minMatch = 2
 )
@@ -109,38 +111,50 @@ func (c coder) branch(in *chunk, p *uint16) (coder, bool) {
 // The mask is all ones for a zero and none for a one.
 func (c coder) bit(in *chunk, p *uint16) (coder, uint32) {
 	c = c.normal(in)
-	prob := int32(*p)
-	bound := c.rng >> probBits * uint32(prob)
+	prob := uint32(*p)
+	bound := c.rng >> probBits * prob
 	rest := int64(c.code) - int64(bound)
 	zero := uint32(rest >> 63)
 	c.code = uint32(rest) + bound&zero
 	c.rng += zero&(2*bound-c.rng) - bound
-	*p = uint16(prob - (prob+int32(zero)&zeroOffset)>>moveBits)
+	*p = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
 	return c, zero
 }
 
 // tree decodes a number below len(probs), a power of two, highest bit first. Its
 // probabilities are those of the bits above.
+//
+// It does what bit does. But what takes time is that each bit waits for the one before
+// it, and so the probabilities of both bits that may come next are read meanwhile. Those
+// read after the last bit are not used.
 func (c coder) tree(in *chunk, probs []uint16) (coder, uint32) {
-	symbol, size := uint32(1), uint32(len(probs))
+	rng, code, at := c.rng, c.code, c.at
+	symbol, size, prob := uint32(1), uint32(len(probs)), uint32(probs[1])
 	for symbol < size {
-		var zero uint32
-		c, zero = c.bit(in, &probs[symbol])
-		symbol = symbol<<1 + 1 + zero
+		if rng < topValue {
+			rng, code, at = rng<<8, code<<8|uint32(in[uint16(at)]), at+1
+		}
+		p := &probs[symbol]
+		symbol <<= 1
+		next := (*[2]uint16)(probs[symbol&(size-1):])
+		next0, next1 := uint32(next[0]), uint32(next[1])
+		bound := rng >> probBits * prob
+		rest := int64(code) - int64(bound)
+		zero := uint32(rest >> 63)
+		*p = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
+		prob = next1 + zero&(next0-next1)
+		symbol += 1 + zero
+		code = uint32(rest) + bound&zero
+		rng = (rng - bound) + zero&(2*bound-rng)
 	}
-	return c, symbol - size
+	return coder{rng, code, at}, symbol - size
 }
 
-// reverse decodes a number of so many bits, lowest bit first.
-func (c coder) reverse(in *chunk, probs []uint16, bits uint32) (coder, uint32) {
-	symbol, number := uint32(1), uint32(0)
-	for i := range bits {
-		var zero uint32
-		c, zero = c.bit(in, &probs[symbol])
-		symbol = symbol<<1 + 1 + zero
-		number += (1 + zero) << i
-	}
-	return c, number
+// reverse decodes a number below len(probs), a power of two of at most 256, lowest bit
+// first.
+func (c coder) reverse(in *chunk, probs []uint16) (coder, uint32) {
+	c, number := c.tree(in, probs)
+	return c, uint32(bits.Reverse8(uint8(number))) >> bits.LeadingZeros8(uint8(len(probs)-1))
 }
 
 // direct decodes a number of so many bits that are as likely zero as one.
@@ -157,15 +171,29 @@ func (c coder) direct(in *chunk, bits uint32) (coder, uint32) {
 	return c, number
 }
 
-// literalByte decodes a byte that follows a byte.
+// literalByte decodes a byte that follows a byte. It is tree for a size that the compiler
+// knows, so that it need not check an index.
 func (c coder) literalByte(in *chunk, probs *[0x300]uint16) (coder, byte) {
-	symbol := uint32(1)
+	rng, code, at := c.rng, c.code, c.at
+	symbol, prob := uint32(1), uint32(probs[1])
 	for symbol < 0x100 {
-		var zero uint32
-		c, zero = c.bit(in, &probs[symbol&0xff])
-		symbol = symbol<<1 + 1 + zero
+		if rng < topValue {
+			rng, code, at = rng<<8, code<<8|uint32(in[uint16(at)]), at+1
+		}
+		p := &probs[symbol&0xff]
+		symbol <<= 1
+		next := (*[2]uint16)(probs[symbol&0xfe:])
+		next0, next1 := uint32(next[0]), uint32(next[1])
+		bound := rng >> probBits * prob
+		rest := int64(code) - int64(bound)
+		zero := uint32(rest >> 63)
+		*p = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
+		prob = next1 + zero&(next0-next1)
+		symbol += 1 + zero
+		code = uint32(rest) + bound&zero
+		rng = (rng - bound) + zero&(2*bound-rng)
 	}
-	return c, byte(symbol)
+	return coder{rng, code, at}, byte(symbol)
 }
 
 // matchedByte decodes a byte that follows a match: the byte that would have been
@@ -205,13 +233,13 @@ func (m *model) distance(c coder, in *chunk, n uint32) (coder, uint32) {
 	if slot < 4 {
 		return c, slot
 	}
-	bits := slot>>1 - 1
-	high := (2 | slot&1) << bits
+	width := slot>>1 - 1
+	high := (2 | slot&1) << width
 	if slot < 14 {
-		c, low := c.reverse(in, m.distLow[high-slot:], bits)
+		c, low := c.reverse(in, m.distLow[high-slot:][:1<<width])
 		return c, high + low
 	}
-	c, middle := c.direct(in, bits-4)
-	c, low := c.reverse(in, m.distAlign[:], 4)
+	c, middle := c.direct(in, width-4)
+	c, low := c.reverse(in, m.distAlign[:])
 	return c, high + middle<<4 + low
 }
