@@ -150,6 +150,7 @@ type build struct {
 	telling   sync.Mutex           // held while OnStep is called
 	early     string               // the layout to whose place layers are written early; "" for none
 	ahead     *oci.Ahead           // which does that; nil until it begins
+	percent   func()               // undoes what [build.saveMemory] did; nil for nothing
 }
 
 // clients holds the client of the archives, which is made when it is first needed.
@@ -186,7 +187,12 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	ctx, release := b.holdKey(ctx)
 	defer release(nil)
 	b.early = b.layout()
-	defer func() { b.ahead.Close() }()
+	defer func() {
+		b.ahead.Close()
+		if b.percent != nil {
+			b.percent()
+		}
+	}()
 	res, err := b.image(ctx)
 	if err != nil {
 		return nil, keyFault(ctx, err)

@@ -211,10 +211,6 @@ func (b *build) facts(ctx context.Context, img *oci.Image) (*facts.Image, error)
 	return facts.New(img, rec, contents), nil
 }
 
-// manyPaths is how many paths an image has of which two of everything would be felt in
-// the memory of a build.
-const manyPaths = 50_000
-
 // refusals returns what an image may not be published for.
 func (h *Hardening) refusals(level harden.Gate) []error {
 	var errs []error

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 
 	"github.com/hardpan/hardpan/internal/check/facts"
@@ -80,10 +81,11 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 	if err != nil {
 		return nil, err
 	}
-	u := newUnpacker(b.press, policy)
+	u := newUnpacker(b.press, policy, b.o.Jobs)
 	if err := b.unpack(ctx, u, members); err != nil {
 		return nil, err
 	}
+	b.saveMemory(members)
 	b.writeAhead(members)
 	if !b.stage {
 		go facts.Prepare()
@@ -109,6 +111,23 @@ func (b *build) assemble(ctx context.Context, p specs.Platform, copies []*stageC
 		}
 	}
 	return a, a.verify(members)
+}
+
+// manyPaths is how many paths an image has of which two of everything would be felt in
+// the memory of a build.
+const manyPaths = 50_000
+
+// saveMemory has the rest of the build, where an image has many paths, collect garbage
+// when it is half of what is held, and not as much again. That costs some of the time.
+func (b *build) saveMemory(members []*member) {
+	paths := 0
+	for _, m := range members {
+		paths += len(m.files.Entries)
+	}
+	if paths > manyPaths && b.percent == nil {
+		was := debug.SetGCPercent(50)
+		b.percent = func() { debug.SetGCPercent(was) }
+	}
 }
 
 // members returns the packages of the image in the order in which they are
@@ -150,9 +169,10 @@ func (b *build) compression() layer.Compression {
 }
 
 // unpack unpacks the members. A package whose cached file turns out to be damaged
-// is fetched once more.
+// is fetched once more. One more than are decoded at a time are on their way, since one
+// of them mostly waits for the disk.
 func (b *build) unpack(ctx context.Context, u *unpacker, members []*member) error {
-	return parallel(ctx, b.o.Jobs, bySize(members), func(ctx context.Context, m *member) error {
+	return parallel(ctx, b.o.Jobs+1, bySize(members), func(ctx context.Context, m *member) error {
 		un, err := u.unpack(ctx, m.Package, m.plan)
 		if err != nil && ctx.Err() == nil && b.damaged(m.Package) {
 			if err := b.fetch(ctx, []*lock.Package{m.Package}); err != nil {

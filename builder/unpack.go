@@ -99,10 +99,16 @@ type unpacker struct {
 	*press
 	policy    *harden.Policy
 	policyKey string
+	decoders  chan *deb.Decoders // those that nobody uses
 }
 
-func newUnpacker(p *press, policy *harden.Policy) *unpacker {
-	return &unpacker{press: p, policy: policy, policyKey: policy.Key()}
+// newUnpacker returns an unpacker that decodes so many packages at a time.
+func newUnpacker(p *press, policy *harden.Policy, jobs int) *unpacker {
+	u := &unpacker{press: p, policy: policy, policyKey: policy.Key(), decoders: make(chan *deb.Decoders, jobs)}
+	for range jobs {
+		u.decoders <- new(deb.Decoders)
+	}
+	return u
 }
 
 // unpack returns what pkg becomes under the plan.
@@ -152,40 +158,17 @@ type unpackRun struct {
 }
 
 func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpacked, error) {
-	digest, err := store.FromHex(pkg.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	blob, err := u.Open(digest)
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	r := &contextReader{ctx, blob}
-	d, err := deb.NewReader(r, deb.Limits{Data: deb.DataLimit(pkg.InstalledSize)})
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	if err := sameIdentity(d.Control.Paragraph, pkg); err != nil {
-		return nil, err
-	}
 	out, err := u.layer(true)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	run := &unpackRun{
-		unpacker: u, plan: pl, control: &d.Control, out: out, res: newUnpacked(&d.Control),
+		unpacker: u, plan: pl, out: out,
 		stats: map[string]int{}, dropped: map[string]bool{}, md5s: map[string]string{},
 		small: map[string][]byte{},
 	}
-	if err := run.copyFiles(d); err != nil {
-		return nil, err
-	}
-	// The stream is read to its end before anything made from it counts, since
-	// only there its digest is compared.
-	if _, err := io.Copy(io.Discard, r); err != nil {
+	if err := run.decode(ctx, pkg); err != nil {
 		return nil, err
 	}
 	if err := run.addDatabase(pkg.Name); err != nil {
@@ -200,6 +183,44 @@ func (u *unpacker) run(ctx context.Context, pkg *lock.Package, pl plan) (*unpack
 		return run.res, nil
 	}
 	return run.res, u.Set("small", pkg.SHA256, run.small)
+}
+
+// decode copies the files of the package into the layer. It waits for decoders, and gives
+// them back: what comes after it waits for the disk, and others need not.
+func (r *unpackRun) decode(ctx context.Context, pkg *lock.Package) error {
+	var decoders *deb.Decoders
+	select {
+	case decoders = <-r.decoders:
+		defer func() { r.decoders <- decoders }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	digest, err := store.FromHex(pkg.SHA256)
+	if err != nil {
+		return err
+	}
+	blob, err := r.Open(digest)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	in := &contextReader{ctx, blob}
+	d, err := decoders.NewReader(in, deb.Limits{Data: deb.DataLimit(pkg.InstalledSize)})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := sameIdentity(d.Control.Paragraph, pkg); err != nil {
+		return err
+	}
+	r.control, r.res = &d.Control, newUnpacked(&d.Control)
+	if err := r.copyFiles(d); err != nil {
+		return err
+	}
+	// The stream is read to its end before anything made from it counts, since
+	// only there its digest is compared.
+	_, err = io.Copy(io.Discard, in)
+	return err
 }
 
 type contextReader struct {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -16,9 +15,14 @@ import (
 // the dictionary of an xz stream.
 const maxWindow = xz.MaxDictionary
 
+// Decoders are what one Reader after the other decompresses with. That of xz holds a
+// dictionary of some 8 MiB, which is worth keeping from one package to the next. The zero
+// value is ready.
+type Decoders struct{ xz xz.Reader }
+
 // decompress returns the plain bytes of a member whose name ends in suffix, and
 // what frees the decoder.
-func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
+func (d *Decoders) decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
 	switch suffix {
 	case "":
 		return r, func() {}, nil
@@ -29,7 +33,10 @@ func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
 		}
 		return z, func() {}, nil
 	case ".xz":
-		return newXZ(r)
+		if err := d.xz.Reset(r); err != nil {
+			return nil, nil, fmt.Errorf("xz: %w", err)
+		}
+		return &d.xz, func() {}, nil
 	case ".zst":
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
@@ -38,21 +45,6 @@ func decompress(r io.Reader, suffix string) (io.Reader, func(), error) {
 		return z, z.Close, nil
 	}
 	return nil, nil, fmt.Errorf("compression %q, expected .xz, .zst, .gz or none", suffix)
-}
-
-// An xz decoder holds a dictionary of some 8 MiB, which is worth keeping from one
-// package to the next.
-var xzPool sync.Pool
-
-func newXZ(r io.Reader) (io.Reader, func(), error) {
-	z, ok := xzPool.Get().(*xz.Reader)
-	if !ok {
-		z = new(xz.Reader)
-	}
-	if err := z.Reset(r); err != nil {
-		return nil, nil, fmt.Errorf("xz: %w", err)
-	}
-	return z, func() { xzPool.Put(z) }, nil
 }
 
 // ErrTooLarge is wrapped by the error of a package that unpacks to more than its

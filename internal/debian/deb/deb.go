@@ -37,23 +37,29 @@ type Control struct {
 type Reader struct {
 	Control Control
 
-	data    *tar.Reader
-	closer  func() // of the member that is read; nil for none
-	ar      *arReader
-	limits  Limits
-	entries int
-	size    int64           // bytes of the files so far
-	seen    map[string]byte // path to type flag
+	data     *tar.Reader
+	decoders *Decoders
+	closer   func() // of the member that is read; nil for none
+	ar       *arReader
+	limits   Limits
+	entries  int
+	size     int64           // bytes of the files so far
+	seen     map[string]byte // path to type flag
+}
+
+// NewReader is [Decoders.NewReader] with decoders of its own.
+func NewReader(r io.Reader, limits Limits) (*Reader, error) {
+	return new(Decoders).NewReader(r, limits)
 }
 
 // NewReader reads r up to the package's files and returns a Reader of them. The
-// caller must Close it.
-func NewReader(r io.Reader, limits Limits) (*Reader, error) {
+// caller must Close it, before there is another one of the same decoders.
+func (u *Decoders) NewReader(r io.Reader, limits Limits) (*Reader, error) {
 	ar, err := newArReader(bufio.NewReaderSize(r, 128<<10))
 	if err != nil {
 		return nil, err
 	}
-	d := &Reader{ar: ar, limits: limits, seen: map[string]byte{}}
+	d := &Reader{decoders: u, ar: ar, limits: limits, seen: map[string]byte{}}
 	d.limits.setDefaults()
 	if err := d.open(); err != nil {
 		d.Close()
@@ -98,7 +104,7 @@ func (d *Reader) open() error {
 	if err := d.readControl(control); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
-	d.Close() // the data wants the decoder and its dictionary
+	d.Close() // the data wants the decoders
 	d.data, err = d.openTar("data.tar", d.limits.Data)
 	return err
 }
@@ -124,7 +130,7 @@ func (d *Reader) openTar(base string, limit int64) (*tar.Reader, error) {
 	if !ok {
 		return nil, fmt.Errorf("found member %q, expected %s", name, base)
 	}
-	r, closer, err := decompress(d.ar, suffix)
+	r, closer, err := d.decoders.decompress(d.ar, suffix)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
