@@ -17,7 +17,7 @@ import (
 
 // imageFormat names what this package makes of packages and spec. It changes when
 // that does, so that no cache answers for an older program.
-const imageFormat = "image9"
+const imageFormat = "image10"
 
 // key returns the text under which the result of this build is remembered: all
 // that it depends on and nothing else.

@@ -311,7 +311,7 @@ func (r *Record) Encode() ([]byte, error) {
 	if len(b) > maxRecord {
 		return nil, fmt.Errorf("cannot encode record: it has %d bytes, at most %d are read", len(b), maxRecord)
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithLowerEncoderMem(true))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode record: %w", err)
 	}
