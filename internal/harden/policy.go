@@ -157,6 +157,9 @@ func Match(pattern, name string) bool {
 		}
 		first, below, deeper := strings.Cut(name, "/")
 		if head != first {
+			if !strings.ContainsAny(head, `*?[\`) { // most names are plain, and path.Match takes its time
+				return false
+			}
 			if ok, err := path.Match(head, first); !ok || err != nil {
 				return false
 			}

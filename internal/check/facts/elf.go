@@ -52,16 +52,17 @@ type elfWindow struct {
 }
 
 func (w *elfWindow) reset(size int64) {
-	if cap(w.head) == 0 {
-		w.head = make([]byte, 0, 64<<10)
-	}
 	*w = elfWindow{size: size, head: w.head[:0], tail: w.tail[:0]}
 }
 
 // Write never fails.
 func (w *elfWindow) Write(p []byte) (int, error) {
 	if w.at == 0 {
-		w.isELF = bytes.HasPrefix(p, []byte(elf.ELFMAG))
+		if w.isELF = bytes.HasPrefix(p, []byte(elf.ELFMAG)); w.isELF {
+			if size := int(min(w.size, maxHead)); size > cap(w.head) {
+				w.head = make([]byte, 0, max(size, min(2*cap(w.head), maxHead)))
+			}
+		}
 	}
 	if w.isELF {
 		if room := maxHead - len(w.head); room > 0 {

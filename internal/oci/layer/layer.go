@@ -117,6 +117,7 @@ type Writer struct {
 	diff        hash.Hash
 	tar         *tar.Writer
 	watchers    []Watcher
+	piece       []byte // of a file on its way
 }
 
 // Watch has x, too, look at the entries that are added from now on.
@@ -172,7 +173,11 @@ func (w *Writer) Add(n *tree.Node, r io.Reader) error {
 	if n.Type != tree.File {
 		return nil
 	}
-	copied, err := io.Copy(io.MultiWriter(to...), r)
+	if w.piece == nil {
+		w.piece = make([]byte, 32<<10)
+	}
+	// What has a method to copy itself by would be given a buffer for each file.
+	copied, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(to...)}, struct{ io.Reader }{r}, w.piece)
 	if err != nil {
 		return fmt.Errorf("layer entry %q: %w", n.Path, err)
 	}
