@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -17,17 +18,24 @@ type Regexp struct {
 	bytes  bool
 	steps  int // that finding a match may take
 	fold   bool
-	back   bool           // has back-references
-	words  bool           // asks where words are, which package regexp knows of ASCII only
-	fast   *regexp.Regexp // nil where package regexp cannot find the match
-	whole  *regexp.Regexp // that reports whether there is a match, for Words; else nil
+	back   bool // has back-references
+	words  bool // asks where words are, which package regexp knows of ASCII only
+	row    *row // nil where it is none
+
+	once  sync.Once      // prepares what follows
+	fast  *regexp.Regexp // nil where package regexp cannot find the match
+	whole *regexp.Regexp // that reports whether there is a match, for Words; else nil
+	plain *node          // the expression as it was read, until then
+	o     Options
 }
 
 // maxExpression bounds the length of an expression, bytes, and maxCost the parts that
-// it has when repetitions are written out.
+// it has when repetitions are written out. maxRow is up to which length, in bytes, a text
+// is looked through for a row without package regexp.
 const (
 	maxExpression = 64 << 10
 	maxCost       = 100_000
+	maxRow        = 1 << 10
 )
 
 // cost returns how many parts n has, each as often as it must be repeated.
@@ -63,7 +71,7 @@ func Compile(expr string, o Options) (*Regexp, error) {
 	if cost(root) > maxCost {
 		return nil, ErrSize
 	}
-	plain := re.root
+	re.plain, re.o = root, o
 	switch {
 	case o.Whole:
 		re.root = around(p, textStart, re.root, textEnd)
@@ -72,7 +80,7 @@ func Compile(expr string, o Options) (*Regexp, error) {
 	case o.Prefix:
 		re.root = &node{kind: kSeq, subs: []*node{p.assertion(textStart), re.root}}
 	}
-	re.prepare(plain, o)
+	re.words, re.row = asksForWords(re.root), rowOf(re.root)
 	return re, nil
 }
 
@@ -80,16 +88,18 @@ func around(p *parser, before place, n *node, after place) *node {
 	return &node{kind: kSeq, subs: []*node{p.assertion(before), n, p.assertion(after)}}
 }
 
-// prepare decides what package regexp does.
-func (re *Regexp) prepare(plain *node, o Options) {
-	re.words = asksForWords(re.root)
-	if re.back {
-		return
-	}
-	re.fast = translate(re.root, o, "%s")
-	if re.fast == nil && o.Words {
-		re.whole = translate(plain, o, `(?:\A|[^0-9A-Za-z_])(?:%s)(?:[^0-9A-Za-z_]|\z)`)
-	}
+// prepare decides what package regexp does, when it is first asked for.
+func (re *Regexp) prepare() {
+	re.once.Do(func() {
+		if re.back {
+			return
+		}
+		re.fast = translate(re.root, re.o, "%s")
+		if re.fast == nil && re.o.Words {
+			re.whole = translate(re.plain, re.o, `(?:\A|[^0-9A-Za-z_])(?:%s)(?:[^0-9A-Za-z_]|\z)`)
+		}
+		re.plain = nil
+	})
 }
 
 func translate(n *node, o Options, format string) *regexp.Regexp {
@@ -251,6 +261,9 @@ func (re *Regexp) Match(text string) (bool, error) {
 	if re.bytes {
 		text = widen(text)
 	}
+	if re.row != nil && len(text) <= maxRow {
+		return re.row.match(text), nil
+	}
 	switch fast := re.fastFor(text); {
 	case fast != nil:
 		return fast.MatchString(text), nil
@@ -264,6 +277,7 @@ func (re *Regexp) Match(text string) (bool, error) {
 // fastFor returns the expression that finds matches in text, nil where that is to be
 // done here.
 func (re *Regexp) fastFor(text string) *regexp.Regexp {
+	re.prepare()
 	if re.words && !re.bytes && !isASCII(text) {
 		return nil
 	}

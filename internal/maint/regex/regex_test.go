@@ -17,6 +17,9 @@ func show(t testing.TB, re *regex.Regexp, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if matches, err := re.Match(text); err != nil || matches != (len(all) > 0) {
+		t.Errorf("Match(%q): %v, %v, but All finds %d", text, matches, err, len(all))
+	}
 	var b strings.Builder
 	from := 0
 	for _, loc := range all {
