@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"io"
 
 	library "github.com/therootcompany/xz"
@@ -150,7 +149,7 @@ func (z *Reader) streamHeader() error {
 	case id == 1:
 		z.check = crc32.NewIEEE()
 	case id == 4:
-		z.check = crc64.New(ecma)
+		z.check = &crc{}
 	case id == 10:
 		z.check = sha256.New()
 	default:
@@ -158,8 +157,6 @@ func (z *Reader) streamHeader() error {
 	}
 	return nil
 }
-
-var ecma = crc64.MakeTable(crc64.ECMA)
 
 // blockHeader reads the rest of the header of a block (3.1), whose first byte is
 // that of its size.
