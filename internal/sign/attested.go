@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"github.com/hardpan/hardpan/internal/store"
+	"golang.org/x/sync/errgroup"
 )
 
 // attestations asks of each attestation whether it is the key's and about subject, and
@@ -17,13 +19,27 @@ func (r *Report) attestations(v *Verifier, s Subject, f found, promised map[stri
 		return
 	}
 	a := answers{Report: r, subject: s, promised: promised, seen: map[attestedDigest]bool{}, asked: map[string]bool{}, others: map[string][]store.Digest{}}
+	var checks []func() (statement, error)
 	for _, d := range f.attestations.list {
-		a.add(v.checkAttestation(d, s.Digest))
+		checks = append(checks, func() (statement, error) { return v.checkAttestation(d, s.Digest) })
 	}
 	for _, b := range f.bundles {
 		if b.predicateType != SignatureType {
-			a.add(v.checkBundle(b, s.Digest))
+			checks = append(checks, func() (statement, error) { return v.checkBundle(b, s.Digest) })
 		}
+	}
+	statements, refusals := make([]statement, len(checks)), make([]error, len(checks))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, check := range checks {
+		group.Go(func() error {
+			statements[i], refusals[i] = check()
+			return nil
+		})
+	}
+	group.Wait()
+	for i := range checks {
+		a.add(statements[i], refusals[i])
 	}
 	a.refuse()
 	a.compare()
@@ -75,14 +91,22 @@ func (a *answers) add(st statement, err error) {
 	a.yes(a.subject, askAttestation, st.PredicateType, answer).Predicate = st.Predicate
 }
 
-// refuse answers with no for what is refused, but for what somebody else signed of a
-// type of which there is a yes.
+// refuse answers with no for what is refused, but for what somebody else signed: of a type
+// of which there is a yes nothing is said of that, and of a type that the signatures, which
+// name others, do not name it is no fault of the image. Who may write to its repository may
+// attest what he likes.
 func (a *answers) refuse() {
 	for _, f := range a.refused {
-		if !a.asked[f.predicateType] || !isOthers(f.err) {
-			a.asked[f.predicateType] = true
-			a.no(a.subject, askAttestation, f.predicateType, f.err)
+		others := isOthers(f.err)
+		if a.asked[f.predicateType] && others {
+			continue
 		}
+		a.asked[f.predicateType] = true
+		if others && len(a.promised) > 0 && a.promised[f.predicateType] == nil {
+			a.yes(a.subject, askAttestation, f.predicateType, fmt.Sprintf("not taken: %s; the signature names none of this type", f.err)).Unanswered = true
+			continue
+		}
+		a.no(a.subject, askAttestation, f.predicateType, f.err)
 	}
 }
 

@@ -253,6 +253,29 @@ func TestNamed(t *testing.T) {
 			attest(t, dir, own(), true, second)
 			return dir
 		}, nil, "about this digest, named by the signature", second[spdx]},
+		{"a scan by another key", func(t *testing.T) string {
+			dir := layout(t, "app")
+			attest(t, dir, stranger(), false, additional)
+			attest(t, dir, own(), false, first)
+			return dir
+		}, func(t *testing.T) string {
+			dir := layout(t, "app")
+			attest(t, dir, stranger(), true, additional)
+			attest(t, dir, own(), true, first)
+			return dir
+		}, nil, "; the signature names none of this type", first[spdx]},
+		{"the SBOM by another key alone", func(t *testing.T) string {
+			dir, other := state(t, false, first), layout(t, "app")
+			attest(t, other, stranger(), false, first)
+			takeTags(t, dir, other, "att", false)
+			return dir
+		}, func(t *testing.T) string {
+			dir, other := state(t, true, first), layout(t, "app")
+			attest(t, other, stranger(), true, first)
+			dropAll(t, dir, spdx, slsa)
+			take(t, dir, other, sign.SignatureType)
+			return dir
+		}, sign.ErrOtherKey, "not signed with this key: it is of the key ", ""},
 	} {
 		for form, make := range map[string]func(t *testing.T) string{"tags": c.tags, "bundles": c.packs} {
 			t.Run(c.name+" as "+form, func(t *testing.T) {

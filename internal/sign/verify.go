@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"slices"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Report answers whether an image is what a key says it is.
@@ -174,23 +176,39 @@ func (r *Report) content(ctx context.Context, src *oci.Source) error {
 		q := r.yes(Subjects(src)[0], askContent, "", fmt.Sprintf("%d of the manifests that it lists are no images by its word, or for no platform, and nothing was asked of them", src.Index.Unread))
 		q.Unanswered = true
 	}
-	checked := map[store.Digest]error{}
+	var layers []oci.Layer // each once
+	at := map[store.Digest]int{}
+	for _, img := range src.Images {
+		for _, l := range img.Layers {
+			if _, ok := at[l.Digest]; !ok {
+				at[l.Digest] = len(layers)
+				layers = append(layers, l)
+			}
+		}
+	}
+	damaged := make([]error, len(layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, l := range layers {
+		group.Go(func() error {
+			err := ctx.Err()
+			if err == nil {
+				err = readThrough(l)
+			}
+			if isDamage(err) {
+				damaged[i], err = err, nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	for _, img := range src.Images {
 		s := Subject{Name: img.Platform.String(), Digest: img.Digest, Platform: img.Platform}
 		var damage error
 		for _, l := range img.Layers {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			err, ok := checked[l.Digest]
-			if !ok {
-				err = readThrough(l)
-				checked[l.Digest] = err
-			}
-			if err != nil && !isDamage(err) {
-				return err
-			}
-			if err != nil && damage == nil {
+			if err := damaged[at[l.Digest]]; err != nil && damage == nil {
 				damage = fmt.Errorf("%w: %w", ErrContent, err)
 			}
 		}
