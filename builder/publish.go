@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -44,6 +46,11 @@ func (o *Outputs) check(platforms []specs.Platform) error {
 	if o.DebugSymbols != "" && len(platforms) != 1 {
 		return fmt.Errorf("a file of debugging symbols is of one platform, found %d: choose one with --platform", len(platforms))
 	}
+	for _, file := range []string{o.Archive, o.DockerArchive, o.DebugSymbols} {
+		if err := checkFile(file); err != nil {
+			return err
+		}
+	}
 	if o.Push == "" && len(o.Tags) > 0 {
 		return fmt.Errorf("tags %s are of no use without a registry to push to", strings.Join(o.Tags, ", "))
 	}
@@ -51,6 +58,23 @@ func (o *Outputs) check(platforms []specs.Platform) error {
 		return nil
 	}
 	return oci.CheckPush(o.Push, oci.PushOptions{Tags: o.Tags, Insecure: o.InsecureRegistry})
+}
+
+// checkFile refuses a file that cannot be written where it is to be, as far as that can be
+// seen before.
+func checkFile(name string) error {
+	if name == "" {
+		return nil
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a directory, expected the name of a file", name)
+	}
+	dir := filepath.Dir(name)
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return withHint(fmt.Errorf("cannot write %s: %s is not a directory", name, dir), "make it first")
+	}
+	return nil
 }
 
 // Written is one place that an image was written to.
