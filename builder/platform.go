@@ -124,7 +124,7 @@ func (b *build) saveMemory(members []*member) {
 	for _, m := range members {
 		paths += len(m.files.Entries)
 	}
-	if paths > manyPaths && b.percent == nil {
+	if paths > manyPaths && !b.stage && b.percent == nil {
 		was := debug.SetGCPercent(50)
 		b.percent = func() { debug.SetGCPercent(was) }
 	}

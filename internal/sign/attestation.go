@@ -76,17 +76,20 @@ func encoding(kind string, body []byte) []byte {
 	return append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(kind), kind, len(body)), body...)
 }
 
-// newStatement says a predicate, which is JSON, of the manifest or index with that
-// digest.
+// newStatement says a predicate, which is JSON without white space, of the manifest or
+// index with that digest. It is put into the statement by hand: an encoder reads all of it.
 func newStatement(subject store.Digest, reference, predicateType string, predicate []byte) ([]byte, error) {
-	body, err := encode(statement{
-		Type: statementV1, PredicateType: predicateType, Predicate: predicate,
+	frame, err := encode(statement{
+		Type: statementV1, PredicateType: predicateType,
 		Subject: []statementSubject{{Name: reference, Digest: map[string]string{digestAlgorithm: subject.Hex()}}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("predicate of type %s: %w", predicateType, err)
 	}
-	return body, nil
+	if len(predicate) == 0 {
+		return frame, nil
+	}
+	return slices.Concat(frame[:len(frame)-1], []byte(`,"predicate":`), predicate, []byte("}")), nil
 }
 
 // newAttestation returns the attestation of a predicate, which is JSON, about the

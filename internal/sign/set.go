@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ type Set struct {
 type attestation struct {
 	subject       string // "" is each
 	predicateType string
-	predicate     []byte
+	predicate     []byte // without white space
 }
 
 // NewSet begins the set of src. reference is the name that the image goes by, such
@@ -69,10 +70,12 @@ func (s *Set) Attest(subject, predicateType string, predicate []byte) error {
 	if subject != "" && !slices.ContainsFunc(Subjects(s.src), func(x Subject) bool { return x.Name == subject }) {
 		return fmt.Errorf("cannot attest %s: the image has no %s", predicateType, subject)
 	}
-	if !json.Valid(predicate) {
+	var compact bytes.Buffer
+	compact.Grow(len(predicate))
+	if json.Compact(&compact, predicate) != nil {
 		return fmt.Errorf("cannot attest %s: the predicate is not JSON", predicateType)
 	}
-	s.attest = append(s.attest, attestation{subject, predicateType, predicate})
+	s.attest = append(s.attest, attestation{subject, predicateType, compact.Bytes()})
 	return nil
 }
 
