@@ -43,19 +43,16 @@ func (s *Store) Set(kind, key string, v any) error {
 	if err != nil {
 		return fmt.Errorf("cannot write to cache: %w", err)
 	}
-	defer os.Remove(f.Name()) // after publish the name is gone and this does nothing
-	if _, err = f.WriteString(string(DigestOf(body)) + "\n"); err == nil {
-		_, err = f.Write(body)
+	// Not synced: after a power failure a torn entry has a wrong digest and is made
+	// again, and a build writes two for every package.
+	if _, err = fmt.Fprintf(f, "%s\n%s", DigestOf(body), body); err == nil {
+		err = moveTo(f, s.entryPath(kind, key))
+	} else {
+		err = fmt.Errorf("cannot write to cache: %w", err)
 	}
 	if err != nil {
 		f.Close()
-		return fmt.Errorf("cannot write to cache: %w", err)
+		os.Remove(f.Name())
 	}
-	// Not synced: after a power failure a torn entry has a wrong digest and is made
-	// again, and a build writes two for every package.
-	if err := moveTo(f, s.entryPath(kind, key)); err != nil {
-		f.Close()
-		return err
-	}
-	return nil
+	return err
 }
