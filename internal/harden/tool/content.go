@@ -82,12 +82,13 @@ var wanted, longest = func() (map[string][]int, int) {
 	return of, most
 }()
 
-// lengths and starts say which strings are worth looking up.
-var lengths, starts = func() (byLength [256]bool, byStart [256]bool) {
+// worth says which strings are worth looking up, by their length and first byte.
+var worth = func() [][256]bool {
+	table := make([][256]bool, longest+1)
 	for text := range wanted {
-		byLength[len(text)], byStart[text[0]] = true, true
+		table[len(text)][text[0]] = true
 	}
-	return byLength, byStart
+	return table
 }()
 
 // headSize is how much of a file's beginning is kept, in bytes: its ELF and program
@@ -169,7 +170,7 @@ func (s *Sniffer) text(tail []byte) {
 	if len(s.part) > 0 {
 		text = append(s.part, tail...)
 	}
-	if !lengths[len(text)] || !starts[text[0]] || wanted[string(text)] == nil {
+	if !worth[len(text)][text[0]] || wanted[string(text)] == nil {
 		return
 	}
 	if s.found == nil {
