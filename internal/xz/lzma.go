@@ -35,8 +35,8 @@ type model struct {
 	isRep1     [16]uint16
 	isRep2     [16]uint16
 	distSlot   [4][64]uint16
-	distLow    [128]uint16 // the lower bits of distances from 4 to 127, from the bit of their slot
-	distAlign  [16]uint16  // the lowest four bits of greater ones
+	distLow    [16][32]uint16 // the lower bits of distances from 4 to 127, by their slot less 4
+	distAlign  [16]uint16     // the lowest four bits of greater ones
 	match, rep lengths
 	literal    [16][0x300]uint16
 }
@@ -45,12 +45,15 @@ type model struct {
 func (m *model) reset() {
 	for _, p := range [][]uint16{
 		m.isMatch[:], m.isRep0Long[:], m.isRep[:], m.isRep0[:], m.isRep1[:], m.isRep2[:],
-		m.distLow[:], m.distAlign[:], m.match.high[:], m.rep.high[:],
+		m.distAlign[:], m.match.high[:], m.rep.high[:],
 	} {
 		fill(p)
 	}
 	for i := range m.distSlot {
 		fill(m.distSlot[i][:])
+	}
+	for i := range m.distLow {
+		fill(m.distLow[i][:])
 	}
 	for i := range m.literal {
 		fill(m.literal[i][:])
@@ -121,27 +124,32 @@ func (c coder) bit(in *chunk, p *uint16) (coder, uint32) {
 	return c, zero
 }
 
-// tree decodes a number below len(probs), a power of two, highest bit first. Its
-// probabilities are those of the bits above.
+// trees are the arrays of probabilities that there are: their sizes are known to the
+// compiler, which then need not check an index.
+type trees interface {
+	[8]uint16 | [16]uint16 | [32]uint16 | [64]uint16 | [256]uint16
+}
+
+// tree decodes a number below size, a power of two of at most len(probs), highest bit
+// first. Its probabilities are those of the bits above.
 //
 // It does what bit does. But what takes time is that each bit waits for the one before
 // it, and so the probabilities of both bits that may come next are read meanwhile. Those
 // read after the last bit are not used.
-func (c coder) tree(in *chunk, probs []uint16) (coder, uint32) {
+func tree[A trees](c coder, in *chunk, probs *A, size uint32) (coder, uint32) {
 	rng, code, at := c.rng, c.code, c.at
-	symbol, size, prob := uint32(1), uint32(len(probs)), uint32(probs[1])
+	mask := uint32(len(*probs)) - 1
+	symbol, prob := uint32(1), uint32((*probs)[1])
 	for symbol < size {
 		if rng < topValue {
 			rng, code, at = rng<<8, code<<8|uint32(in[uint16(at)]), at+1
 		}
-		p := &probs[symbol]
-		symbol <<= 1
-		next := (*[2]uint16)(probs[symbol&(size-1):])
-		next0, next1 := uint32(next[0]), uint32(next[1])
 		bound := rng >> probBits * prob
 		rest := int64(code) - int64(bound)
 		zero := uint32(rest >> 63)
-		*p = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
+		(*probs)[symbol&mask] = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
+		symbol <<= 1
+		next0, next1 := uint32((*probs)[symbol&mask]), uint32((*probs)[(symbol+1)&mask])
 		prob = next1 + zero&(next0-next1)
 		symbol += 1 + zero
 		code = uint32(rest) + bound&zero
@@ -150,11 +158,10 @@ func (c coder) tree(in *chunk, probs []uint16) (coder, uint32) {
 	return coder{rng, code, at}, symbol - size
 }
 
-// reverse decodes a number below len(probs), a power of two of at most 256, lowest bit
-// first.
-func (c coder) reverse(in *chunk, probs []uint16) (coder, uint32) {
-	c, number := c.tree(in, probs)
-	return c, uint32(bits.Reverse8(uint8(number))) >> bits.LeadingZeros8(uint8(len(probs)-1))
+// reverse decodes a number below size, lowest bit first.
+func reverse[A trees](c coder, in *chunk, probs *A, size uint32) (coder, uint32) {
+	c, number := tree(c, in, probs, size)
+	return c, uint32(bits.Reverse8(uint8(number))) >> bits.LeadingZeros8(uint8(size-1))
 }
 
 // direct decodes a number of so many bits that are as likely zero as one.
@@ -171,35 +178,10 @@ func (c coder) direct(in *chunk, bits uint32) (coder, uint32) {
 	return c, number
 }
 
-// literalByte decodes a byte that follows a byte. It is tree for a size that the compiler
-// knows, so that it need not check an index.
-func (c coder) literalByte(in *chunk, probs *[0x300]uint16) (coder, byte) {
-	rng, code, at := c.rng, c.code, c.at
-	symbol, prob := uint32(1), uint32(probs[1])
-	for symbol < 0x100 {
-		if rng < topValue {
-			rng, code, at = rng<<8, code<<8|uint32(in[uint16(at)]), at+1
-		}
-		p := &probs[symbol&0xff]
-		symbol <<= 1
-		next := (*[2]uint16)(probs[symbol&0xfe:])
-		next0, next1 := uint32(next[0]), uint32(next[1])
-		bound := rng >> probBits * prob
-		rest := int64(code) - int64(bound)
-		zero := uint32(rest >> 63)
-		*p = uint16(prob - uint32(int32(prob+zero&zeroStep)>>moveBits))
-		prob = next1 + zero&(next0-next1)
-		symbol += 1 + zero
-		code = uint32(rest) + bound&zero
-		rng = (rng - bound) + zero&(2*bound-rng)
-	}
-	return coder{rng, code, at}, byte(symbol)
-}
-
 // matchedByte decodes a byte that follows a match: the byte that would have been
 // the next of the match says which probabilities are its own, as long as the bits
 // agree.
-func (c coder) matchedByte(in *chunk, probs *[0x300]uint16, match byte) (coder, byte) {
+func (c coder) matchedByte(in *chunk, probs *[0x300]uint16, match byte) (coder, uint32) {
 	symbol, offset, expected := uint32(1), uint32(0x100), uint32(match)
 	for symbol < 0x100 {
 		expected <<= 1
@@ -209,37 +191,37 @@ func (c coder) matchedByte(in *chunk, probs *[0x300]uint16, match byte) (coder, 
 		symbol = symbol<<1 + 1 + zero
 		offset &= bit ^ zero
 	}
-	return c, byte(symbol)
+	return c, symbol - 0x100
 }
 
 // length decodes the length of a match, in bytes.
 func (c coder) length(in *chunk, l *lengths, position uint32) (coder, uint32) {
 	c, zero := c.branch(in, &l.choice)
 	if zero {
-		c, n := c.tree(in, l.low[position&15][:])
+		c, n := tree(c, in, &l.low[position&15], 8)
 		return c, minMatch + n
 	}
 	if c, zero = c.branch(in, &l.choice2); zero {
-		c, n := c.tree(in, l.mid[position&15][:])
+		c, n := tree(c, in, &l.mid[position&15], 8)
 		return c, minMatch + 8 + n
 	}
-	c, n := c.tree(in, l.high[:])
+	c, n := tree(c, in, &l.high, 256)
 	return c, minMatch + 16 + n
 }
 
 // distance decodes how far back a match of n bytes is; 0 is the last byte.
 func (m *model) distance(c coder, in *chunk, n uint32) (coder, uint32) {
-	c, slot := c.tree(in, m.distSlot[min(n-minMatch, 3)][:])
+	c, slot := tree(c, in, &m.distSlot[min(n-minMatch, 3)], 64)
 	if slot < 4 {
 		return c, slot
 	}
 	width := slot>>1 - 1
 	high := (2 | slot&1) << width
 	if slot < 14 {
-		c, low := c.reverse(in, m.distLow[high-slot:][:1<<width])
+		c, low := reverse(c, in, &m.distLow[(slot-4)&15], 1<<width)
 		return c, high + low
 	}
 	c, middle := c.direct(in, width-4)
-	c, low := c.reverse(in, m.distAlign[:])
+	c, low := reverse(c, in, &m.distAlign, 16)
 	return c, high + middle<<4 + low
 }

@@ -85,9 +85,9 @@ func (d *lzmaDecoder) decode(limit uint32) error {
 		var zero bool
 		if c, zero = c.branch(in, &m.isMatch[at]); zero {
 			probs := &m.literal[((pos&d.lp)<<d.lc+previous>>(8-d.lc))&15]
-			var b byte
+			var b uint32
 			if state < litStates {
-				c, b = c.literalByte(in, probs)
+				c, b = tree(c, in, (*[0x100]uint16)(probs[:]), 0x100)
 				state = max(state, 3) - 3
 			} else {
 				from := pos - r0 - 1
@@ -101,7 +101,7 @@ func (d *lzmaDecoder) decode(limit uint32) error {
 					state -= 6
 				}
 			}
-			buf[pos], previous = b, uint32(b)
+			buf[pos], previous = byte(b), b
 			pos++
 			continue
 		}
