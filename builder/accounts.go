@@ -119,22 +119,8 @@ func (b *build) addAccounts(img *maint.Image, base *baseImage) error {
 			return fmt.Errorf("cannot take over the accounts of the packages: %w", err)
 		}
 	}
-	for i, g := range b.spec.Accounts.Groups {
-		if old := file.Group(g.Name); base.hasAccounts() && old != nil && old.GID == uint32(g.GID) {
-			continue
-		}
-		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID)}); err != nil {
-			return b.specError([]any{"accounts", "groups", i}, err)
-		}
-	}
-	for i, u := range b.spec.Accounts.Users {
-		user := accounts.User{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Gecos: u.GECOS, Home: u.Home, Shell: u.Shell}
-		if old := file.User(u.Name); base.hasAccounts() && old != nil && isAccount(*old, user) {
-			continue
-		}
-		if err := file.AddUser(user); err != nil {
-			return b.specError([]any{"accounts", "users", i}, err)
-		}
+	if err := b.declareAccounts(file); err != nil {
+		return err
 	}
 	if err := b.addBaseAccounts(t, file); err != nil {
 		return err
@@ -167,6 +153,48 @@ func (b *build) addAccounts(img *maint.Image, base *baseImage) error {
 		return fmt.Errorf("cannot write accounts: %w", err)
 	}
 	return b.addHomes(t)
+}
+
+// declareAccounts adds the accounts of the spec to file. One that is there as the spec
+// declares it, made by a package's script or a base image, stays as it is.
+func (b *build) declareAccounts(file *accounts.File) error {
+	for i, g := range b.spec.Accounts.Groups {
+		old := file.Group(g.Name)
+		if old != nil && old.GID == uint32(g.GID) {
+			continue
+		}
+		if err := file.AddGroup(accounts.Group{Name: g.Name, GID: uint32(g.GID)}); err != nil {
+			if old != nil {
+				err = &takenError{err, fmt.Sprintf("{name: %s, gid: %d}", old.Name, old.GID)}
+			}
+			return b.specError([]any{"accounts", "groups", i}, err)
+		}
+	}
+	for i, u := range b.spec.Accounts.Users {
+		user := accounts.User{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Gecos: u.GECOS, Home: u.Home, Shell: u.Shell}
+		old := file.User(u.Name)
+		if old != nil && isAccount(*old, user) {
+			continue
+		}
+		if err := file.AddUser(user); err != nil {
+			if old != nil {
+				err = &takenError{err, fmt.Sprintf("{name: %s, uid: %d, gid: %d, home: %s, shell: %s}", old.Name, old.UID, old.GID, old.Home, old.Shell)}
+			}
+			return b.specError([]any{"accounts", "users", i}, err)
+		}
+	}
+	return nil
+}
+
+// takenError says that an account of the spec is there already, and is another.
+type takenError struct {
+	error
+	account string // as a spec declares it
+}
+
+func (e *takenError) Unwrap() error { return e.error }
+func (e *takenError) Hint() string {
+	return "a package or the base image makes it: declare it as it is, " + e.account + ", or another name"
 }
 
 // addBaseAccounts adds those accounts of every Debian system that the image needs,
@@ -296,7 +324,7 @@ func (base *baseImage) restore(t *tree.Tree, names ...string) error {
 	return nil
 }
 
-// isAccount reports whether an account of a base image is the one that a spec declares.
+// isAccount reports whether an account that is there is the one that a spec declares.
 func isAccount(old, user accounts.User) bool {
 	return old.UID == user.UID && old.GID == user.GID && old.Home == user.Home && old.Shell == user.Shell
 }

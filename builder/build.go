@@ -300,7 +300,7 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 	}
 	b.readyKey()
 	for range healing {
-		if err = b.make(ctx, platforms, &res); !errors.Is(err, store.ErrCorrupt) {
+		if err = b.make(ctx, platforms, &res); !healable(err) {
 			break
 		}
 		b.verifyPackages(platforms)
@@ -315,6 +315,13 @@ func (b *build) image(ctx context.Context) (*Result, error) {
 // Each time all packages or all layers of a platform are verified, and the damaged
 // ones removed, so that more is of use to images of many platforms only.
 const healing = 4
+
+// healable reports whether err is of a damaged cache. What is missing was there when it
+// was looked for: whoever writes layers ahead, or another build, may find one damaged
+// and remove it first.
+func healable(err error) bool {
+	return errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrMissing)
+}
 
 // verifyPackages removes damaged packages from the cache.
 func (b *build) verifyPackages(platforms []specs.Platform) {

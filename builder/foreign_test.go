@@ -46,6 +46,10 @@ func baseBench(t *testing.T) *bench {
 		archivetest.Package{Name: "remover", Files: []archivetest.File{file("/usr/share/remover/file", "x")}, Control: map[string]string{"postinst": "#!/bin/sh\nrm -f /usr/bin/more\n"}},
 		archivetest.Package{Name: "changer", Files: []archivetest.File{file("/usr/share/changer/file", "x")}, Control: map[string]string{"postinst": "#!/bin/sh\nchmod 0700 /usr/bin/more\nchown 1:1 /var/lib/app\n"}},
 		archivetest.Package{Name: "toucher", Files: []archivetest.File{file("/usr/share/toucher/file", "x")}, Control: map[string]string{"postinst": "#!/bin/sh\ntouch /usr/bin/more\ncat /usr/bin/tool > /dev/null\n"}},
+		archivetest.Package{
+			Name: "caller", Files: []archivetest.File{{Path: "/usr/sbin/useradd", Mode: 0o755, Content: "x"}},
+			Control: map[string]string{"postinst": "#!/bin/sh\nuseradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin caller\n"},
+		},
 		archivetest.Package{Name: "hater", Fields: map[string]string{"Conflicts": "libtool1"}},
 	))
 	if err != nil {

@@ -152,7 +152,7 @@ func TestBaseRefused(t *testing.T) {
 		{"a conflict", "", "contents: {packages: [hater]}", `hater conflicts with libtool1, but the base image has libtool1 1.0-1`, ""},
 		{"a pin", "", "contents: {packages: [libtool1=1.4*]}", `the base image has libtool1 1.0-1, which "libtool1=1.4*" rules out`, "take a newer base image, or write flatten"},
 		{"an exclusion", "", "contents: {packages: [\"!libtool1\"]}", `the base image has libtool1 1.0-1, which "!libtool1" rules out`, "take another base image"},
-		{"an account with another id", "", "accounts: {groups: [{name: web, gid: 1000}], users: [{name: web, uid: 1000, gid: 1000}]}", `group "web": name already taken by gid 2033`, ""},
+		{"an account with another id", "", "accounts: {groups: [{name: web, gid: 1000}], users: [{name: web, uid: 1000, gid: 1000}]}", `group "web": name already taken by gid 2033`, "declare it as it is, {name: web, gid: 2033}"},
 		{"scripts in a sandbox", "", "contents: {packages: [sharer], scripts: {sharer: sandbox}}", "scripts are run in a sandbox on packages alone", "write skip"},
 		{"documentation", "file usr/share/doc/x/README 0644 x\nfile usr/share/doc/x/copyright 0644 x", "",
 			"base image oci:IMAGE has what rule documentation of profile strict keeps out: /usr/share/doc/x/README", "write hardening: {waive: [{rule: documentation, reason: ...}]}, or flatten: true"},
@@ -200,6 +200,35 @@ func TestBaseRefused(t *testing.T) {
 		}
 		if got := hints(err); !strings.Contains(got, c.hint) {
 			t.Errorf("%s: hint is %q, want %q", c.name, got, c.hint)
+		}
+	}
+}
+
+// TestAccountsOfPackages declares the account that a package's script makes, since only
+// what is declared can be run as by its name: as it is, and otherwise.
+func TestAccountsOfPackages(t *testing.T) {
+	b := baseBench(t)
+	const spec = "platforms: [linux/amd64]\ncontents: {packages: [caller]}\naccounts: {run-as: caller, %s}\n"
+	for _, c := range []struct{ accounts, want, hint string }{
+		{"groups: [{name: caller, gid: 999}], users: [{name: caller, uid: 999, gid: 999, home: /nonexistent}]", "", ""},
+		{"groups: [{name: caller, gid: 700}], users: [{name: caller, uid: 999, gid: 700, home: /nonexistent}]",
+			`refused.yaml:7:37: group "caller": name already taken by gid 999`, "declare it as it is, {name: caller, gid: 999}"},
+		{"groups: [{name: caller, gid: 999}], users: [{name: caller, uid: 999, gid: 999, home: /srv}]",
+			`user "caller": name already taken by uid 999`, "declare it as it is, {name: caller, uid: 999, gid: 999, home: /nonexistent, shell: /usr/sbin/nologin}"},
+	} {
+		b.write("refused.yaml", fmt.Sprintf(spec, c.accounts))
+		res, err := Build(t.Context(), b.renewed("refused.yaml"))
+		if c.want == "" {
+			if err != nil {
+				t.Fatalf("%s: %v", c.accounts, err)
+			}
+			if u := res.Index.Images[0].Config.User; u != "999:999" {
+				t.Errorf("it is run as %s", u)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(hints(err), c.hint) {
+			t.Errorf("%s: found %v, hint %q\nwant %s, hint %q", c.accounts, err, hints(err), c.want, c.hint)
 		}
 	}
 }

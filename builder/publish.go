@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hardpan/hardpan/internal/oci"
-	"github.com/hardpan/hardpan/internal/store"
 	"github.com/hardpan/hardpan/specs"
 )
 
@@ -87,7 +86,7 @@ type Written struct {
 // are made again, once: the same image, which is not judged and tested again.
 func (b *build) publish(ctx context.Context, res *Result) (*Result, error) {
 	err := b.write(ctx, res)
-	if !errors.Is(err, store.ErrCorrupt) {
+	if !healable(err) {
 		return res, err
 	}
 	for _, img := range res.Index.Images {

@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,7 +79,7 @@ func (b *build) systemFor(ctx context.Context, p specs.Platform) (*stageSystem, 
 		return sys, nil
 	}
 	for range healing {
-		if sys, err = b.makeSystem(ctx, p); !errors.Is(err, store.ErrCorrupt) {
+		if sys, err = b.makeSystem(ctx, p); !healable(err) {
 			break
 		}
 		b.verifyPackages([]specs.Platform{p})

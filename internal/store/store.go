@@ -18,6 +18,10 @@ import (
 // digest or size that it is stored under. The file has been removed.
 var ErrCorrupt = errors.New("corrupt cache entry")
 
+// ErrMissing is wrapped by errors about a blob that is not there; perhaps another
+// reader found it corrupt and removed it.
+var ErrMissing = errors.New("missing cache entry")
+
 // Digest is a SHA-256 digest in the OCI form "sha256:" + 64 lower-case hex digits
 // (OCI image spec, descriptor.md, Digests).
 type Digest string
@@ -131,12 +135,15 @@ func (s *Store) Stat(d Digest) (int64, bool) {
 // Open opens blob d for reading. Reads are verified: the last Read returns an
 // error that wraps [ErrCorrupt] instead of io.EOF where the content is not that
 // of d, and the blob is then removed. A caller that stops early has read
-// unverified bytes. A missing blob is an error that wraps [fs.ErrNotExist].
+// unverified bytes. A missing blob is an error that wraps [ErrMissing] and [fs.ErrNotExist].
 func (s *Store) Open(d Digest) (io.ReadCloser, error) {
 	if !d.Valid() {
 		return nil, fmt.Errorf("cannot open blob %q: not a sha256 digest", d)
 	}
 	f, err := os.Open(s.blobPath(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open cached blob: %w", err)
 	}

@@ -81,7 +81,7 @@ func TestBlob(t *testing.T) {
 		if err := s.Remove(d); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Open(d); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Open(d); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, ErrMissing) {
 			t.Errorf("removed: %v", err)
 		}
 		if err := s.Remove(d); err != nil {

@@ -91,7 +91,7 @@ func (p *parser) alternatives() (*node, error) {
 // branch reads what is between two alternation signs.
 func (p *parser) branch() (*node, error) {
 	seq := &node{kind: kSeq}
-	start, repeatable := true, false
+	repeatable := false
 	for {
 		t, err := p.peek()
 		if err != nil {
@@ -114,17 +114,16 @@ func (p *parser) branch() (*node, error) {
 			if err != nil {
 				return nil, err
 			}
-			start, repeatable = false, repeatable || done
+			repeatable = repeatable || done
 			continue
 		}
 		p.pos += t.width
-		n, err := p.atom(t, start)
+		n, err := p.atom(t, len(seq.subs) == 0)
 		if err != nil {
 			return nil, err
 		}
 		seq.subs = append(seq.subs, n)
-		repeatable = n.kind != kAssert
-		start = !repeatable // a star after ^ is a star
+		repeatable = n.kind != kAssert // a star after ^ is a star
 	}
 }
 
@@ -237,7 +236,7 @@ func (p *parser) char(r rune) *node {
 func (p *parser) assertion(at place) *node { return &node{kind: kAssert, place: at} }
 
 // atom returns the node of a token that has been read.
-func (p *parser) atom(t lexeme, start bool) (*node, error) {
+func (p *parser) atom(t lexeme, first bool) (*node, error) {
 	switch t.token {
 	case tAny:
 		return &node{kind: kSet, set: &set{not: true}}, nil
@@ -260,7 +259,7 @@ func (p *parser) atom(t lexeme, start bool) (*node, error) {
 		s.addClass(map[rune]string{'w': "word", 's': "space"}[unicode.ToLower(t.r)], p.o.Bytes)
 		return &node{kind: kSet, set: s}, nil
 	case tCaret:
-		if !p.basic() || start {
+		if !p.basic() || first {
 			return p.assertion(p.line(lineStart, textStart)), nil
 		}
 		return p.char('^'), nil

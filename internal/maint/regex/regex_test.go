@@ -49,6 +49,8 @@ func TestMatches(t *testing.T) {
 		{regex.Basic, `*a^b$c`, "*a^b$c", "[*a^b$c]"},
 		{regex.Basic, `\(*a\|b\)`, "*ab", "[*a|*a][b|b]"},
 		{regex.Basic, `^*a`, "*a*a", "[*a]*a"},
+		{regex.Basic, `^^`, "^a", "[^]a"}, // the second is a character, as for grep and sed
+		{regex.Basic, `\(^^\)`, "a^", "a^"},
 		{regex.Basic, `\(^a\)b$`, "ab", "[ab|a]"},
 		{regex.Basic, `x\{2,3\}`, "xxxxxx x", "[xxx][xxx] x"},
 		{regex.Basic, `\(a.\)\1`, "abab aaca", "[abab|ab] aaca"},
