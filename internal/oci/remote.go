@@ -123,6 +123,15 @@ func explainRemote(err error, registry, otherwise string) error {
 	return withHint(err, otherwise)
 }
 
+// retryHint says to do what again, and what is there already; or where a registry does not
+// allow any client to write, that it does not.
+func retryHint(err error, registry, again, state string) string {
+	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusMethodNotAllowed {
+		return fmt.Sprintf("%s takes nothing: it is a mirror of another, or read-only for now; %s", registry, state)
+	}
+	return again + ": " + state
+}
+
 // remoteBackend reads blobs from one repository.
 type remoteBackend struct {
 	puller *remote.Puller
