@@ -46,7 +46,7 @@ func (o *Outputs) check(platforms []specs.Platform) error {
 		return fmt.Errorf("a file of debugging symbols is of one platform, found %d: choose one with --platform", len(platforms))
 	}
 	for _, file := range []string{o.Archive, o.DockerArchive, o.DebugSymbols} {
-		if err := checkFile(file); err != nil {
+		if err := checkFile(file, o.Layout); err != nil {
 			return err
 		}
 	}
@@ -60,8 +60,8 @@ func (o *Outputs) check(platforms []specs.Platform) error {
 }
 
 // checkFile refuses a file that cannot be written where it is to be, as far as that can be
-// seen before.
-func checkFile(name string) error {
+// seen before. Its directory may be one that is made for the layout.
+func checkFile(name, layout string) error {
 	if name == "" {
 		return nil
 	}
@@ -70,6 +70,11 @@ func checkFile(name string) error {
 	}
 	dir := filepath.Dir(name)
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) && layout != "" {
+		if below, err := filepath.Rel(dir, layout); err == nil && filepath.IsLocal(below) {
+			return nil
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return withHint(fmt.Errorf("cannot write %s: %s is not a directory", name, dir), "make it first")
 	}

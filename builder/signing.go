@@ -28,7 +28,8 @@ type Key interface {
 	// Name is what the result of a build calls the key.
 	Name() string
 	// Sign signs an image, attests predicates about it, and returns what is published
-	// with it.
+	// with it. It may read what the image has in the registry, and its error then wraps
+	// that of [oci.Source].
 	Sign(ctx context.Context, image *oci.Source, about []Predicate) ([]*oci.Artifact, error)
 }
 
@@ -110,7 +111,7 @@ func (b *build) sign(ctx context.Context, res *Result) ([]*oci.Artifact, error) 
 	}
 	list, err := key.Sign(ctx, image, append(about, more...))
 	if err != nil {
-		return nil, err
+		return nil, b.unsigned(err)
 	}
 	res.SignedBy = key.Name()
 	if kept != "" {
@@ -186,6 +187,15 @@ func (b *build) signedKey(ctx context.Context, image *oci.Source, about []Predic
 	return key, nil
 }
 
+// unsigned returns why an image could not be signed: err, or what it means where the
+// registry did not say what signatures it has.
+func (b *build) unsigned(err error) error {
+	if errors.Is(err, oci.ErrUnread) && !errors.Is(err, context.Canceled) {
+		return &unreachedError{b.o.Outputs.Push, err}
+	}
+	return err
+}
+
 // An unreachedError is a registry that cannot say what signatures it has.
 type unreachedError struct {
 	place string
@@ -203,7 +213,11 @@ func (e *unreachedError) Hint() string {
 	}](e.err); ok {
 		return known.Hint()
 	}
-	return "nothing was published and no tag was moved; build again when the registry answers: what was made is kept"
+	const state = "nothing was published and no tag was moved; "
+	if !errors.Is(e.err, oci.ErrUnread) {
+		return state + "what the registry has there is damaged: remove that tag from it, and build again"
+	}
+	return state + "build again when the registry answers: what was made is kept"
 }
 
 // signedFormat changes where [Key.Sign] makes other artifacts of the same.

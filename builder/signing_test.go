@@ -4,10 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/hardpan/hardpan/internal/oci"
 	"github.com/hardpan/hardpan/internal/store"
@@ -96,6 +104,60 @@ func TestKeyCannotBeOpened(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	}
+}
+
+// A registry that fails while it is asked what signatures the image has, whoever asks, the
+// builder or the key, ends the build with what to do; and so does one of which these are
+// damaged. An error of the key itself is left alone.
+func TestSignaturesUnread(t *testing.T) {
+	b := newBench(t)
+	b.write("spec.yaml", "contents: {packages: [base-files]}\nplatforms: [linux/amd64]\n")
+	var asked, fails atomic.Int32
+	damaged := false
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := path.Base(r.URL.Path)
+		switch {
+		case !strings.HasSuffix(name, ".sig") && !strings.HasSuffix(name, ".att"):
+			inner.ServeHTTP(w, r)
+		case damaged:
+			io.WriteString(w, "{")
+		case asked.Add(1) == fails.Load():
+			w.WriteHeader(http.StatusTeapot)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	locked := errors.New("the token is locked")
+	o := b.options("spec.yaml")
+	o.Outputs.Push = strings.TrimPrefix(srv.URL, "http://") + "/a:1"
+	o.Outputs.Sign = signer("one", func(image *oci.Source, _ []Predicate) ([]*oci.Artifact, error) {
+		if _, err := image.Artifacts(t.Context(), image.Digest, oci.Signatures); err != nil {
+			return nil, err
+		}
+		return nil, locked
+	})
+	unread := func(what, hint string) {
+		t.Helper()
+		_, err := Build(t.Context(), o)
+		known, ok := errors.AsType[*unreachedError](err)
+		if !ok || known.Hint() != "nothing was published and no tag was moved; "+hint || !strings.HasPrefix(err.Error(), "cannot push to "+o.Outputs.Push+": cannot read sha256-") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for n := range int32(5) { // of index and image, and the key's
+		asked.Store(0)
+		fails.Store(n + 1)
+		unread(fmt.Sprint("request ", n+1), "build again when the registry answers: what was made is kept")
+	}
+	asked.Store(0)
+	fails.Store(6)
+	if _, err := Build(t.Context(), o); err != locked || asked.Load() != 5 {
+		t.Errorf("after %d requests: %v", asked.Load(), err)
+	}
+	damaged = true
+	unread("damaged", "what the registry has there is damaged: remove that tag from it, and build again")
 }
 
 // signatureOf returns the documents of the signature that the image at a place has.

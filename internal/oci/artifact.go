@@ -178,14 +178,14 @@ func kindOf(mediaType string) string {
 // digest: of a registry at most one artifact, of a layout all that have its name,
 // and about s.Digest those without a name, as `cosign save` writes them. None is
 // not an error. An error about content wraps [ErrInvalid], [ErrMismatch],
-// [ErrTooLarge] or [fs.ErrNotExist].
+// [ErrTooLarge] or [fs.ErrNotExist], any other [ErrUnread].
 func (s *Source) Artifacts(ctx context.Context, subject store.Digest, kind ArtifactKind) ([]*Artifact, error) {
 	if s.place == nil {
 		return nil, nil
 	}
 	list, err := s.place.artifacts(ctx, s, subject, kind)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", artifactName(subject, kind), err)
+		return nil, fmt.Errorf("cannot read %s: %w", artifactName(subject, kind), unread(err))
 	}
 	return list, nil
 }
@@ -297,7 +297,7 @@ func (p registryPlace) attach(ctx context.Context, _ *Source, artifacts []*Artif
 		return err
 	}
 	if err := pushArtifacts(ctx, pusher, p.repo, artifacts); err != nil {
-		return explainRemote(err, p.repo.RegistryStr(), "attach them again: what was uploaded is not sent twice")
+		return explainRemote(err, p.repo.RegistryStr(), retryHint(err, p.repo.RegistryStr(), "attach them again", "what was uploaded is not sent twice"))
 	}
 	return nil
 }

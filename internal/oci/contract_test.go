@@ -227,6 +227,9 @@ func TestDamagedBlobs(t *testing.T) {
 						t.Errorf("%s %s was read without an error", how, d)
 					} else {
 						wantError(t, err, d.Hex())
+						if name == "registry" && !errors.Is(err, oci.ErrMismatch) {
+							t.Errorf("%s %s: %v, which is not ErrMismatch", how, d, err)
+						}
 					}
 				}
 			}

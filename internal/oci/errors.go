@@ -28,6 +28,10 @@ var (
 	// or one that would have to be chosen.
 	ErrPlatform = errors.New("no such platform")
 
+	// ErrUnread is wrapped by errors about artifacts that could not be read, where that
+	// says nothing of what they are: a registry that does not answer, or refuses to.
+	ErrUnread = errors.New("artifacts cannot be read")
+
 	// ErrNotLayout is wrapped by errors about a directory that is in use for
 	// something else than an OCI image layout.
 	ErrNotLayout = errors.New("not an OCI image layout")
@@ -39,6 +43,23 @@ type missingBlob store.Digest
 func (e missingBlob) Error() string { return "blob " + string(e) + " is missing" }
 
 func (e missingBlob) Is(target error) bool { return target == ErrMissing || target == fs.ErrNotExist }
+
+// unread marks an error about artifacts as [ErrUnread], unless it is about their content.
+func unread(err error) error {
+	for _, content := range []error{ErrInvalid, ErrMismatch, ErrTooLarge, fs.ErrNotExist} {
+		if errors.Is(err, content) {
+			return err
+		}
+	}
+	return unreadError{err}
+}
+
+// An unreadError has the words of its cause.
+type unreadError struct{ error }
+
+func (e unreadError) Unwrap() error { return e.error }
+
+func (e unreadError) Is(target error) bool { return target == ErrUnread }
 
 // MaxDocument is the largest manifest, index or config that is written or read, in
 // bytes: the limit that registries (OCI distribution spec, Pushing Manifests) and

@@ -34,12 +34,18 @@ func TestMissingLayer(t *testing.T) {
 	ref := s.host + "/a/b:1"
 	_, err = oci.Push(t.Context(), ref, x, oci.PushOptions{})
 	check(t, err)
-	s.fail = func(_ int, r *http.Request) int {
+	src, err := oci.Open(t.Context(), ref, oci.OpenOptions{})
+	check(t, err)
+	s.misbehave(func(int, *http.Request) int { return http.StatusForbidden })
+	if _, err = src.Images[0].Layers[0].Open(); !strings.HasPrefix(hintOf(err), "log in to "+s.host) || errors.Is(err, oci.ErrMissing) {
+		t.Errorf("a layer that one may not read: %v, hint %q", err, hintOf(err))
+	}
+	s.misbehave(func(_ int, r *http.Request) int {
 		if strings.HasSuffix(r.URL.Path, string(lost)) {
 			return http.StatusNotFound
 		}
 		return 0
-	}
+	})
 	for _, at := range []string{dir, ref} {
 		src, err := oci.Open(t.Context(), at, oci.OpenOptions{MissingLayers: true})
 		check(t, err)

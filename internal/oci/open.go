@@ -208,7 +208,7 @@ func readRemote(ctx context.Context, ref name.Reference, o OpenOptions) (*Source
 	}
 	got, err := puller.Get(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, mismatch(err)
 	}
 	b := &rootedBackend{backend: remoteBackend{puller, ref.Context()}, digest: store.DigestOf(got.Manifest), content: got.Manifest}
 	d := descriptor{MediaType: servedMedia(string(got.MediaType)), Digest: b.digest, Size: int64(len(got.Manifest))}

@@ -67,7 +67,7 @@ func Push(ctx context.Context, ref string, x *Index, o PushOptions) (pinned stri
 	pinned = p.repo.Digest(string(x.Digest)).String()
 	for _, step := range []func(context.Context) error{p.uploadBlobs, p.putManifests, p.putArtifacts, p.setTags} {
 		if err := step(ctx); err != nil {
-			return "", fmt.Errorf("cannot push %s: %w", ref, explainRemote(err, p.repo.RegistryStr(), p.retryHint()))
+			return "", fmt.Errorf("cannot push %s: %w", ref, explainRemote(err, p.repo.RegistryStr(), retryHint(err, p.repo.RegistryStr(), "push again", p.state())))
 		}
 	}
 	return pinned, nil
@@ -206,14 +206,15 @@ func (p *push) setTags(ctx context.Context) error {
 	return nil
 }
 
-func (p *push) retryHint() string {
+// state says what is in the registry.
+func (p *push) state() string {
 	switch {
 	case p.tagged > 0:
-		return fmt.Sprintf("push again: %d of %d tags are set, all else is in the registry", p.tagged, len(p.tags))
+		return fmt.Sprintf("%d of %d tags are set, all else is in the registry", p.tagged, len(p.tags))
 	case p.allIn:
-		return "push again: no tag was moved, all else is in the registry"
+		return "no tag was moved, all else is in the registry"
 	}
-	return "push again: no tag was moved, and what was uploaded is not sent twice"
+	return "no tag was moved, and what was uploaded is not sent twice"
 }
 
 // rawManifest is a document for the library to put, under the name it is given.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -245,6 +246,44 @@ func TestPushSecondTagFails(t *testing.T) {
 	wantError(t, err, ".sig: ", "418")
 	if got, want := hintOf(err), "push again: no tag was moved, and what was uploaded is not sent twice"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
+	}
+}
+
+// A registry that lets nobody write is not asked again.
+func TestPushReadOnly(t *testing.T) {
+	t.Parallel()
+	x := buildIndex(t, openStore(t), linuxAMD64)
+	srv := serve(t)
+	refuse := func(what string) {
+		srv.misbehave(func(_ int, r *http.Request) int {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.Contains(r.URL.Path, what) {
+				return http.StatusMethodNotAllowed
+			}
+			return 0
+		})
+	}
+	readOnly := srv.host + " takes nothing: it is a mirror of another, or read-only for now; "
+	for what, state := range map[string]string{
+		"/blobs/": "no tag was moved, and what was uploaded is not sent twice", "/manifests/1": "no tag was moved, all else is in the registry",
+		"/manifests/2": "1 of 2 tags are set, all else is in the registry",
+	} {
+		refuse(what)
+		_, err := oci.Push(t.Context(), srv.host+"/a"+path.Base(what)+":1", x, oci.PushOptions{Tags: []string{"2"}})
+		wantError(t, err, "405")
+		if got := hintOf(err); got != readOnly+state {
+			t.Errorf("%s: hint %q, want %q", what, got, readOnly+state)
+		}
+	}
+	srv.misbehave(nil)
+	pinned, err := oci.Push(t.Context(), srv.host+"/a:1", x, oci.PushOptions{})
+	check(t, err)
+	src, err := oci.Open(t.Context(), pinned, oci.OpenOptions{})
+	check(t, err)
+	refuse("")
+	sig, err := oci.NewArtifact(x.Digest, oci.Signatures, []oci.Document{{MediaType: "text/plain", Content: []byte("signed")}})
+	check(t, err)
+	if err := src.Attach(t.Context(), []*oci.Artifact{sig}); hintOf(err) != readOnly+"what was uploaded is not sent twice" {
+		t.Errorf("hint %q of %v", hintOf(err), err)
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *Source) Referrers(ctx context.Context, subject store.Digest) ([]*Artifa
 	}
 	list, err := s.place.referrers(ctx, s, subject)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the referrers of %s: %w", subject, err)
+		return nil, fmt.Errorf("cannot read the referrers of %s: %w", subject, unread(err))
 	}
 	slices.SortFunc(list, func(a, b *Artifact) int { return cmp.Compare(a.digest, b.digest) })
 	return slices.CompactFunc(list, func(a, b *Artifact) bool { return a.digest == b.digest }), nil
@@ -101,7 +101,7 @@ func (a *Artifact) Read() error {
 		i := slices.IndexFunc(a.parts, func(b blob) bool { return b.digest == part.Digest })
 		content, err := readAll(a.parts[i])
 		if err != nil {
-			return fmt.Errorf("referrer %s: %w", a.digest, err)
+			return fmt.Errorf("referrer %s: %w", a.digest, unread(err))
 		}
 		a.Documents = append(a.Documents, Document{MediaType: part.MediaType, Annotations: part.Annotations, Content: content})
 	}

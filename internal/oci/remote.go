@@ -123,6 +123,15 @@ func explainRemote(err error, registry, otherwise string) error {
 	return withHint(err, otherwise)
 }
 
+// retryHint says to do what again, and what is there already; or where a registry does not
+// allow any client to write, that it does not.
+func retryHint(err error, registry, again, state string) string {
+	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusMethodNotAllowed {
+		return fmt.Sprintf("%s takes nothing: it is a mirror of another, or read-only for now; %s", registry, state)
+	}
+	return again + ": " + state
+}
+
 // remoteBackend reads blobs from one repository.
 type remoteBackend struct {
 	puller *remote.Puller
@@ -132,7 +141,7 @@ type remoteBackend struct {
 func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	got, err := b.puller.Get(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, blobError(d, err)
+		return nil, b.blobError(d, mismatch(err))
 	}
 	return documentReader(got.Manifest), nil
 }
@@ -140,21 +149,43 @@ func (b remoteBackend) manifest(ctx context.Context, d descriptor) (io.ReadClose
 func (b remoteBackend) blob(ctx context.Context, d descriptor) (io.ReadCloser, error) {
 	l, err := b.puller.Layer(ctx, b.repo.Digest(string(d.Digest)))
 	if err != nil {
-		return nil, blobError(d, err)
+		return nil, b.blobError(d, err)
 	}
 	r, err := l.Compressed()
 	if err != nil {
-		return nil, blobError(d, err)
+		return nil, b.blobError(d, err)
 	}
-	return r, nil
+	return servedBlob{r}, nil
 }
 
 // blobError tells a registry that does not have a blob from one that fails.
-func blobError(d descriptor, err error) error {
+func (b remoteBackend) blobError(d descriptor, err error) error {
 	if isMissing(err) {
 		return missingBlob(d.Digest)
 	}
-	return remoteError{err}
+	return explainRemote(err, b.repo.RegistryStr(), "")
+}
+
+// A servedBlob is what a registry sends as a blob, to the end of which the library reads
+// along, and then is the first to see that it is another.
+type servedBlob struct{ io.ReadCloser }
+
+func (r servedBlob) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	return n, mismatch(err)
+}
+
+// mismatch wraps [ErrMismatch] where err is the library's about a registry that serves
+// something else under a digest. It exports no error for that, and so its words tell. A
+// registry that has the same words in an error of its own is refused in either case.
+func mismatch(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if text := err.Error(); strings.HasPrefix(text, "error verifying ") || strings.Contains(text, "does not match requested digest") {
+		return fmt.Errorf("%w: %w", ErrMismatch, remoteError{err})
+	}
+	return err
 }
 
 // stat does not ask: one request per layer would cost more than it tells.

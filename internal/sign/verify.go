@@ -73,8 +73,9 @@ const (
 // a clear yes with OK false.
 //
 // A platform's image that this key did not sign is the signed index's. Other
-// keys may have signed too; an attestation of another key is refused where this
-// key has none of that type.
+// keys may have signed too. An attestation of another key, of a type of which this
+// key has none, is not taken where the signatures name attestations of that subject
+// and none of that type, and refused elsewhere.
 //
 // Of the signatures of one subject those count in whose place no other stands. All that
 // they name has to be there, and of a type that they name nothing else is taken.
