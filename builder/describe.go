@@ -69,7 +69,7 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 		return err
 	}
 	for _, img := range x.Images {
-		rec, err := record.Decode(img.Config.Record)
+		rec, err := b.recordOf(img)
 		if err != nil {
 			return nil, fmt.Errorf("cannot describe the image for %s: %w", img.Platform, err)
 		}
@@ -94,4 +94,12 @@ func (b *build) describe(ctx context.Context, res *Result) ([]Predicate, error) 
 		return nil, err
 	}
 	return all, nil
+}
+
+// recordOf returns the record of an image, which the gate has read where it was asked.
+func (b *build) recordOf(img *oci.Image) (*record.Record, error) {
+	if known := b.known[img.Digest]; known != nil && known.Record != nil {
+		return known.Record, nil
+	}
+	return record.Decode(img.Config.Record)
 }
